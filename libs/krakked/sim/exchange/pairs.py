@@ -1,0 +1,122 @@
+"""The venue's pairs and assets under all their spellings, with the rules recorded from it.
+
+Sources: recorded AssetPairs of 2026 where there is one; ADAUSD's minimum is of 2021 and its
+cost decimals are modelled (no record).
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Final
+
+import msgspec
+
+from krakked.domain.ids import Asset, PairName
+
+
+class VenueAsset(msgspec.Struct, frozen=True, kw_only=True):
+    """One asset at the venue."""
+
+    id: str
+    """REST id, key of balances: ``XXBT``."""
+    altname: Asset
+    """``XBT``: canonical in krakked."""
+    symbol: str
+    """WebSocket v2 code: ``BTC``."""
+    decimals: int
+    display_decimals: int
+
+
+class VenuePair(msgspec.Struct, frozen=True, kw_only=True):
+    """One pair at the venue."""
+
+    id: str
+    """``XXBTZUSD``: key of REST answers, ``pair`` of TradesHistory."""
+    altname: PairName
+    """``XBTUSD``: canonical in krakked, ``descr.pair`` of orders."""
+    wsname: str
+    """``XBT/USD``: listed in AssetPairs, refused everywhere else since 2026-09."""
+    symbol: str
+    """``BTC/USD``: WebSocket v2, and accepted by REST."""
+    base: VenueAsset
+    quote: VenueAsset
+    pair_decimals: int
+    lot_decimals: int
+    cost_decimals: int
+    order_min: Decimal
+    cost_min: Decimal
+    tick_size: Decimal
+    leverage: tuple[int, ...] = ()
+
+
+def _asset(id: str, altname: str, symbol: str, decimals: int, display: int) -> VenueAsset:
+    return VenueAsset(
+        id=id, altname=Asset(altname), symbol=symbol, decimals=decimals, display_decimals=display
+    )
+
+
+ASSETS: Final = {
+    asset.altname: asset
+    for asset in (
+        _asset("XXBT", "XBT", "BTC", 10, 5),
+        _asset("XETH", "ETH", "ETH", 10, 5),
+        _asset("SOL", "SOL", "SOL", 8, 5),
+        _asset("XXDG", "XDG", "DOGE", 8, 2),
+        _asset("ADA", "ADA", "ADA", 8, 6),
+        _asset("USDT", "USDT", "USDT", 8, 4),
+        _asset("ZUSD", "USD", "USD", 4, 2),
+        _asset("ZEUR", "EUR", "EUR", 4, 2),
+    )
+}
+
+
+def _pair(
+    id: str,
+    altname: str,
+    base: str,
+    quote: str,
+    decimals: tuple[int, int, int],
+    minimum: tuple[str, str],
+    leverage: int = 0,
+) -> VenuePair:
+    base_asset, quote_asset = ASSETS[Asset(base)], ASSETS[Asset(quote)]
+    pair_decimals, lot_decimals, cost_decimals = decimals
+    return VenuePair(
+        id=id,
+        altname=PairName(altname),
+        wsname=f"{base_asset.altname}/{quote_asset.altname}",
+        symbol=f"{base_asset.symbol}/{quote_asset.symbol}",
+        base=base_asset,
+        quote=quote_asset,
+        pair_decimals=pair_decimals,
+        lot_decimals=lot_decimals,
+        cost_decimals=cost_decimals,
+        order_min=Decimal(minimum[0]),
+        cost_min=Decimal(minimum[1]),
+        tick_size=Decimal(1).scaleb(-pair_decimals),
+        leverage=tuple(range(2, leverage + 1)),
+    )
+
+
+PAIRS: Final = {
+    pair.altname: pair
+    for pair in (
+        _pair("XXBTZUSD", "XBTUSD", "XBT", "USD", (1, 8, 5), ("0.00005", "0.5"), 10),
+        _pair("XETHZUSD", "ETHUSD", "ETH", "USD", (2, 8, 5), ("0.001", "0.5"), 10),
+        _pair("SOLUSD", "SOLUSD", "SOL", "USD", (2, 8, 5), ("0.06", "0.5"), 10),
+        _pair("XDGUSD", "XDGUSD", "XDG", "USD", (7, 8, 9), ("50", "0.5"), 10),
+        _pair("ADAUSD", "ADAUSD", "ADA", "USD", (6, 8, 8), ("2.5", "0.5")),
+        _pair("XETHXXBT", "ETHXBT", "ETH", "XBT", (6, 8, 10), ("0.001", "0.00002"), 5),
+        _pair("XBTUSDT", "XBTUSDT", "XBT", "USDT", (1, 8, 5), ("0.00005", "0.5")),
+    )
+}
+
+
+def find(name: str) -> VenuePair | None:
+    """The pair a client means by id, altname or v2 symbol; not by wsname, which is refused."""
+    return _BY_NAME.get(name)
+
+
+_BY_NAME: Final = {
+    spelling: pair for pair in PAIRS.values() for spelling in (pair.id, pair.altname, pair.symbol)
+}

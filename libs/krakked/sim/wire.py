@@ -1,0 +1,30 @@
+"""How the venue writes numbers: REST as decimal strings, WebSocket v2 as bare JSON numbers.
+
+Both keep trailing zeros (``"qty":0.00044780``), so that a reader may take the precision from
+the text.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+
+from krakked.domain.money import round_nearest, to_text
+
+_encoder = msgspec.json.Encoder()
+
+
+def text(value: Decimal, decimals: int) -> str:
+    """A REST number: fixed-point text with exactly ``decimals`` places."""
+    return to_text(round_nearest(value, decimals))
+
+
+def number(value: Decimal, decimals: int) -> msgspec.Raw:
+    """A WebSocket number: bare, fixed-point, with exactly ``decimals`` places."""
+    return msgspec.Raw(text(value, decimals).encode())
+
+
+def encode(message: object) -> bytes:
+    """One JSON document; :class:`msgspec.Raw` inside it is written as it is."""
+    return _encoder.encode(message)
