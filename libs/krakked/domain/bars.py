@@ -93,7 +93,9 @@ class Bar(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         if self.low <= 0:
             return f"price {self.low} ticks is not positive"
         if not self.low <= min(self.open, self.close) <= max(self.open, self.close) <= self.high:
-            return f"open {self.open}, high {self.high}, low {self.low}, close {self.close} disagree"
+            return (
+                f"open {self.open}, high {self.high}, low {self.low}, close {self.close} disagree"
+            )
         if self.volume < 0 or self.trades < 0:
             return f"volume {self.volume} or trades {self.trades} is negative"
         return None
@@ -167,6 +169,4 @@ def gaps(bars: Bars) -> list[Gap]:
 
     step = bars.timeframe.seconds
     holes = np.flatnonzero(np.diff(bars.start_s) != step)
-    return [
-        Gap(int(bars.start_s[i]) + step, int(bars.start_s[i + 1])) for i in holes
-    ]
+    return [Gap(int(bars.start_s[i]) + step, int(bars.start_s[i + 1])) for i in holes]

@@ -1,0 +1,95 @@
+"""Commands: the closed set of what a person may tell a running engine, imperative, typed.
+
+The same set goes through the control socket today and other doors later. Doing one twice does it once
+(``command_id`` is the key).
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from krakked.domain.ids import ClientOrderId, PairName, StrategyId
+
+
+class _Command(msgspec.Struct, frozen=True, kw_only=True, tag_field="command"):
+    command_id: str
+    principal: str
+    reason: str = ""
+
+
+class SetKillSwitch(_Command, frozen=True, kw_only=True, tag="kill_switch"):
+    """Turn the kill switch on or off."""
+
+    active: bool
+
+
+class Halt(_Command, frozen=True, kw_only=True, tag="halt"):
+    """Stop starting plans; optionally cancel what rests."""
+
+    cancel: bool = False
+
+
+class Resume(_Command, frozen=True, kw_only=True, tag="resume"):
+    """Undo a halt."""
+
+
+class Cancel(_Command, frozen=True, kw_only=True, tag="cancel"):
+    """Cancel one order, by client or venue id."""
+
+    order_id: str
+
+
+class CancelAll(_Command, frozen=True, kw_only=True, tag="cancel_all"):
+    """Cancel our open orders."""
+
+    pair: PairName | None = None
+
+
+class Flatten(_Command, frozen=True, kw_only=True, tag="flatten"):
+    """Close positions: cancel what rests on them, then sell them."""
+
+    pair: PairName | None = None
+    strategy_id: StrategyId | None = None
+
+
+class Panic(_Command, frozen=True, kw_only=True, tag="panic"):
+    """Kill switch on, cancel all, flatten all."""
+
+
+class Shutdown(_Command, frozen=True, kw_only=True, tag="shutdown"):
+    """Drain and stop."""
+
+
+class Status(_Command, frozen=True, kw_only=True, tag="status"):
+    """Say how the engine is."""
+
+
+class Resolve(_Command, frozen=True, kw_only=True, tag="resolve"):
+    """End an unknown order by a person's word, on record."""
+
+    client_order_id: ClientOrderId
+    outcome: str
+    """``absent`` or the venue's order id."""
+
+
+Command = (
+    SetKillSwitch
+    | Halt
+    | Resume
+    | Cancel
+    | CancelAll
+    | Flatten
+    | Panic
+    | Shutdown
+    | Status
+    | Resolve
+)
+
+
+class Reply(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer to a command."""
+
+    command_id: str
+    ok: bool
+    message: str
+    data: dict[str, object] = {}

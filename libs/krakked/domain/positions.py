@@ -1,0 +1,109 @@
+"""Positions: a projection of fills, one per sleeve, weighted average cost.
+
+Sources of the formulas: the cost of what is left stays proportional (weighted average cost);
+fees are expensed when paid, so that  Δequity = realized + unrealized + net cash flows  holds
+at every instant, whatever asset the fee was paid in.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+
+from krakked.domain.fills import VenueTrade
+from krakked.domain.ids import PairName, StrategyId
+from krakked.domain.money import ZERO
+from krakked.domain.orders import Side
+
+
+class Sleeve(msgspec.Struct, frozen=True, order=True, gc=False):
+    """(strategy, pair): what owns a position and is woken."""
+
+    strategy_id: StrategyId
+    pair: PairName
+
+    def __str__(self) -> str:
+        return f"{self.strategy_id}/{self.pair}"
+
+
+class Position(msgspec.Struct, frozen=True, kw_only=True):
+    """What a sleeve holds; ``cost_quote`` is the total cost of ``quantity_base``, fees apart."""
+
+    sleeve: Sleeve
+    quantity_base: Decimal = ZERO
+    cost_quote: Decimal = ZERO
+    realized_quote: Decimal = ZERO
+    """Since the books began, fees subtracted."""
+    fees_quote: Decimal = ZERO
+    opened_at_ns: int | None = None
+
+    @property
+    def is_flat(self) -> bool:
+        """Holds nothing."""
+        return self.quantity_base == 0
+
+    @property
+    def average_price(self) -> Decimal | None:
+        """Cost of one unit, or None when flat."""
+        return self.cost_quote / self.quantity_base if self.quantity_base else None
+
+    def unrealized_quote(self, price: Decimal) -> Decimal:
+        """Value at ``price`` less cost."""
+        return self.quantity_base * price - self.cost_quote
+
+
+def apply(
+    position: Position, trade: VenueTrade, *, fee_quote: Decimal, fee_in_base: Decimal = ZERO
+) -> tuple[Position, Decimal]:
+    """Book one execution; returns the new position and the profit it realized.
+
+    Args:
+        position: of the sleeve that the execution belongs to.
+        trade: the execution.
+        fee_quote: the fee valued in quote, whatever it was paid in.
+        fee_in_base: the part of the fee that was taken from the base asset.
+
+    A sale of more than the sleeve holds is possible only on ``manual`` (a foreign order): the
+    excess leaves at its own price, so it realizes nothing and the quantity may go negative.
+    """
+    if trade.side is Side.BUY:
+        quantity = position.quantity_base + trade.quantity_base - fee_in_base
+        cost = position.cost_quote + trade.cost_quote - _base_fee_cost(trade, fee_in_base)
+        realized = -fee_quote
+    else:
+        sold = trade.quantity_base + fee_in_base
+        held = min(sold, max(position.quantity_base, ZERO))
+        cost_out = _share(position.cost_quote, held, position.quantity_base)
+        excess_cost = (sold - held) * trade.price
+        quantity = position.quantity_base - sold
+        cost = position.cost_quote - cost_out - excess_cost
+        realized = trade.cost_quote + fee_in_base * trade.price - cost_out - excess_cost - fee_quote
+    return (
+        msgspec.structs.replace(
+            position,
+            quantity_base=quantity,
+            cost_quote=cost,
+            realized_quote=position.realized_quote + realized,
+            fees_quote=position.fees_quote + fee_quote,
+            opened_at_ns=_opened_at(position, trade, quantity),
+        ),
+        realized,
+    )
+
+
+def _base_fee_cost(trade: VenueTrade, fee_in_base: Decimal) -> Decimal:
+    """Cost of the bought units that went away as fee, so that they are expensed once."""
+    return fee_in_base * trade.price
+
+
+def _share(cost: Decimal, part: Decimal, whole: Decimal) -> Decimal:
+    if part == whole or whole == 0:
+        return cost if part else ZERO
+    return cost * part / whole
+
+
+def _opened_at(position: Position, trade: VenueTrade, quantity: Decimal) -> int | None:
+    if quantity == 0:
+        return None
+    return trade.at_ns if position.opened_at_ns is None else position.opened_at_ns

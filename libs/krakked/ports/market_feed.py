@@ -1,0 +1,116 @@
+"""The venue's market and account streams, and the history behind them.
+
+The feed calls back on the event loop, in order, once per message; callbacks are synchronous and
+quick. Streams are hints: what they miss is asked for by REST.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from typing import Protocol
+
+import msgspec
+
+from krakked.domain.bars import Bar, Timeframe
+from krakked.domain.ids import ClientOrderId, PairName, TradeId, VenueOrderId
+from krakked.domain.orders import VenueStatus
+from krakked.domain.pairs import PairStatus
+from krakked.domain.quotes import Quote
+
+
+class RunningBar(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """The state of a bar that may still change."""
+
+    pair: PairName
+    timeframe: Timeframe
+    bar: Bar
+
+
+class ExecutionHint(msgspec.Struct, frozen=True, kw_only=True):
+    """Something happened to an order of the account: a fill (``trade_id``) or a change of state."""
+
+    venue_order_id: VenueOrderId
+    client_order_id: ClientOrderId | None
+    trade_id: TradeId | None
+    status: VenueStatus
+    filled_base: Decimal | None
+    reason: str | None
+    at_ns: int
+
+
+class PairStatusChanged(msgspec.Struct, frozen=True):
+    """The venue changed what it allows on a pair."""
+
+    pair: PairName
+    status: PairStatus
+
+
+class SystemStatusChanged(msgspec.Struct, frozen=True):
+    """The venue's own state changed (``online maintenance cancel_only post_only``)."""
+
+    status: str
+
+
+class StreamLost(msgspec.Struct, frozen=True):
+    """A stream is down; what follows until :class:`StreamReady` may be missing."""
+
+    private: bool
+    reason: str
+
+
+class StreamReady(msgspec.Struct, frozen=True):
+    """A stream is subscribed (again): reconcile what the gap may hold."""
+
+    private: bool
+
+
+class MalformedFrame(msgspec.Struct, frozen=True):
+    """A frame that could not be understood; counted and survived."""
+
+    problem: str
+    frame: str
+    """Its first 200 characters."""
+
+
+FeedMessage = (
+    Quote
+    | RunningBar
+    | ExecutionHint
+    | PairStatusChanged
+    | SystemStatusChanged
+    | StreamLost
+    | StreamReady
+    | MalformedFrame
+)
+
+
+class MarketFeed(Protocol):
+    """Live streams of a set of pairs."""
+
+    async def run(
+        self,
+        pairs: Sequence[PairName],
+        timeframes: Sequence[Timeframe],
+        deliver: Callable[[FeedMessage], None],
+    ) -> None:
+        """Connect, subscribe, deliver, reconnect; until cancelled.
+
+        The first two messages of interest are ``StreamReady`` for the public and the private
+        stream.
+        """
+        ...
+
+    def last_frame_ns(self, *, private: bool) -> int:
+        """When the last frame of any kind (heartbeats too) arrived on that connection."""
+        ...
+
+
+class MarketHistory(Protocol):
+    """Closed bars from the venue, for backfill."""
+
+    async def closed_bars(
+        self, pair: PairName, timeframe: Timeframe, *, since_s: int
+    ) -> Sequence[Bar]:
+        """Closed bars that start at or after ``since_s``, oldest first, at most 720; no empty ones."""
+        ...
