@@ -1,7 +1,7 @@
 """Commands: the closed set of what a person may tell a running engine, imperative, typed.
 
-The same set goes through the control socket today and other doors later. Doing one twice does it once
-(``command_id`` is the key).
+The same set goes through the control socket today and other doors later. Doing one twice does
+it once (``command_id`` is the key).
 """
 
 from __future__ import annotations

@@ -3,13 +3,15 @@
     KrakkedError
     ├─ Refused        we said no (risk, stale data, kill switch)     → record, go on
     │   └─ Stale      the market data is too old to decide on
-    ├─ Transient      the world may say yes later                    → wait, retry
-    ├─ Ambiguous      sent, and no answer                            → never resend; reconcile by client order id
-    ├─ Permanent      the world said no (invalid order, no funds)    → record, alert, go on
+    ├─ Transient      the world may say yes later            → wait, retry
+    ├─ Ambiguous      sent, and no answer                    → never resend; look it up
+    ├─ Permanent      the world said no (no funds …)         → record, alert, go on
     │   ├─ BadKey     the credentials are wrong
-    │   └─ MissingPermission
-    ├─ BadInput       a person must mend a file, a flag or a setting → one clear line, exit code
-    └─ AssertionError a broken invariant: a bug                      → crash; starting and recovering are one path
+    │   ├─ MissingPermission
+    │   └─ Fenced     a newer owner exists                   → stop submitting
+    ├─ LedgerFailed   the disk or the database gave up       → stop; nothing may be sent unrecorded
+    ├─ BadInput       a person must mend a file or a setting → one clear line, exit code
+    └─ AssertionError a broken invariant: a bug              → crash; recovering is starting
 
 Adapters translate once, at the edge, by a table.
 """
@@ -65,6 +67,17 @@ class MissingPermission(Permanent):
 
 class Fenced(Permanent):
     """The venue saw a higher nonce on this key: someone newer exists. Stop submitting."""
+
+
+class LedgerFailed(KrakkedError):
+    """The ledger cannot be written (disk full, corrupt, in use): nothing may be sent unrecorded.
+
+    ``exit_code`` 73 unless the cause has a row of its own.
+    """
+
+    def __init__(self, message: str, *, exit_code: int = 73) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
 
 
 class BadInput(KrakkedError):

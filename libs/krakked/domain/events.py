@@ -65,6 +65,6 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     name: EventName
     at_ns: int
     fields: dict[str, object]
-    """Identifying fields use the document's names: ``plan_id local_order_id kraken_order_id strategy_id pair``."""
+    """Ids by the document's names: plan_id local_order_id kraken_order_id strategy_id pair."""
     sequence: int = 0
     """Outbox sequence; 0 before it is stored."""

@@ -93,7 +93,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     now_ns: int
     """End of the bar."""
     woken_by: str = "bar"
-    """``bar``, ``fill``, ``order_ended``, ``stop``, ``kill_switch``, ``parameters``, ``restart``, ``unmet``."""
+    """bar, fill, order_ended, stop, kill_switch, parameters, restart or unmet."""
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):

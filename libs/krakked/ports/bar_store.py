@@ -16,7 +16,7 @@ class BarStore(Protocol):
     def append(
         self, pair: PairName, timeframe: Timeframe, tick_size: Decimal, bars: Sequence[Bar]
     ) -> int:
-        """Add bars later than the newest kept one (earlier ones are dropped); how many were added."""
+        """Add bars later than the newest kept one (earlier ones are dropped); how many."""
         ...
 
     def insert(

@@ -127,7 +127,7 @@ class Exchange(Protocol):
         ...
 
     async def trades_since(self, since_ns: int) -> Sequence[VenueTrade]:
-        """Executions at or after ``since_ns``, oldest first, all pages, none skipped or repeated."""
+        """Executions at or after ``since_ns``, oldest first; none skipped or repeated."""
         ...
 
     async def ledger_since(self, since_ns: int) -> Sequence[LedgerRow]:
