@@ -1,0 +1,87 @@
+# Everything a person or the CI does here, by name. `make` alone prints this list.
+# Set-up happens by itself: each target that needs the virtual environment makes it first.
+
+VENV    ?= .venv
+WORKERS ?= 2
+# Real candles (Kraken's OHLCVT files), if they stand beside the checkout; what needs them is skipped otherwise.
+CANDLES ?= ../shared/data/kraken-ohlcvt
+
+BIN       := $(VENV)/bin
+RUN_STAMP := $(VENV)/.run-installed
+DEV_STAMP := $(VENV)/.dev-installed
+LOCK      := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+             --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
+PYTHON_FILES := libs services tests scripts $(wildcard benchmarks)
+
+export CANDLES VENV
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-run run test test-long lint fmt bench ci coverage wheel wheel-check lock raise-ratchets clean
+
+help: ## print this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+setup: $(DEV_STAMP) ## make the virtual environment with all tools (does nothing when it is current)
+
+setup-run: $(RUN_STAMP) ## make the virtual environment with what a run needs
+
+$(RUN_STAMP): requirements/run.txt requirements/build.txt pyproject.toml
+	@scripts/setup run
+
+$(DEV_STAMP): requirements/dev.txt pyproject.toml
+	@scripts/setup dev
+
+run: setup-run ## trade: simulator and engine in one process, synthetic market (Ctrl-C stops it)
+	@exec $(BIN)/krakked run --env dev
+
+test: setup ## run the tests, on two cores, without the long ones
+	$(BIN)/python -m pytest -n $(WORKERS) -m "not long"
+
+test-long: setup ## run the tests that take more than a few seconds
+	$(BIN)/python -m pytest -n $(WORKERS) -m long
+
+lint: setup ## check format, style, types, layers, dependencies, dead code, spelling, tidiness
+	$(BIN)/ruff format --check $(PYTHON_FILES)
+	$(BIN)/ruff check $(PYTHON_FILES)
+	$(BIN)/mypy libs services
+	$(BIN)/mypy scripts
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/deptry libs services
+	$(BIN)/vulture
+	$(BIN)/codespell $$(git ls-files)
+	$(BIN)/python -m pytest -q tests/tidy
+
+fmt: setup ## format, and mend what can be mended
+	$(BIN)/ruff check --fix-only $(PYTHON_FILES)
+	$(BIN)/ruff format $(PYTHON_FILES)
+
+bench: setup ## measure, and print one table for each file of benchmarks/
+	@for file in $(sort $(wildcard benchmarks/*.py)); do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+coverage: setup ## run the tests measured, and hold the result against the floor
+	@rm -f .coverage .coverage.*
+	$(BIN)/python -m pytest -n $(WORKERS) -m "not long" --cov --cov-report=
+	$(BIN)/python scripts/ratchets.py coverage
+
+wheel: setup ## build the wheel into dist/
+	@rm -rf dist build
+	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
+	@ls dist
+
+wheel-check: wheel ## install the wheel bare, far from the source, and run it there
+	.ci/wheel-check dist/*.whl
+
+ci: lint coverage wheel-check ## all that must pass before a change lands
+
+lock: setup ## write the locks of requirements/ anew from pyproject.toml (UPGRADE=1 takes newer versions)
+	$(LOCK) $(if $(UPGRADE),--upgrade) pyproject.toml --output-file requirements/run.txt
+	$(LOCK) $(if $(UPGRADE),--upgrade) --group pyproject.toml:build --output-file requirements/build.txt
+	$(LOCK) $(if $(UPGRADE),--upgrade) pyproject.toml --group dev -c requirements/run.txt \
+		-c requirements/build.txt --output-file requirements/dev.txt
+
+raise-ratchets: setup ## write the ratchets of .ci/ratchets.toml where the code is better than they ask
+	$(BIN)/python scripts/ratchets.py raise
+
+clean: ## remove the virtual environment, caches and what was built
+	rm -rf $(VENV) dist build htmlcov .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache \
+		.hypothesis .import_linter_cache
+	find libs services tests -name __pycache__ -type d -prune -exec rm -rf {} +
