@@ -1,0 +1,1 @@
+"""The chassis under every service: settings, logs, metrics, health, stages, simulated time."""
