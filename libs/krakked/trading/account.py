@@ -1,0 +1,186 @@
+"""The account as the engine knows it: positions, holdings, live orders, all from the ledger.
+
+Held in memory so that decisions cost microseconds; every change is durable in the ledger before
+it is made here, and the whole is rebuilt from there at each start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+
+from krakked.domain.ids import (
+    AccountFingerprint,
+    Asset,
+    ClientOrderId,
+    PairName,
+    PlanId,
+    VenueOrderId,
+)
+from krakked.domain.kill_switch import KillSwitch
+from krakked.domain.money import ZERO
+from krakked.domain.orders import Journal, Order
+from krakked.domain.pairs import Pair
+from krakked.domain.portfolio import Day, Drift, SleeveState, Snapshot, equity_of
+from krakked.domain.positions import Position, Sleeve
+from krakked.domain.quotes import Quote
+from krakked.ports.ledger import Books
+from krakked.trading.booking import Booking
+
+
+class Account:
+    """One account's working state; the ledger is the truth."""
+
+    def __init__(
+        self,
+        books: Books,
+        *,
+        fingerprint: AccountFingerprint,
+        base_currency: Asset,
+        pairs: Mapping[PairName, Pair],
+    ) -> None:
+        self.fingerprint = fingerprint
+        self.base_currency = base_currency
+        self.pairs = dict(pairs)
+        self.positions: dict[Sleeve, Position] = dict(books.positions)
+        self.totals: dict[Asset, Decimal] = dict(books.totals)
+        self.orders: dict[ClientOrderId, Order] = {
+            order.request.client_order_id: order for order in books.live_orders
+        }
+        self.sleeves: dict[Sleeve, SleeveState] = dict(books.sleeves)
+        self.runs = dict(books.runs)
+        self.kill_switch: KillSwitch = books.kill_switch
+        self.halted = books.halted
+        self.last_plan: tuple[int, PlanId] | None = books.last_plan
+        self.day: Day | None = books.day
+        self.cursors: dict[str, str] = dict(books.cursors)
+        self.drifts: tuple[Drift, ...] = tuple(books.drifts)
+        self.net_flows = books.net_flows
+        self._by_venue_id = {
+            order.venue_order_id: client_id
+            for client_id, order in self.orders.items()
+            if order.venue_order_id is not None
+        }
+
+    def __repr__(self) -> str:
+        held = sum(1 for position in self.positions.values() if not position.is_flat)
+        return f"<Account {self.fingerprint}: {held} positions, {len(self.orders)} live orders>"
+
+    # orders
+
+    def order(
+        self, client_id: ClientOrderId | None, venue_id: VenueOrderId | None = None
+    ) -> Order | None:
+        """A live order, by whichever id is known."""
+        if client_id is not None and client_id in self.orders:
+            return self.orders[client_id]
+        known = self._by_venue_id.get(venue_id) if venue_id is not None else None
+        return self.orders.get(known) if known is not None else None
+
+    def put_order(self, order: Order) -> None:
+        """Keep the newest knowledge of an order; ended ones leave."""
+        client_id = order.request.client_order_id
+        if order.is_live or order.journal is Journal.PENDING:
+            self.orders[client_id] = order
+            if order.venue_order_id is not None:
+                self._by_venue_id[order.venue_order_id] = client_id
+            return
+        self.orders.pop(client_id, None)
+        if order.venue_order_id is not None:
+            self._by_venue_id.pop(order.venue_order_id, None)
+
+    def live_orders(self) -> list[Order]:
+        """Orders that may exist at the venue, in the order they were made."""
+        return [order for order in self.orders.values() if order.is_live]
+
+    def orders_of(self, sleeve: Sleeve) -> list[Order]:
+        """Live orders of one sleeve."""
+        return [
+            order
+            for order in self.orders.values()
+            if order.is_live
+            and order.request.pair == sleeve.pair
+            and order.request.strategy_id == sleeve.strategy_id
+        ]
+
+    def unknown_pairs(self) -> tuple[PairName, ...]:
+        """Pairs blocked by an order of which we do not know whether it exists."""
+        return tuple(
+            sorted({o.request.pair for o in self.orders.values() if o.journal is Journal.UNKNOWN})
+        )
+
+    # positions and holdings
+
+    def position(self, sleeve: Sleeve) -> Position:
+        """What a sleeve holds; flat if nothing was ever booked."""
+        return self.positions.get(sleeve) or Position(sleeve=sleeve)
+
+    def sleeve_state(self, sleeve: Sleeve) -> SleeveState:
+        """What is kept of a sleeve between wakes."""
+        return self.sleeves.get(sleeve) or SleeveState(sleeve=sleeve)
+
+    def put_booking(self, booking: Booking) -> None:
+        """Apply one booked execution (it is in the ledger already)."""
+        self.positions[booking.position.sleeve] = booking.position
+        for asset, change in booking.postings:
+            self.totals[asset] = self.totals.get(asset, ZERO) + change
+        if booking.order is not None:
+            self.put_order(booking.order)
+
+    def post(self, asset: Asset, change: Decimal) -> None:
+        """Apply a cash flow or an opening lot."""
+        self.totals[asset] = self.totals.get(asset, ZERO) + change
+
+    # valuation
+
+    def prices(self, quotes: Mapping[PairName, Quote]) -> dict[Asset, Decimal]:
+        """Base currency for one unit of each asset that has a quote against it."""
+        prices = {self.base_currency: Decimal(1)}
+        for name, pair in self.pairs.items():
+            quote = quotes.get(name)
+            if quote is not None and pair.quote == self.base_currency:
+                prices[pair.base] = quote.mid
+        return prices
+
+    def snapshot(self, quotes: Mapping[PairName, Quote], now_ns: int) -> Snapshot:
+        """The account in the base currency at the newest mids."""
+        prices = self.prices(quotes)
+        equity, unvalued = equity_of(self.totals, prices)
+        return Snapshot(
+            at_ns=now_ns,
+            equity=equity,
+            cash=self.totals.get(self.base_currency, ZERO),
+            realized=self._in_base(prices, ((p, p.realized_quote) for p in self._all())),
+            unrealized=self._unrealized(prices),
+            fees=self._in_base(prices, ((p, p.fees_quote) for p in self._all())),
+            net_flows=self.net_flows,
+            unvalued=unvalued,
+            values={
+                asset: total * prices[asset]
+                for asset, total in sorted(self.totals.items())
+                if total and asset in prices
+            },
+        )
+
+    def _all(self) -> Iterable[Position]:
+        return self.positions.values()
+
+    def _in_base(
+        self, prices: Mapping[Asset, Decimal], amounts: Iterable[tuple[Position, Decimal]]
+    ) -> Decimal:
+        total = ZERO
+        for position, amount in amounts:
+            pair = self.pairs.get(position.sleeve.pair)
+            if pair is not None:
+                total += amount * prices.get(pair.quote, ZERO)
+        return total
+
+    def _unrealized(self, prices: Mapping[Asset, Decimal]) -> Decimal:
+        total = ZERO
+        for position in self.positions.values():
+            pair = self.pairs.get(position.sleeve.pair)
+            if pair is None or pair.base not in prices:
+                continue
+            quote_price = prices.get(pair.quote, ZERO)
+            total += position.quantity_base * prices[pair.base] - position.cost_quote * quote_price
+        return total

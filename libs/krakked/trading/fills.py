@@ -1,0 +1,233 @@
+"""Fills and ends of orders: the stream hints, REST tells, the ledger books once.
+
+A hint names an execution or a change of state. Executions are fetched by id and booked with the
+venue's own amounts; an order is DONE when the venue told its end and every fill of it is booked.
+What a hint misses, reconciliation finds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TypeVar
+
+from krakked.domain.errors import Permanent, Transient
+from krakked.domain.events import Event, EventName
+from krakked.domain.fills import VenueTrade
+from krakked.domain.ids import TradeId, VenueOrderId, is_ours
+from krakked.domain.orders import Journal, Order, VenueOrder
+from krakked.domain.positions import Position, Sleeve
+from krakked.ports.ledger import Transaction
+from krakked.ports.market_feed import ExecutionHint
+from krakked.trading.booking import Booking, book, settled, sleeve_of
+from krakked.trading.desk import Desk
+from krakked.trading.execute import order_fields
+
+QUERY_TRADES_MAX = 20
+"""Ids in one QueryTrades call (the venue's bound)."""
+HINT_TRIES_MAX = 10
+"""How often a hinted execution is asked for before reconciliation takes over."""
+HINT_PAUSE_S = 1.0
+
+K = TypeVar("K")
+
+
+class FillBooker:
+    """Books executions and settles orders; the one writer of positions."""
+
+    def __init__(self, desk: Desk, *, on_wake: Callable[[Sleeve, str], None]) -> None:
+        self._desk = desk
+        self._on_wake = on_wake
+        self._hinted_trades: dict[TradeId, int] = {}
+        self._hinted_ends: dict[VenueOrderId, int] = {}
+        self._has_hints = asyncio.Event()
+
+    def __repr__(self) -> str:
+        return (
+            f"<FillBooker {len(self._hinted_trades)} executions, "
+            f"{len(self._hinted_ends)} ends to learn>"
+        )
+
+    @property
+    def is_idle(self) -> bool:
+        """No hint waits to be followed up."""
+        return not self._hinted_trades and not self._hinted_ends
+
+    def on_hint(self, hint: ExecutionHint) -> None:
+        """Note what the stream said; :meth:`run` follows it up."""
+        if hint.trade_id is not None:
+            self._hinted_trades.setdefault(hint.trade_id, 0)
+        if hint.status.is_final:
+            self._hinted_ends.setdefault(hint.venue_order_id, 0)
+        self._has_hints.set()
+
+    async def run(self) -> None:
+        """Follow hints up until cancelled."""
+        while True:
+            await self._has_hints.wait()
+            self._has_hints.clear()
+            await self._follow_up_once()
+            if not self.is_idle:
+                await self._desk.clock.sleep(HINT_PAUSE_S)
+                self._has_hints.set()
+
+    async def _follow_up_once(self) -> None:
+        """Whatever cannot be learned now stays hinted, a bounded number of times."""
+        trade_ids = tuple(self._hinted_trades)[:QUERY_TRADES_MAX]
+        order_ids = tuple(self._hinted_ends)[:QUERY_TRADES_MAX]
+        try:
+            if trade_ids:
+                await self.book(await self._desk.exchange.trades(trade_ids))
+            if order_ids:
+                await self.settle((await self._desk.exchange.orders(order_ids)).values())
+        except (Transient, Permanent):
+            # Not visible yet, or the venue is busy.
+            pass
+        _count_tries(self._hinted_trades, trade_ids)
+        _count_tries(self._hinted_ends, order_ids)
+
+    # executions
+
+    async def book(self, trades: Sequence[VenueTrade]) -> int:
+        """Book what is not booked yet, oldest first; how many were new."""
+        ordered = sorted(trades, key=lambda trade: (trade.at_ns, trade.trade_id))
+        reports = await self._reports_of_unknown_orders(ordered)
+        async with self._desk.recorder.turn:
+            bookings = await self._desk.recorder.commit(
+                lambda tx: self._book_in(tx, ordered, reports)
+            )
+            for booking in bookings:
+                self._desk.account.put_booking(booking)
+        for trade in ordered:
+            self._hinted_trades.pop(trade.trade_id, None)
+        for booking in bookings:
+            self._desk.recorder.publish(self._booked_event(booking))
+            self._on_wake(booking.position.sleeve, "fill")
+        return len(bookings)
+
+    async def _reports_of_unknown_orders(
+        self, trades: Sequence[VenueTrade]
+    ) -> Mapping[VenueOrderId, VenueOrder]:
+        """The venue's reports on orders whose venue id we have not heard of yet."""
+        account = self._desk.account
+        unknown = sorted(
+            {t.venue_order_id for t in trades if account.order(None, t.venue_order_id) is None}
+        )
+        return await self._desk.exchange.orders(unknown) if unknown else {}
+
+    def _book_in(
+        self,
+        tx: Transaction,
+        trades: Sequence[VenueTrade],
+        reports: Mapping[VenueOrderId, VenueOrder],
+    ) -> list[Booking]:
+        account = self._desk.account
+        known = tx.known_trades([trade.trade_id for trade in trades])
+        positions: dict[Sleeve, Position] = {}
+        orders: dict[VenueOrderId, Order | None] = {}
+        bookings = []
+        for trade in trades:
+            if trade.trade_id in known:
+                continue
+            if trade.venue_order_id not in orders:
+                orders[trade.venue_order_id] = self._order_of(tx, trade, reports)
+            order = orders[trade.venue_order_id]
+            sleeve = sleeve_of(trade, order)
+            pair = account.pairs[trade.pair]
+            booking = book(
+                trade,
+                pair=pair,
+                order=order,
+                position=positions.get(sleeve) or account.position(sleeve),
+                prices=account.prices(self._desk.market.quotes),
+            )
+            positions[sleeve] = booking.position
+            orders[trade.venue_order_id] = booking.order
+            tx.insert_fill(
+                booking.fill, position=booking.position, base=pair.base, quote=pair.quote
+            )
+            if booking.order is not None:
+                tx.update_order(booking.order, at_ns=self._desk.now_ns())
+            tx.add_event(self._booked_event(booking))
+            bookings.append(booking)
+        return bookings
+
+    def _order_of(
+        self, tx: Transaction, trade: VenueTrade, reports: Mapping[VenueOrderId, VenueOrder]
+    ) -> Order | None:
+        """Our order behind an execution, live or long ended; None if it is somebody else's."""
+        account = self._desk.account
+        live = account.order(None, trade.venue_order_id)
+        if live is not None:
+            return live
+        report = reports.get(trade.venue_order_id)
+        client_id = report.client_order_id if report else None
+        if client_id is None or not is_ours(client_id, account.fingerprint):
+            return tx.order(trade.venue_order_id)
+        return account.order(client_id) or tx.order(client_id)
+
+    def _booked_event(self, booking: Booking) -> Event:
+        trade = booking.fill.trade
+        return self._desk.recorder.event(
+            EventName.FILL_BOOKED,
+            plan_id=booking.order.request.plan_id if booking.order else None,
+            local_order_id=booking.fill.client_order_id,
+            kraken_order_id=trade.venue_order_id,
+            trade_id=trade.trade_id,
+            strategy_id=booking.fill.strategy_id,
+            pair=trade.pair,
+            side=trade.side.value,
+            price=str(trade.price),
+            quantity_base=str(trade.quantity_base),
+            fee=f"{trade.fee_amount} {trade.fee_asset}",
+            realized_quote=str(booking.fill.realized_quote),
+        )
+
+    # ends
+
+    async def settle(self, reports: Iterable[VenueOrder]) -> None:
+        """Take the venue's reports on our orders; those that ended and are fully booked leave."""
+        for report in sorted(reports, key=lambda report: report.venue_order_id):
+            await self._settle_one(report)
+
+    async def _settle_one(self, report: VenueOrder) -> None:
+        async with self._desk.recorder.turn:
+            order = self._desk.account.order(report.client_order_id, report.venue_order_id)
+            if order is None:
+                self._hinted_ends.pop(report.venue_order_id, None)
+                return
+            after = settled(order, report, self._desk.now_ns())
+            if after == order:
+                return
+            is_done = after.journal is Journal.DONE
+            events = [self._end_event(after)] if is_done else []
+            at_ns = self._desk.now_ns()
+            await self._desk.recorder.commit(
+                lambda tx: tx.update_order(after, at_ns=at_ns), *events
+            )
+            self._desk.account.put_order(after)
+        if is_done:
+            self._hinted_ends.pop(report.venue_order_id, None)
+            sleeve = Sleeve(order.request.strategy_id, order.request.pair)
+            self._on_wake(sleeve, "order_ended")
+
+    def _end_event(self, order: Order) -> Event:
+        return self._desk.recorder.event(
+            EventName.ORDER_ENDED,
+            **order_fields(
+                order.request,
+                kraken_order_id=order.venue_order_id,
+                status=order.status.value,
+                filled_base=str(order.filled_base),
+                reason=order.reason,
+            ),
+        )
+
+
+def _count_tries(hints: dict[K, int], asked: Sequence[K]) -> None:
+    """What was asked for and is still hinted was asked once more; bounded."""
+    for key in asked:
+        if key in hints:
+            hints[key] += 1
+            if hints[key] >= HINT_TRIES_MAX:
+                del hints[key]

@@ -1,0 +1,45 @@
+"""The submit guard: the last word before the wire, asked right before each order is sent.
+
+Risk approved the step when the plan was made; the guard looks again at what may have changed
+since: the kill switch, a halt, the plan's age, a newer owner, a stopping engine.
+"""
+
+from __future__ import annotations
+
+from krakked.domain.orders import LegKind, Order
+from krakked.trading.account import Account
+
+
+class Guard:
+    """Whether an order may be sent now; every reason to say no is a short text."""
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+        self.fenced_by: str | None = None
+        """Set for good when the venue said that a newer owner exists."""
+        self.is_stopping = False
+        self.shut_by: str | None = None
+        """Set while the engine is not ready to trade: starting, venue in maintenance."""
+
+    def refusal(self, order: Order, *, plan_expires_at_ns: int, now_ns: int) -> str | None:
+        """Why this order must not be sent, or None."""
+        if self.fenced_by is not None:
+            return f"fenced: {self.fenced_by}"
+        if self.is_stopping:
+            return "the engine is stopping"
+        if self.shut_by is not None:
+            return self.shut_by
+        if now_ns >= plan_expires_at_ns:
+            return "the plan expired"
+        if order.request.kind is not LegKind.ENTRY:
+            return None
+        return self._refusal_of_entry(order)
+
+    def _refusal_of_entry(self, order: Order) -> str | None:
+        if self._account.kill_switch.active:
+            return "the kill switch is on"
+        if self._account.halted:
+            return "halted"
+        if order.request.pair in self._account.unknown_pairs():
+            return f"{order.request.pair} has an order in an unknown state"
+        return None

@@ -1,0 +1,175 @@
+"""What the market said last: quotes with their age, running bars, and the closing of bars.
+
+A bar closes when a later one of its pair starts, or when the clock passes its end by the grace
+period while the stream is healthy. Once closed it never changes; a bar that ran while the stream
+was down is thrown away, and the true one is fetched from history.
+
+A *boundary* is the end of a timeframe's interval. It is settled when every pair has closed its
+bar or started a later one, at the latest when the grace has passed: then one cycle runs for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from krakked.domain.bars import Bar, Timeframe
+from krakked.domain.errors import Stale
+from krakked.domain.ids import PairName
+from krakked.domain.quotes import Quote
+from krakked.domain.times import NS_PER_SECOND
+from krakked.ports.market_feed import RunningBar
+
+
+class ClosedBar(msgspec.Struct, frozen=True, gc=False):
+    """A bar that will not change any more."""
+
+    pair: PairName
+    timeframe: Timeframe
+    bar: Bar
+
+
+class Boundary(msgspec.Struct, frozen=True, gc=False):
+    """The end of an interval: bars that start at ``end_s − length`` are closed now."""
+
+    timeframe: Timeframe
+    end_s: int
+
+
+class Market:
+    """The latest of everything; synchronous, told the time."""
+
+    def __init__(
+        self,
+        pairs: Iterable[PairName],
+        timeframes: Iterable[Timeframe],
+        *,
+        stale_after_s: float,
+        grace_s: float,
+        now_ns: int,
+    ) -> None:
+        self._pairs = tuple(pairs)
+        self._stale_after_ns = int(stale_after_s * NS_PER_SECOND)
+        self._grace_ns = int(grace_s * NS_PER_SECOND)
+        self._quotes: dict[PairName, Quote] = {}
+        self._running: dict[tuple[PairName, Timeframe], Bar] = {}
+        self._closed_start: dict[tuple[PairName, Timeframe], int] = {}
+        self._next_end_s = {
+            timeframe: (now_ns // timeframe.ns + 1) * timeframe.seconds for timeframe in timeframes
+        }
+        self.is_connected = False
+
+    def __repr__(self) -> str:
+        return f"<Market {len(self._quotes)} quotes, {len(self._running)} running bars>"
+
+    # quotes
+
+    def on_quote(self, quote: Quote) -> None:
+        """Keep the newest."""
+        self._quotes[quote.pair] = quote
+
+    def quote(self, pair: PairName, now_ns: int) -> Quote:
+        """The newest quote.
+
+        Raises:
+            Stale: there is none, it is older than the tolerance, or the stream is down.
+        """
+        quote = self._quotes.get(pair)
+        if quote is None:
+            raise Stale(f"{pair}: no quote received yet")
+        age_s = (now_ns - quote.at_ns) / NS_PER_SECOND
+        if not self.is_connected:
+            raise Stale(f"{pair}: the market stream is down, last quote {age_s:.0f} s ago")
+        if now_ns - quote.at_ns > self._stale_after_ns:
+            raise Stale(f"{pair}: last quote {age_s:.0f} s ago")
+        return quote
+
+    def is_stale(self, pair: PairName, now_ns: int) -> bool:
+        """Whether :meth:`quote` would refuse."""
+        quote = self._quotes.get(pair)
+        return quote is None or not self.is_connected or now_ns - quote.at_ns > self._stale_after_ns
+
+    def stale_pairs(self, now_ns: int) -> tuple[PairName, ...]:
+        """Pairs whose quote is refused now."""
+        return tuple(pair for pair in self._pairs if self.is_stale(pair, now_ns))
+
+    @property
+    def quotes(self) -> Mapping[PairName, Quote]:
+        """The newest quotes whatever their age (for valuation, which shows the age)."""
+        return self._quotes
+
+    # bars
+
+    def on_connected(self) -> None:
+        """The public stream is subscribed."""
+        self.is_connected = True
+
+    def on_lost(self) -> None:
+        """The public stream is down: what runs now will be incomplete."""
+        self.is_connected = False
+        self._running.clear()
+
+    def mark_closed(self, pair: PairName, timeframe: Timeframe, start_s: int) -> None:
+        """History holds this bar: updates of it or of earlier ones are late."""
+        key = (pair, timeframe)
+        self._closed_start[key] = max(start_s, self._closed_start.get(key, start_s))
+
+    def running(self, pair: PairName, timeframe: Timeframe) -> Bar | None:
+        """The bar that may still change (phase 2's ``get_live_ohlc``)."""
+        return self._running.get((pair, timeframe))
+
+    def on_running_bar(self, message: RunningBar) -> ClosedBar | None:
+        """Take an update; the previous bar if this one is later."""
+        key = (message.pair, message.timeframe)
+        running = self._running.get(key)
+        start_s = message.bar.start_s
+        if start_s <= self._closed_start.get(key, -1):
+            return None
+        if running is not None and start_s < running.start_s:
+            return None
+        self._running[key] = message.bar
+        if running is None or running.start_s == start_s:
+            return None
+        return self._close(key, running)
+
+    def on_clock(self, now_ns: int) -> list[ClosedBar]:
+        """Bars whose end the clock has passed by the grace."""
+        if not self.is_connected:
+            return []
+        due = [
+            (key, bar)
+            for key, bar in self._running.items()
+            if bar.start_s * NS_PER_SECOND + key[1].ns + self._grace_ns <= now_ns
+        ]
+        for key, _ in due:
+            del self._running[key]
+        return [self._close(key, bar) for key, bar in due]
+
+    def _close(self, key: tuple[PairName, Timeframe], bar: Bar) -> ClosedBar:
+        self._closed_start[key] = bar.start_s
+        return ClosedBar(key[0], key[1], bar)
+
+    # boundaries
+
+    def next_deadline_ns(self) -> int:
+        """When :meth:`settled` must be asked again at the latest."""
+        return min(self._next_end_s.values()) * NS_PER_SECOND + self._grace_ns
+
+    def settled(self, now_ns: int) -> list[Boundary]:
+        """Boundaries that are complete now, oldest first, each returned once."""
+        result = []
+        for timeframe, end_s in sorted(self._next_end_s.items(), key=lambda item: item[1]):
+            while end_s * NS_PER_SECOND <= now_ns and self._is_settled(timeframe, end_s, now_ns):
+                result.append(Boundary(timeframe, end_s))
+                end_s += timeframe.seconds  # noqa: PLW2901 - one boundary after the other
+            self._next_end_s[timeframe] = end_s
+        return result
+
+    def _is_settled(self, timeframe: Timeframe, end_s: int, now_ns: int) -> bool:
+        if now_ns >= end_s * NS_PER_SECOND + self._grace_ns:
+            return True
+        last_start_s = end_s - timeframe.seconds
+        return all(
+            self._closed_start.get((pair, timeframe), -1) >= last_start_s for pair in self._pairs
+        )

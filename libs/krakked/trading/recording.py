@@ -1,0 +1,63 @@
+"""Recording: a change is durable, with its events in the outbox, before anyone hears of it.
+
+Who changes the account takes the ``turn`` first, decides, records, and applies; the network is
+waited for outside it. So every decision rests on what the ledger holds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import msgspec
+
+from krakked.domain.events import Event, EventName
+from krakked.ports.clock import Clock
+from krakked.ports.ledger import Ledger, Transaction
+
+T = TypeVar("T")
+Listener = Callable[[Event], None]
+
+
+class Recorder:
+    """Writes changes and their events in one transaction, then tells the listeners."""
+
+    def __init__(self, ledger: Ledger, clock: Clock, listeners: Sequence[Listener]) -> None:
+        self.turn = asyncio.Lock()
+        self._ledger = ledger
+        self._clock = clock
+        self._listeners = tuple(listeners)
+
+    def event(self, name: EventName, **fields: object) -> Event:
+        """An event of now."""
+        return Event(name=name, at_ns=self._clock.now_ns(), fields=fields)
+
+    async def commit(self, work: Callable[[Transaction], T], *events: Event) -> T:
+        """Run ``work`` and store ``events`` in one transaction; then publish them.
+
+        Raises:
+            LedgerFailed: nothing was stored, and nothing may go out.
+        """
+
+        def both(transaction: Transaction) -> tuple[T, list[Event]]:
+            result = work(transaction)
+            stored = [
+                msgspec.structs.replace(event, sequence=transaction.add_event(event))
+                for event in events
+            ]
+            return result, stored
+
+        result, stored = await self._ledger.write(both)
+        for event in stored:
+            self.publish(event)
+        return result
+
+    async def record(self, *events: Event) -> None:
+        """Store events alone."""
+        await self.commit(lambda _: None, *events)
+
+    def publish(self, event: Event) -> None:
+        """Tell the listeners; for events that need no record (frames, heartbeats) this is all."""
+        for listener in self._listeners:
+            listener(event)

@@ -1,0 +1,35 @@
+"""How to trade: the ``execution.*`` settings as plain numbers, for code below the settings."""
+
+from __future__ import annotations
+
+import msgspec
+
+from krakked.domain.orders import OrderType, TimeInForce
+
+
+class ExecutionRules(msgspec.Struct, frozen=True, kw_only=True):
+    """Times in seconds of the engine's clock; see ``docs/configuration.md`` for reasons."""
+
+    sends_orders: bool = True
+    """False in ``dry_run``: plans are made and recorded, nothing reaches the wire."""
+    order_type: OrderType = OrderType.LIMIT
+    max_slippage_bps: int = 50
+    """Furthest a limit price may stand from the mid, in hundredths of a percent."""
+    time_in_force: TimeInForce = TimeInForce.GTC
+    post_only: bool = False
+    order_ttl_s: float = 300
+    """A resting order ends by itself (GTD at the venue); 0: rests until superseded."""
+    deadline_s: float = 3
+    """The venue refuses a submission that reaches matching later than this (REST: 2 to 60)."""
+    max_plan_age_s: float = 60
+    max_retries: int = 3
+    retry_backoff_s: float = 2
+    retry_backoff_factor: float = 2
+    late_visibility_s: float = 20
+    """How long after its deadline an order may still appear in the venue's queries."""
+    drift_patience_s: float = 30
+    """How long a difference may stand before it is drift."""
+    reconcile_interval_s: float = 60
+    dead_man_timeout_s: int | None = 60
+    dead_man_refresh_s: float = 15
+    cancel_on_shutdown: bool = False
