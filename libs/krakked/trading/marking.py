@@ -1,0 +1,113 @@
+"""Marking: what the account is worth now, the day's baseline, and the daily drawdown.
+
+The day changes at ``risk.day_boundary``; its baseline is the equity at its first mark and is
+kept in the ledger, so that a restart over midnight changes nothing.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from krakked.domain.events import EventName
+from krakked.domain.kill_switch import KillSwitch, KillSwitchCause
+from krakked.domain.portfolio import Day, Snapshot
+from krakked.domain.times import DAY_S, NS_PER_SECOND
+from krakked.trading.desk import Desk
+
+
+class Marker:
+    """Marks the account to the market; trips the kill switch at the daily limit."""
+
+    def __init__(self, desk: Desk, *, day_boundary_s: int, drawdown_max_pct: Decimal) -> None:
+        self._desk = desk
+        self._day_boundary_s = day_boundary_s
+        self._drawdown_max_pct = drawdown_max_pct
+        self.latest: Snapshot | None = None
+        self.equity_peak = Decimal(0)
+        self.drawdown_max_pct = Decimal(0)
+
+    def day_of(self, now_ns: int) -> int:
+        """The number of the trading day at that instant."""
+        return (now_ns // NS_PER_SECOND - self._day_boundary_s) // DAY_S
+
+    async def mark(self) -> Snapshot:
+        """Value the account, roll the day, check its drawdown; the snapshot is recorded."""
+        now_ns = self._desk.now_ns()
+        snapshot = self._desk.account.snapshot(self._desk.market.quotes, now_ns)
+        self.latest = snapshot
+        self._note_drawdown(snapshot.equity)
+        async with self._desk.recorder.turn:
+            await self._store(snapshot)
+        await self._check_drawdown(snapshot)
+        return snapshot
+
+    def _note_drawdown(self, equity: Decimal) -> None:
+        self.equity_peak = max(self.equity_peak, equity)
+        if self.equity_peak > 0:
+            fall_pct = (self.equity_peak - equity) * 100 / self.equity_peak
+            self.drawdown_max_pct = max(self.drawdown_max_pct, fall_pct)
+
+    async def _store(self, snapshot: Snapshot) -> None:
+        account = self._desk.account
+        today = self.day_of(snapshot.at_ns)
+        day = account.day
+        events = [
+            self._desk.recorder.event(
+                EventName.EQUITY_MARKED,
+                equity=str(snapshot.equity),
+                cash=str(snapshot.cash),
+                unrealized=str(snapshot.unrealized),
+                realized=str(snapshot.realized),
+            )
+        ]
+        if day is None or day.day != today:
+            day = Day(
+                day=today, baseline_equity=snapshot.equity, realized_at_start=snapshot.realized
+            )
+            events.append(
+                self._desk.recorder.event(
+                    EventName.DAY_ROLLED, day=today, baseline_equity=str(snapshot.equity)
+                )
+            )
+        rolled = day
+        await self._desk.recorder.commit(
+            lambda tx: (tx.insert_snapshot(snapshot), tx.save_day(rolled)), *events
+        )
+        account.day = rolled
+
+    async def _check_drawdown(self, snapshot: Snapshot) -> None:
+        account = self._desk.account
+        assert account.day is not None
+        fall_pct = account.day.drawdown_pct(snapshot.equity)
+        if fall_pct < self._drawdown_max_pct or account.kill_switch.active:
+            return
+        await set_kill_switch(
+            self._desk,
+            active=True,
+            cause=KillSwitchCause.DAILY_DRAWDOWN,
+            reason=f"down {fall_pct:.2f} % today, the limit is {self._drawdown_max_pct} %",
+            principal="engine",
+        )
+
+
+async def set_kill_switch(
+    desk: Desk, *, active: bool, cause: KillSwitchCause, reason: str, principal: str
+) -> None:
+    """Turn the kill switch; durable before it is true here. Clearing is a person's act."""
+    state = KillSwitch(
+        active=active,
+        cause=cause if active else None,
+        reason=reason,
+        principal=principal,
+        changed_at_ns=desk.now_ns(),
+    )
+    name = EventName.KILL_SWITCH_ACTIVATED if active else EventName.KILL_SWITCH_CLEARED
+    event = desk.recorder.event(name, reason=reason, cause=cause.value, principal=principal)
+    async with desk.recorder.turn:
+        await desk.recorder.commit(lambda tx: tx.save_kill_switch(state), event)
+        desk.account.kill_switch = state
+
+
+def realized_today(day: Day, snapshot: Snapshot) -> Decimal:
+    """Profit realized since the day began."""
+    return snapshot.realized - day.realized_at_start
