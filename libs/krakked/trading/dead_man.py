@@ -1,4 +1,4 @@
-"""The dead-man switch: the venue cancels everything of the account unless we go on asking it not to.
+"""The dead-man switch: the venue cancels all our orders unless we go on asking it not to.
 
 A refresh is the proof that the whole chain lives, so it is sent only while the guard is open, the
 order loop has moved lately and the ledger can be written; a refresher that ran freely would hide a

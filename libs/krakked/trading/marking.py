@@ -12,6 +12,7 @@ from krakked.domain.events import EventName
 from krakked.domain.kill_switch import KillSwitch, KillSwitchCause
 from krakked.domain.portfolio import Day, Snapshot
 from krakked.domain.times import DAY_S, NS_PER_SECOND
+from krakked.ports.ledger import Transaction
 from krakked.trading.desk import Desk
 
 
@@ -70,9 +71,12 @@ class Marker:
                 )
             )
         rolled = day
-        await self._desk.recorder.commit(
-            lambda tx: (tx.insert_snapshot(snapshot), tx.save_day(rolled)), *events
-        )
+
+        def store(tx: Transaction) -> None:
+            tx.insert_snapshot(snapshot)
+            tx.save_day(rolled)
+
+        await self._desk.recorder.commit(store, *events)
         account.day = rolled
 
     async def _check_drawdown(self, snapshot: Snapshot) -> None:

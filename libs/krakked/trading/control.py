@@ -1,0 +1,186 @@
+"""Commands of people: each is done once, answered, and on record with who, when and why."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from krakked.domain.commands import (
+    Cancel,
+    CancelAll,
+    Command,
+    Flatten,
+    Halt,
+    Panic,
+    Reply,
+    Resolve,
+    Resume,
+    SetKillSwitch,
+    Shutdown,
+    Status,
+)
+from krakked.domain.errors import KrakkedError
+from krakked.domain.events import EventName
+from krakked.domain.ids import PairName, StrategyId
+from krakked.domain.kill_switch import KillSwitchCause
+from krakked.domain.orders import LegKind, Order
+from krakked.trading.desk import Desk
+from krakked.trading.execute import Executor
+from krakked.trading.marking import set_kill_switch
+
+
+class Flattener(Protocol):
+    """Closes positions by plans of their own."""
+
+    async def flatten(
+        self, *, pair: PairName | None, strategy_id: StrategyId | None, principal: str
+    ) -> int:
+        """Close what matches; how many positions."""
+        ...
+
+
+class Control:
+    """Carries commands out against one running engine."""
+
+    def __init__(
+        self,
+        desk: Desk,
+        executor: Executor,
+        flattener: Flattener,
+        *,
+        resolve: Callable[[Resolve], Awaitable[str]],
+        stop: Callable[[], None],
+        status: Callable[[], dict[str, object]],
+    ) -> None:
+        self._desk = desk
+        self._executor = executor
+        self._flattener = flattener
+        self._resolve = resolve
+        self._stop = stop
+        self._status = status
+
+    async def handle(self, command: Command) -> Reply:
+        """Do it, once: a command seen before gets the answer it got then."""
+        if isinstance(command, Status):
+            return Reply(command_id=command.command_id, ok=True, message="", data=self._status())
+        before = await self._desk.recorder.commit(lambda tx: tx.reply_to(command.command_id))
+        if before is not None:
+            return before
+        reply = await self._try(command)
+        name = EventName.COMMAND_DONE if reply.ok else EventName.COMMAND_REFUSED
+        at_ns = self._desk.now_ns()
+        await self._desk.recorder.commit(
+            lambda tx: tx.record_command(command, reply, at_ns=at_ns),
+            self._desk.recorder.event(
+                name,
+                command=type(command).__name__,
+                principal=command.principal,
+                reason=command.reason,
+                message=reply.message,
+            ),
+        )
+        return reply
+
+    async def _try(self, command: Command) -> Reply:
+        try:
+            message = await self._do(command)
+        except KrakkedError as error:
+            return Reply(command_id=command.command_id, ok=False, message=str(error))
+        return Reply(command_id=command.command_id, ok=True, message=message)
+
+    async def _do(self, command: Command) -> str:
+        match command:
+            case SetKillSwitch():
+                return await self._set_kill_switch(command)
+            case Halt():
+                return await self._halt(command)
+            case Resume():
+                await self._set_halted(False, command)
+                return "resumed: plans are made again"
+            case Cancel():
+                return await self._cancel(command)
+            case CancelAll():
+                return f"{await self._cancel_matching(command.pair)} orders cancelled"
+            case Flatten() | Panic():
+                return await self._flatten(command)
+            case Resolve():
+                return await self._resolve(command)
+            case Shutdown():
+                self._stop()
+                return "stopping"
+            case Status():
+                return ""
+
+    async def _set_kill_switch(self, command: SetKillSwitch) -> str:
+        await set_kill_switch(
+            self._desk,
+            active=command.active,
+            cause=KillSwitchCause.MANUAL,
+            reason=command.reason,
+            principal=command.principal,
+        )
+        if not command.active:
+            return "the kill switch is off"
+        count = await self.cancel_entries()
+        return f"the kill switch is on; {count} orders that would add risk were cancelled"
+
+    async def cancel_entries(self) -> int:
+        """Cancel own resting orders that would add risk; exits stay."""
+        entries = [
+            order
+            for order in self._desk.account.live_orders()
+            if order.request.kind is LegKind.ENTRY
+        ]
+        return await self._cancel_each(entries)
+
+    async def _halt(self, command: Halt) -> str:
+        await self._set_halted(True, command)
+        if not command.cancel:
+            return "halted: no new plans; what rests stays"
+        return f"halted; {await self._cancel_matching(None)} orders cancelled"
+
+    async def _set_halted(self, halted: bool, command: Halt | Resume) -> None:
+        name = EventName.HALTED if halted else EventName.RESUMED
+        event = self._desk.recorder.event(name, principal=command.principal, reason=command.reason)
+        async with self._desk.recorder.turn:
+            await self._desk.recorder.commit(lambda tx: tx.save_halted(halted), event)
+            self._desk.account.halted = halted
+
+    async def _cancel(self, command: Cancel) -> str:
+        for order in self._desk.account.live_orders():
+            if command.order_id in (order.request.client_order_id, order.venue_order_id):
+                found = await self._executor.cancel(order)
+                return "cancelled" if found else "it was gone already; its end will be booked"
+        return f"no open order of ours has the id {command.order_id}"
+
+    async def _cancel_matching(self, pair: PairName | None) -> int:
+        return await self._cancel_each(
+            [
+                order
+                for order in self._desk.account.live_orders()
+                if pair is None or order.request.pair == pair
+            ]
+        )
+
+    async def _cancel_each(self, orders: list[Order]) -> int:
+        count = 0
+        for order in orders:
+            count += await self._executor.cancel(order)
+        return count
+
+    async def _flatten(self, command: Flatten | Panic) -> str:
+        if isinstance(command, Panic):
+            on = SetKillSwitch(
+                command_id=command.command_id,
+                principal=command.principal,
+                reason=command.reason or "panic",
+                active=True,
+            )
+            await self._set_kill_switch(on)
+        pair = command.pair if isinstance(command, Flatten) else None
+        strategy_id = command.strategy_id if isinstance(command, Flatten) else None
+        cancelled = await self._cancel_matching(pair)
+        closed = await self._flattener.flatten(
+            pair=pair, strategy_id=strategy_id, principal=command.principal
+        )
+        return f"{cancelled} orders cancelled, {closed} positions being closed"
