@@ -1,0 +1,189 @@
+"""The writer: every change is one function, run whole inside one durable transaction.
+
+With ``threaded=True`` the function runs in a thread that alone uses the connection; a caller that
+is cancelled still waits for the end of its transaction, so a commit is never left unknown. With
+``threaded=False`` (lock-step replay, simulation) the same function runs where it is called.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TypeVar
+
+from krakked.adapters.sqlite import backups, lock_files, migrations
+from krakked.adapters.sqlite.connections import open_writer, prepare_writer, translated
+from krakked.adapters.sqlite.identities import check_identity
+from krakked.adapters.sqlite.lock_files import LockFile
+from krakked.adapters.sqlite.migrations import Migration
+from krakked.adapters.sqlite.transaction import SqliteTransaction
+from krakked.domain.errors import LedgerFailed
+from krakked.ports.clock import Clock
+from krakked.ports.ledger import Identity, Transaction
+
+T = TypeVar("T")
+
+
+def open_ledger(
+    path: Path,
+    identity: Identity,
+    *,
+    clock: Clock,
+    threaded: bool,
+    steps: Sequence[Migration] = (),
+) -> SqliteLedger:
+    """Open or create the ledger of that identity, led on to the newest schema.
+
+    Args:
+        path: the file; its folder is made if there is none.
+        identity: what the books must belong to; a new ledger is given it.
+        clock: dates migrations and backups.
+        threaded: whether transactions run in a thread of their own.
+        steps: other migrations than those shipped.
+
+    Raises:
+        BadInput: a newer schema, or another program's, environment's or account's file (78).
+        LedgerFailed: in use, damaged, not writable, disk full (73).
+    """
+    with ExitStack() as undo:
+        lock = lock_files.acquire(path)
+        undo.callback(lock.release)
+        connection = open_writer(path)
+        undo.callback(connection.close)
+        with translated(path):
+            _check_sound(connection, path)
+            known = steps or migrations.shipped()
+            migrations.check_compatible(connection, path, known)
+            check_identity(connection, path, identity)
+            prepare_writer(connection, path)
+            migrations.migrate(connection, path, known, clock.now_ns())
+            check_identity(connection, path, identity, is_new_allowed=True)
+        undo.pop_all()
+    return SqliteLedger(connection, path, lock=lock, clock=clock, threaded=threaded)
+
+
+def _check_sound(connection: sqlite3.Connection, path: Path) -> None:
+    (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    if verdict != "ok":
+        raise LedgerFailed(
+            f"ledger {path}: it is damaged; restore the newest backup (*.bak beside it)"
+            f" (SQLite: {verdict})"
+        )
+
+
+class SqliteLedger:
+    """Implements ``krakked.ports.ledger.Ledger``; made by :func:`open_ledger`."""
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        path: Path,
+        *,
+        lock: LockFile,
+        clock: Clock,
+        threaded: bool,
+    ) -> None:
+        self.path = path
+        self._connection: sqlite3.Connection | None = connection
+        self._lock_file = lock
+        self._clock = clock
+        self._turn = threading.Lock()
+        self._pending = 0
+        self._thread = ThreadPoolExecutor(1, "ledger") if threaded else None
+
+    def __repr__(self) -> str:
+        state = "closed" if self._connection is None else f"{self._pending} pending"
+        return f"<SqliteLedger {self.path} {state}>"
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no transaction runs or waits."""
+        return self._pending == 0
+
+    async def write(self, work: Callable[[Transaction], T]) -> T:
+        """Run ``work`` in one durable transaction; an exception from it rolls back."""
+        return await self._hop(lambda: self.run(work))
+
+    def run(self, work: Callable[[Transaction], T]) -> T:
+        """The same at once, in the calling thread, which waits for its turn."""
+        with self._turn, translated(self.path):
+            return _run(self._open_connection(), work)
+
+    async def back_up(self, *, keep: int | None = None) -> Path:
+        """Copy the ledger beside itself; with ``keep``, older backups beyond that many go."""
+        return await self._hop(lambda: self._back_up(keep))
+
+    async def close(self) -> None:
+        """Checkpoint and close; doing it twice does it once."""
+        if self._connection is None:
+            return
+        await self._hop(self._close)
+        if self._thread is not None:
+            self._thread.shutdown()
+
+    async def _hop(self, job: Callable[[], T]) -> T:
+        self._pending += 1
+        try:
+            if self._thread is None:
+                return job()
+            loop = asyncio.get_running_loop()
+            return await _to_the_end(loop.run_in_executor(self._thread, job))
+        finally:
+            self._pending -= 1
+
+    def _open_connection(self) -> sqlite3.Connection:
+        assert self._connection is not None, f"ledger {self.path} is closed"
+        return self._connection
+
+    def _back_up(self, keep: int | None) -> Path:
+        with self._turn:
+            made = backups.back_up(self._open_connection(), self.path, self._clock.now_ns())
+        if keep is not None:
+            backups.prune(self.path, keep)
+        return made
+
+    def _close(self) -> None:
+        with self._turn:
+            connection, self._connection = self._connection, None
+            if connection is None:
+                return
+            try:
+                with translated(self.path):
+                    connection.execute("PRAGMA optimize")
+                    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            finally:
+                connection.close()
+                self._lock_file.release()
+
+
+def _run(connection: sqlite3.Connection, work: Callable[[Transaction], T]) -> T:
+    connection.execute("BEGIN IMMEDIATE")
+    transaction = SqliteTransaction(connection.execute)
+    try:
+        result = work(transaction)
+        connection.execute("COMMIT")
+    finally:
+        transaction.end()
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+    return result
+
+
+async def _to_the_end(future: asyncio.Future[T]) -> T:
+    """Wait for it even when cancelled, so that nobody goes on beside a running commit."""
+    try:
+        return await asyncio.shield(future)
+    except asyncio.CancelledError:
+        while not future.done():
+            try:
+                await asyncio.wait([future])
+            except asyncio.CancelledError:
+                continue
+        if not future.cancelled():
+            future.exception()
+        raise

@@ -1,0 +1,59 @@
+"""The lock file beside the ledger: a second engine on the same books is refused.
+
+The kernel drops the lock when its process dies, however it dies, so a left-over file locks
+nothing. The file is never deleted: deleting it would let two processes lock two files of one name.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+
+from krakked.domain.errors import LedgerFailed
+
+
+class LockFile:
+    """An exclusive lock, held from :func:`acquire` until :meth:`release`."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor: int | None = descriptor
+
+    def release(self) -> None:
+        """Let go; doing it twice does it once."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+def acquire(database: Path) -> LockFile:
+    """Lock ``<database>.lock``.
+
+    Raises:
+        LedgerFailed: another process has it, or the folder cannot be written.
+    """
+    path = database.with_name(database.name + ".lock")
+    descriptor = _open(path, database)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        holder = os.pread(descriptor, 20, 0).decode(errors="replace").strip() or "unknown"
+        os.close(descriptor)
+        raise LedgerFailed(
+            f"ledger {database}: in use by another krakked (process {holder});"
+            " stop it first (`krakked status`), or choose another path with --db-path"
+        ) from error
+    os.truncate(descriptor, 0)
+    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    return LockFile(descriptor)
+
+
+def _open(path: Path, database: Path) -> int:
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise LedgerFailed(
+            f"ledger {database}: its folder cannot be written: {error.strerror};"
+            " choose a writable folder with --db-path"
+        ) from error
