@@ -1,0 +1,135 @@
+"""One YAML file as a flat list of values, each with its line.
+
+Numbers with a point stay exact decimals, a name that stands twice is refused, and nothing but
+plain values is built: this is configuration, not a program.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import yaml
+
+from krakked.domain.errors import BadInput
+from krakked.runtime.settings.known import SettingPath, dotted
+
+_FLOAT_TAG: Final = "tag:yaml.org,2002:float"
+_SIZE_MAX_BYTES: Final = 1_000_000
+
+
+class Given(msgspec.Struct, frozen=True):
+    """A value that somebody wrote, and where."""
+
+    path: SettingPath
+    value: object
+    source: str
+    """``/etc/krakked/config.yaml:12``, ``KRAKKED_EXECUTION__MODE``, ``--seed``."""
+
+
+def read_file(path: Path) -> list[Given]:
+    """All values of the file.
+
+    Raises:
+        BadInput: not readable, not YAML, or not a mapping; named by file and line.
+    """
+    text = _read_text(path)
+    loader = yaml.SafeLoader(text)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            return []
+        return list(_values(loader, str(path), node, ()))
+    except yaml.MarkedYAMLError as error:
+        raise BadInput(_yaml_problem(str(path), error)) from error
+    except yaml.YAMLError as error:
+        raise BadInput(f"{path}: not YAML: {str(error).splitlines()[0]}") from error
+    finally:
+        loader.dispose()
+
+
+def parse_text(text: str) -> object:
+    """A value as it stands in a variable or a flag: lists, mappings and null by YAML, else text.
+
+    Raises:
+        ValueError: it looks like a list or a mapping, and is none.
+    """
+    if not text.strip().startswith(("[", "{")) and text.strip() not in ("null", "~"):
+        return text
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        message = f"{text!r} is neither a list nor a mapping"
+        raise ValueError(message) from error
+
+
+def _read_text(path: Path) -> str:
+    try:
+        if path.stat().st_size > _SIZE_MAX_BYTES:
+            raise BadInput(f"{path}: larger than a megabyte; this cannot be a configuration")
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise BadInput(f"{path}: cannot be read: {error.strerror}; mend its permissions") from error
+    except UnicodeDecodeError as error:
+        raise BadInput(f"{path}: not UTF-8 text (byte {error.start}); save it as UTF-8") from error
+
+
+def _yaml_problem(file_name: str, error: yaml.MarkedYAMLError) -> str:
+    mark = error.problem_mark or error.context_mark
+    where = f"{file_name}:{mark.line + 1}" if mark else file_name
+    column = f" (column {mark.column + 1})" if mark else ""
+    return f"{where}: not YAML: {error.problem or error.context}{column}; mend the line"
+
+
+def _values(
+    loader: yaml.SafeLoader, file_name: str, node: yaml.Node, above: SettingPath
+) -> Iterator[Given]:
+    if not isinstance(node, yaml.MappingNode):
+        source = f"{file_name}:{node.start_mark.line + 1}"
+        if not above:
+            raise BadInput(f"{source}: a configuration is made of `name: value` lines")
+        yield Given(above, _plain(loader, node), source)
+        return
+    seen: dict[str, int] = {}
+    loader.flatten_mapping(node)
+    if not node.value and above:
+        yield Given(above, {}, f"{file_name}:{node.start_mark.line + 1}")
+    for key_node, value_node in node.value:
+        name = _name(file_name, key_node)
+        path = (*above, name)
+        line = key_node.start_mark.line + 1
+        if name in seen:
+            raise BadInput(
+                f"{file_name}:{line}: {dotted(path)} stands twice (first in line {seen[name]}); "
+                "remove one"
+            )
+        seen[name] = line
+        yield from _values(loader, file_name, value_node, path)
+
+
+def _name(file_name: str, node: yaml.Node) -> str:
+    if not isinstance(node, yaml.ScalarNode):
+        raise BadInput(f"{file_name}:{node.start_mark.line + 1}: a name must be plain text")
+    return str(node.value)
+
+
+def _plain(loader: yaml.SafeLoader, node: yaml.Node) -> object:
+    if isinstance(node, yaml.SequenceNode):
+        return [_plain(loader, item) for item in node.value]
+    if isinstance(node, yaml.MappingNode):
+        loader.flatten_mapping(node)
+        return {str(key.value): _plain(loader, value) for key, value in node.value}
+    if node.tag == _FLOAT_TAG:
+        return _decimal(str(node.value))
+    value: object = loader.construct_object(node, deep=True)
+    return value
+
+
+def _decimal(text: str) -> object:
+    try:
+        return Decimal(text.replace("_", ""))
+    except InvalidOperation:
+        return text

@@ -1,0 +1,220 @@
+"""What can be set: every path of the configuration, read from the models.
+
+A path is a tuple of names (``("execution", "mode")``); ``*`` stands for any name where people
+choose the names themselves (``strategies.*.type``). Files, variables, flags, messages and the
+documentation all ask here, so that they cannot disagree.
+"""
+
+from __future__ import annotations
+
+import difflib
+import enum
+import types
+import typing
+from collections.abc import Sequence
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from typing import Final, Literal, TypeAlias, Union, get_args, get_origin
+
+import msgspec
+from pydantic import BaseModel, SecretStr
+from pydantic.fields import FieldInfo
+
+from krakked.runtime.settings.models import NameText, Settings, Spoken
+
+SettingPath: TypeAlias = tuple[str, ...]
+
+ANY_NAME: Final = "*"
+PREFIX: Final = "KRAKKED_"
+NEST: Final = "__"
+
+
+class KnownSetting(msgspec.Struct, frozen=True, kw_only=True):
+    """One value that can be set."""
+
+    path: SettingPath
+    section: type[BaseModel]
+    field: FieldInfo
+    annotation: object
+
+    @property
+    def is_secret(self) -> bool:
+        """Whether it is never shown."""
+        return SecretStr in _parts(self.annotation)
+
+    @property
+    def is_map(self) -> bool:
+        """Whether people choose the names below it."""
+        return dict in _origins(self.annotation)
+
+
+def known_settings() -> tuple[KnownSetting, ...]:
+    """Every setting, in the order of the models."""
+    return tuple(_walk(Settings, ()))
+
+
+@cache
+def _by_path() -> dict[SettingPath, KnownSetting]:
+    return {setting.path: setting for setting in known_settings()}
+
+
+@cache
+def _sections() -> frozenset[SettingPath]:
+    return frozenset(
+        path[:length] for path in _by_path() for length in range(1, len(path))
+    ) | frozenset({()})
+
+
+def find(path: SettingPath) -> KnownSetting | None:
+    """The setting at that path, or the map that it lies in; None for sections and unknown paths."""
+    for length in range(len(path), 0, -1):
+        for spelling in _spellings(path[:length]):
+            setting = _by_path().get(spelling)
+            if setting is not None:
+                return setting if length == len(path) or setting.is_map else None
+    return None
+
+
+def is_section(path: SettingPath) -> bool:
+    """Whether settings lie below it, and it is none itself."""
+    return any(spelling in _sections() for spelling in _spellings(path))
+
+
+def is_secret(path: SettingPath) -> bool:
+    """Whether its value is never shown."""
+    setting = find(path)
+    return setting is not None and setting.is_secret
+
+
+def nearest(path: SettingPath) -> str | None:
+    """The known setting that an unknown one was probably meant to be."""
+    wanted = dotted(path)
+    candidates = {_named_like(known, path): known for known in [*_by_path(), *_sections()] if known}
+    found = difflib.get_close_matches(wanted, sorted(candidates), n=1, cutoff=0.6)
+    if found:
+        return found[0]
+    by_last: dict[str, str] = {}
+    for spelled in sorted(candidates):
+        by_last.setdefault(spelled.rsplit(".", 1)[-1], spelled)
+    last = difflib.get_close_matches(path[-1], sorted(by_last), n=1, cutoff=0.75)
+    return by_last[last[0]] if last else None
+
+
+def dotted(path: SettingPath) -> str:
+    """``execution.mode``."""
+    return ".".join(path)
+
+
+def variable(path: SettingPath) -> str:
+    """``KRAKKED_EXECUTION__MODE``."""
+    return PREFIX + NEST.join(name.upper() for name in path)
+
+
+def path_of_variable(name: str) -> SettingPath:
+    """The path that a variable of ours names, known or not."""
+    return tuple(name.removeprefix(PREFIX).lower().split(NEST))
+
+
+def _walk(model: type[BaseModel], above: SettingPath) -> typing.Iterator[KnownSetting]:
+    hints = typing.get_type_hints(model, include_extras=True)
+    for name, field in model.model_fields.items():
+        path = (*above, name)
+        inner = _model_in(hints[name])
+        if inner is None:
+            yield KnownSetting(path=path, section=model, field=field, annotation=hints[name])
+        else:
+            in_map = dict in _origins(hints[name])
+            yield from _walk(inner, (*path, ANY_NAME) if in_map else path)
+
+
+def _model_in(annotation: object) -> type[BaseModel] | None:
+    for part in _parts(annotation):
+        if isinstance(part, type) and issubclass(part, BaseModel):
+            return part
+    return None
+
+
+def _parts(annotation: object) -> list[object]:
+    """The annotation and everything it is made of."""
+    parts = [annotation]
+    for argument in get_args(annotation):
+        parts.extend(_parts(argument))
+    return parts
+
+
+def _origins(annotation: object) -> set[object]:
+    return {get_origin(part) for part in _parts(annotation)}
+
+
+def _spellings(path: SettingPath) -> list[SettingPath]:
+    """The path, with ``*`` in every place where people choose the name."""
+    spellings: list[SettingPath] = [()]
+    for name in path:
+        spellings = [(*head, tail) for head in spellings for tail in (name, ANY_NAME)]
+    return spellings
+
+
+def _named_like(known: SettingPath, path: SettingPath) -> str:
+    """``strategies.*.type`` said with the name that the person chose: ``strategies.trend.type``."""
+    names = (
+        path[i] if name == ANY_NAME and i < len(path) else name for i, name in enumerate(known)
+    )
+    return dotted(tuple(names))
+
+
+# What a value may be, in words.
+
+_WORDS: Final[dict[object, str]] = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    Decimal: "a number",
+    str: "text",
+    Path: "a path",
+    SecretStr: "text (secret)",
+    object: "anything",
+}
+
+
+def in_words(annotation: object) -> str:
+    """What may be written, without its bounds."""
+    spoken = [part for part in getattr(annotation, "__metadata__", ()) if isinstance(part, Spoken)]
+    if spoken:
+        return spoken[0].words
+    origin = get_origin(annotation)
+    if origin is None:
+        return _plain_words(annotation)
+    if origin is Literal:
+        return _one_of(get_args(annotation))
+    return _words_of_parts(origin, annotation)
+
+
+def names_in_words(setting: KnownSetting | None) -> str:
+    """What the names in a map may be; None stands for the map of strategies."""
+    annotation = dict[NameText, object] if setting is None else setting.annotation
+    maps = [part for part in _parts(annotation) if get_origin(part) is dict]
+    return in_words(get_args(maps[0])[0])
+
+
+def _words_of_parts(origin: object, annotation: object) -> str:
+    if origin in (Union, types.UnionType):
+        return " or ".join(in_words(part) for part in get_args(annotation))
+    if origin is tuple:
+        return "a list of " + in_words(get_args(annotation)[0])
+    if origin is dict:
+        key, value = get_args(annotation)
+        return f"names ({in_words(key)}), each with {in_words(value)}"
+    return in_words(get_args(annotation)[0])  # Annotated
+
+
+def _plain_words(annotation: object) -> str:
+    if annotation is type(None):
+        return "`null`"
+    if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
+        return _one_of([member.value for member in annotation])
+    return _WORDS[annotation]
+
+
+def _one_of(choices: Sequence[object]) -> str:
+    return "one of " + ", ".join(f"`{choice}`" for choice in choices)

@@ -1,0 +1,474 @@
+"""The settings: what a person may write, each documented under its field.
+
+A *setting* is one value; together they are the *configuration*. These models only say what each
+value alone may be; what several of them may not be together stands in ``contradictions.py``, and
+where they come from in ``overlays.py``. They are frozen: a change is a new configuration.
+Percentages are of equity where nothing else is said; durations carry their unit in the name.
+"""
+
+from __future__ import annotations
+
+import enum
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+
+from krakked.domain.bars import Timeframe
+from krakked.domain.orders import OrderType, TimeInForce
+
+
+class Spoken(msgspec.Struct, frozen=True):
+    """Stands in an annotation and says in words what may be written."""
+
+    words: str
+
+
+Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
+Percent = Annotated[Decimal, Field(ge=0, le=100, allow_inf_nan=False)]
+Amount = Annotated[Decimal, Field(ge=0, le=10**12, allow_inf_nan=False)]
+Port = Annotated[int, Field(ge=0, le=65_535)]
+PairText = Annotated[
+    str, Field(pattern=r"^[A-Z0-9]{4,20}$"), Spoken("the altname of a pair, like `XBTUSD`")
+]
+AssetText = Annotated[
+    str, Field(pattern=r"^[A-Z0-9]{2,12}$"), Spoken("the code of an asset, like `XBT`")
+]
+ClockTime = Annotated[
+    str,
+    Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$"),
+    Spoken("a time of day in quotes, `00:00`"),
+]
+NameText = Annotated[
+    str,
+    Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$"),
+    Spoken("a name of small letters, digits, `_` and `-`"),
+]
+
+
+class Environment(enum.Enum):
+    """Which overlay is read, and what the books belong to."""
+
+    DEV = "dev"
+    PAPER = "paper"
+    LIVE = "live"
+
+
+class Mode(enum.Enum):
+    """What may happen to an order."""
+
+    DRY_RUN = "dry_run"
+    """Plans are made and written down; nothing is sent."""
+    PAPER = "paper"
+    """Orders go to the simulator."""
+    LIVE = "live"
+    """Orders go to the venue, for money."""
+
+
+class VenueKind(enum.Enum):
+    """Where orders go."""
+
+    SIMULATOR = "simulator"
+    KRAKEN = "kraken"
+
+
+class Tier(enum.Enum):
+    """The account's verification tier: it decides the rate limits."""
+
+    STARTER = "starter"
+    INTERMEDIATE = "intermediate"
+    PRO = "pro"
+    NONE = "none"
+    """No limits; the simulator only."""
+
+
+def _upper_keys(value: object) -> object:
+    if isinstance(value, dict):
+        return {str(key).upper(): item for key, item in value.items()}
+    return value
+
+
+def _unlimited(value: object) -> object:
+    return None if isinstance(value, str) and value.strip().lower() == "max" else value
+
+
+def _without_slash(value: str) -> str:
+    return value.rstrip("/")
+
+
+HttpUrl = Annotated[
+    str,
+    Field(pattern=r"^https?://[^/\s]+(/\S*)?$"),
+    AfterValidator(_without_slash),
+    Spoken("an address `http://…` or `https://…`"),
+]
+WsUrl = Annotated[
+    str,
+    Field(pattern=r"^wss?://[^/\s]+(/\S*)?$"),
+    AfterValidator(_without_slash),
+    Spoken("an address `ws://…` or `wss://…`"),
+]
+Balances = Annotated[dict[AssetText, Amount], BeforeValidator(_upper_keys)]
+Speed = Annotated[
+    Annotated[Decimal, Field(gt=0, le=1_000_000, allow_inf_nan=False)] | None,
+    BeforeValidator(_unlimited),
+    Spoken("a number or `max`"),
+]
+
+
+class Section(BaseModel):
+    """Base of all sections: frozen, and nothing unknown."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, validate_default=False
+    )
+
+
+class Region(Section):
+    """What the law of the account's home allows."""
+
+    profile: Literal["US_CA"] = "US_CA"
+    """Spot only: no margin, no futures, no staking, ever. The only profile there is."""
+
+    @property
+    def supports_margin(self) -> bool:
+        """Never."""
+        return False
+
+    @property
+    def supports_futures(self) -> bool:
+        """Never."""
+        return False
+
+    @property
+    def supports_staking(self) -> bool:
+        """Never."""
+        return False
+
+    @property
+    def default_quote(self) -> str:
+        """The currency that pairs are quoted in."""
+        return "USD"
+
+
+class Account(Section):
+    """Which account this is; its name goes into the books and into the ids of its orders."""
+
+    name: NameText = "default"
+    """A name of your own for the account. For live it must be given."""
+    confirm_name: str | None = None
+    """The account's name once more, typed by hand: live does not start without it, so that a copied
+    configuration does not trade on an account that nobody thought of."""
+
+
+class Execution(Section):
+    """How plans become orders."""
+
+    mode: Mode = Mode.PAPER
+    """`dry_run` plans without orders, `paper` sends them to the simulator, `live` to the venue.
+    `live` is possible in environment live only."""
+    allow_live_trading: bool = False
+    """The second lock on live: mode `live` is refused while this is false."""
+    default_order_type: OrderType = OrderType.LIMIT
+    """Form of entries and exits. A limit order has a worst price; a market order has none."""
+    max_slippage_bps: Annotated[Decimal, Field(ge=0, le=1_000)] = Decimal(50)
+    """How far beyond the mid price a limit may be, in hundredths of a percent of it."""
+    time_in_force: TimeInForce = TimeInForce.GTC
+    """How long orders stand at the venue. `GTC` stands for `order_ttl_seconds`, or until it is
+    cancelled where that is `null`; `GTD` always has that end; `IOC` never rests."""
+    post_only: bool = False
+    """Whether limit orders may only make, never take; the venue refuses one that would take."""
+    validate_only: bool = False
+    """Whether orders go to Kraken with `validate=true`: checked there, never placed."""
+    dead_man_switch_seconds: Annotated[int, Field(ge=20, le=3_600)] | None = 60
+    """After so many seconds without a sign of life the venue cancels all orders of the account.
+    60 is the venue's own advice. `null` turns it off and is refused in live."""
+    dead_man_refresh_seconds: Seconds = 15
+    """How often the dead-man switch is wound up again; at most a quarter of its time, so that three
+    refreshes in a row may fail."""
+    deadline_seconds: Annotated[float, Field(ge=2, le=60)] = 3
+    """After so many seconds the venue itself refuses an order that is still on its way. The venue
+    takes 2 to 60."""
+    order_ttl_seconds: Annotated[int, Field(ge=10, le=604_800)] | None = 900
+    """How long an order may rest. The venue ends it then, also when krakked is gone, and the
+    strategy asks again at prices of that moment. `null`: no end."""
+    max_retries: Annotated[int, Field(ge=0, le=20)] = 3
+    """How often something that was certainly not done is tried again. What may have been done is
+    never sent again, whatever this says."""
+    retry_backoff_seconds: Seconds = 2
+    """Wait before the first retry."""
+    retry_backoff_factor: Annotated[float, Field(ge=1, le=10)] = 2
+    """Each further wait is longer by this factor; 1 keeps it equal."""
+    max_concurrent_orders: Annotated[int, Field(ge=1, le=200)] = 10
+    """How many orders of ours may be open at once; what adds risk waits for a place."""
+    min_order_notional_usd: Amount = Decimal(20)
+    """Smallest purchase that adds risk. Sales are never held back by it."""
+    max_plan_age_seconds: Seconds = 60
+    """A plan that could not be carried out within this is dropped, not carried out late."""
+    on_shutdown: Literal["keep", "cancel"] = "keep"
+    """What a stop does to resting orders: keep them (they end by their own time, or by the dead-man
+    switch) or cancel them first."""
+
+
+class Venue(Section):
+    """Where orders go, and by what way."""
+
+    kind: VenueKind = VenueKind.SIMULATOR
+    """`simulator` or `kraken`."""
+    rest_url: HttpUrl | None = None
+    """Address of the REST API. Empty with kind `simulator` in dev: one starts in this process."""
+    ws_url: WsUrl | None = None
+    """Address of the public WebSocket."""
+    ws_auth_url: WsUrl | None = None
+    """Address of the private WebSocket."""
+    admin_url: HttpUrl | None = None
+    """Address of a simulator's admin API: its clock is followed. Simulator only."""
+    tier: Tier = Tier.INTERMEDIATE
+    """Verification tier of the account; the client-side rate limits follow it."""
+    timeout_seconds: Seconds = 10
+    """How long an answer is waited for. After it an order counts as unknown and is looked up, so
+    this must not be shorter than `execution.deadline_seconds`."""
+    keys_dir: Path | None = None
+    """Folder with the files `trade-key`, `trade-secret`, and optionally `query-key` and
+    `query-secret`, as a Kubernetes secret is mounted. Used where no `KRAKEN_API_KEY` is set."""
+    secrets_file: Path | None = None
+    """Encrypted file of keys (`krakked` asks for its password). Used where neither is set."""
+
+
+class Universe(Section):
+    """Which pairs are traded."""
+
+    quote: AssetText = "USD"
+    """Pairs quoted in this asset."""
+    include_pairs: tuple[PairText, ...] = ()
+    """Only these pairs, by Kraken's altname (`XBTUSD`). Empty: all that the rest allows."""
+    exclude_pairs: tuple[PairText, ...] = ()
+    """Never these."""
+    min_24h_volume_usd: Amount = Decimal(100_000)
+    """Pairs that turn over less in a day are left out: their prices cannot be trusted. Pairs
+    named in `include_pairs` stay."""
+
+
+class OhlcStore(Section):
+    """Where closed bars are kept."""
+
+    backend: Literal["parquet"] = "parquet"
+    """Files of whole ticks, compacted by day."""
+    root_dir: Path = Path("bars")
+    """Folder; a relative one is beside the database."""
+
+
+class MarketStream(Section):
+    """When a market-data stream is no longer believed."""
+
+    stale_tolerance_seconds: Seconds = 60
+    """A pair without news for longer is stale: nothing is decided on it. A quiet pair is not stale
+    while its connection is alive."""
+    heartbeat_seconds: Seconds = 10
+    """A connection that is silent for longer is dead and is made anew; the venue sends a heartbeat
+    every second."""
+
+
+class MarketData(Section):
+    """Bars and quotes."""
+
+    timeframes: tuple[Timeframe, ...] = (Timeframe.H1,)
+    """Lengths of bars that are kept: 1m 5m 15m 1h 4h 1d. Those that strategies ask for must be
+    among them."""
+    ohlc_store: OhlcStore = OhlcStore()
+    """Where closed bars are kept."""
+    ws: MarketStream = MarketStream()
+    """When a stream is no longer believed."""
+    bar_close_grace_seconds: Seconds = 2
+    """A bar is closed when a later one starts, or so long after its end: trades may arrive late."""
+    backfill_bars: Annotated[int, Field(ge=0, le=720)] = 720
+    """Bars fetched per pair and timeframe at the start; the venue gives no more than 720."""
+
+
+class Portfolio(Section):
+    """How the account is counted."""
+
+    base_currency: AssetText = "USD"
+    """Equity is counted in this."""
+    valuation_pairs: dict[AssetText, PairText] = {}
+    """Which pair values an asset where more than one could."""
+    include_assets: tuple[AssetText, ...] = ()
+    """Only these count. Empty: all."""
+    exclude_assets: tuple[AssetText, ...] = ()
+    """These do not count."""
+    cost_basis_method: Literal["wac"] = "wac"
+    """Weighted average cost."""
+    track_manual_trades: bool = True
+    """Whether trades made by hand are booked to the sleeve `manual`."""
+    snapshot_retention_days: Annotated[int, Field(ge=1, le=3_650)] = 30
+    """Equity snapshots older than this are thinned out to one a day."""
+    reconciliation_tolerance: Amount = Decimal("1.0")
+    """Difference between books and venue, in the base currency, that is not drift yet. Dust and
+    rounding of foreign trades lie below; a real trade does not."""
+
+
+class Risk(Section):
+    """Limits; each clamps or refuses, and none can be turned off."""
+
+    max_risk_per_trade_pct: Percent = Decimal(1)
+    """What one position may lose at its stop."""
+    max_portfolio_risk_pct: Percent = Decimal(10)
+    """What all positions together may lose at their stops."""
+    max_open_positions: Annotated[int, Field(ge=0, le=1_000)] = 10
+    """Positions held at once."""
+    max_per_asset_pct: Percent = Decimal(5)
+    """Value held in one asset, over all strategies."""
+    max_per_strategy_pct: dict[NameText, Percent] = {}
+    """Value held by one strategy, by its id."""
+    max_daily_drawdown_pct: Percent = Decimal(10)
+    """Loss since the start of the day that turns the kill switch on."""
+    kill_switch_on_drift: bool = True
+    """Whether a difference between books and venue that nobody can explain turns it on."""
+    include_manual_positions: bool = True
+    """Whether positions taken by hand count towards the limits."""
+    volatility_lookback_bars: Annotated[int, Field(ge=2, le=500)] = 20
+    """Bars of the average true range that sizes positions without a stop."""
+    min_liquidity_24h_usd: Amount = Decimal(100_000)
+    """Nothing is bought in pairs that turn over less in a day."""
+    day_boundary: ClockTime = "00:00"
+    """When the trading day begins, UTC."""
+
+
+class Strategy(Section):
+    """One strategy: a type with parameters, on pairs and timeframes."""
+
+    type: NameText
+    """Which kind: `trend_following`, `mean_reversion` or `hold_target_weights`."""
+    enabled: bool = True
+    """Whether it is asked. Its open positions keep their stops when it is not."""
+    timeframes: tuple[Timeframe, ...] = (Timeframe.H1,)
+    """On the close of which bars it is asked."""
+    pairs: tuple[PairText, ...] = ()
+    """Only on these pairs. Empty: on every pair of the universe."""
+    params: dict[str, object] = {}
+    """Its parameters by name; each type documents its own."""
+    max_positions: Annotated[int, Field(ge=0, le=1_000)] | None = None
+    """Positions it may hold at once. Empty: only the limits of the account count."""
+    budget: Percent | None = None
+    """Value it may hold. Empty: `risk.max_per_strategy_pct`, if that names it."""
+
+
+class Scheduler(Section):
+    """How often what no event triggers is looked at."""
+
+    portfolio_sync_sec: Seconds = 60
+    """Seconds between two comparisons of our books with the venue."""
+    strategy_loop_sec: Seconds = 1
+    """Seconds between two looks for bars whose end has passed while no frame came."""
+
+
+class Health(Section):
+    """The probes `/livez /readyz /startupz` and `/metrics`."""
+
+    host: str = "127.0.0.1"
+    """Address they listen on. In a pod it must be 0.0.0.0: the kubelet cannot reach loopback."""
+    port: Port | None = 8081
+    """0 takes any free port; `null` serves none."""
+
+
+class UiAuth(Section):
+    """Who may use the HTTP API."""
+
+    enabled: bool = False
+    """Whether a bearer token is asked for on everything but `/health`."""
+    token: SecretStr | None = None
+    """The token. Better given as `KRAKKED_UI__AUTH__TOKEN` than in a file."""
+
+
+class RefreshIntervals(Section):
+    """How often screens ask again when no event told them."""
+
+    portfolio_seconds: Seconds = 5
+    """Equity and positions."""
+    orders_seconds: Seconds = 5
+    """Orders and executions."""
+    system_seconds: Seconds = 15
+    """Health and metrics."""
+
+
+class Ui(Section):
+    """The HTTP API and the screens; not served by this version yet."""
+
+    enabled: bool = False
+    """Whether it is served."""
+    host: str = "127.0.0.1"
+    """Address it listens on. Behind anything but loopback, turn `ui.auth.enabled` on."""
+    port: Port = 8080
+    """0 takes any free port."""
+    base_path: Annotated[str, Field(pattern=r"^/\S*$"), Spoken("a path from `/` on")] = "/"
+    """Path under which a proxy serves it."""
+    auth: UiAuth = UiAuth()
+    """Who may use it."""
+    read_only: bool = False
+    """Whether every change is answered with 403."""
+    refresh_intervals: RefreshIntervals = RefreshIntervals()
+    """How often screens ask again."""
+
+
+class Logging(Section):
+    """What is written to standard output."""
+
+    level: Literal["debug", "info", "warning", "error", "critical"] = "info"
+    """Lines below this level are left out."""
+    format: Literal["auto", "json", "pretty"] = "auto"
+    """`auto` is pretty on a terminal and JSON in a pipe."""
+
+
+class Simulator(Section):
+    """The Kraken look-alike that starts in this process in dev."""
+
+    market: Literal["calm", "synthetic", "replay"] = "synthetic"
+    """A still book, seeded trends and jumps, or recorded candles (`--candles`)."""
+    seed: Annotated[int, Field(ge=0, le=2**32)] = 1
+    """One seed is one market: the same numbers every time."""
+    speed: Speed = Decimal(60)
+    """Simulated seconds in a real one; `max` is as fast as the machine can."""
+    balances: Balances = {"USD": Decimal(10_000)}
+    """What the account holds at first, by asset."""
+    tier: Tier = Tier.INTERMEDIATE
+    """Verification tier of its account."""
+    pairs: tuple[PairText, ...] = ()
+    """Pairs it lists. Empty: all it knows."""
+
+
+class Settings(Section):
+    """The whole configuration."""
+
+    environment: Environment = Environment.DEV
+    """`dev`, `paper` or `live`; comes from `--env`, and a file that says otherwise is refused."""
+    region: Region = Region()
+    """What the law of the account's home allows."""
+    account: Account = Account()
+    """Which account this is."""
+    execution: Execution = Execution()
+    """How plans become orders."""
+    venue: Venue = Venue()
+    """Where orders go."""
+    universe: Universe = Universe()
+    """Which pairs are traded."""
+    market_data: MarketData = MarketData()
+    """Bars and quotes."""
+    portfolio: Portfolio = Portfolio()
+    """How the account is counted."""
+    risk: Risk = Risk()
+    """Limits."""
+    strategies: dict[NameText, Strategy] = {}
+    """Strategies by id. The id stands on every decision, order and fill: rename it and its sleeves
+    are new ones."""
+    scheduler: Scheduler = Scheduler()
+    """How often what no event triggers is looked at."""
+    health: Health = Health()
+    """Probes and metrics."""
+    ui: Ui = Ui()
+    """The HTTP API and the screens."""
+    logging: Logging = Logging()
+    """What is written to standard output."""
+    simulator: Simulator = Simulator()
+    """The simulator that starts in this process in dev."""
