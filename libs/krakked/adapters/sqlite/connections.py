@@ -11,12 +11,14 @@ import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import Final, Protocol
 from urllib.parse import quote
 
-from krakked.adapters.sqlite.cells import Cell
+from krakked.adapters.sqlite.cells import Cell, add
 from krakked.domain.errors import LedgerFailed
+from krakked.domain.money import ZERO, to_text
 
 APPLICATION_ID: Final = 0x4B52_414B
 """``KRAK`` in the file's header: this is a ledger of ours."""
@@ -54,6 +56,22 @@ _CAUSES: Final = {
     ),
 }
 """By SQLite's primary result code: what happened and how to mend it."""
+
+
+class DecimalSum:
+    """The aggregate ``decimal_sum``: exact, where SQLite's own ``sum`` would make floats."""
+
+    def __init__(self) -> None:
+        self._sum = ZERO
+
+    def step(self, amount: str | None) -> None:
+        """One more amount; NULL counts nothing."""
+        if amount is not None:
+            self._sum = add(self._sum, Decimal(amount))
+
+    def finalize(self) -> str:
+        """The sum as text."""
+        return to_text(self._sum)
 
 
 class Execute(Protocol):
@@ -100,7 +118,7 @@ def open_writer(path: Path) -> sqlite3.Connection:
             check_same_thread=False,
             cached_statements=STATEMENTS_CACHED,
         )
-        connection.row_factory = sqlite3.Row
+        _equip(connection)
         return connection
 
 
@@ -127,7 +145,7 @@ def open_reader(path: Path) -> sqlite3.Connection:
         connection = sqlite3.connect(
             reader_uri(path), uri=True, isolation_level=None, check_same_thread=False
         )
-        connection.row_factory = sqlite3.Row
+        _equip(connection)
         for pragma in READER_PRAGMAS:
             connection.execute(pragma).fetchall()
         return connection
@@ -153,6 +171,11 @@ def pragma(connection: sqlite3.Connection, name: str) -> int:
     """The value of an integer pragma."""
     (value,) = connection.execute(f"PRAGMA {name}").fetchone()
     return int(value)
+
+
+def _equip(connection: sqlite3.Connection) -> None:
+    connection.row_factory = sqlite3.Row
+    connection.create_aggregate("decimal_sum", 1, DecimalSum)
 
 
 def _create_private(path: Path) -> None:

@@ -119,7 +119,12 @@ def record_command(execute: Execute, command: Command, reply: Reply, at_ns: int)
 def reply_to(execute: Execute, command_id: str) -> Reply | None:
     """The answer that was given."""
     row = execute("SELECT reply FROM commands WHERE command_id = ?", (command_id,)).fetchone()
-    return from_json(row["reply"], Reply) if row else None
+    return reply_from(row) if row else None
+
+
+def reply_from(row: Row) -> Reply:
+    """The answer of a row."""
+    return from_json(row["reply"], Reply)
 
 
 def add_event(execute: Execute, event: Event) -> int:

@@ -1,0 +1,128 @@
+"""The projections proved against the books: everything is computed again from the sources.
+
+Positions and realized profit from the fills, in the order they were booked, by the domain's own
+``apply``; postings from their sources; totals from the postings; net flows from cash flows and
+opening lots. A difference means that the file was changed by something else, or a bug.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
+
+from krakked.adapters.sqlite import book_rows
+from krakked.adapters.sqlite.book_rows import BookedFill, Posting
+from krakked.adapters.sqlite.connections import Execute
+from krakked.domain.ids import Asset
+from krakked.domain.money import ZERO, to_text
+from krakked.domain.portfolio import Difference
+from krakked.domain.positions import Position, Sleeve, apply
+
+PostingKey = tuple[str, str, str]
+
+
+def check_projections(execute: Execute) -> list[Difference]:
+    """Every difference between what is stored (ours) and what the books say (theirs)."""
+    fills = [book_rows.booked_fill_from(row) for row in execute(book_rows.FILLS_IN_ORDER)]
+    stored = [book_rows.posting_from(row) for row in execute(book_rows.POSTINGS_IN_ORDER)]
+    return [
+        *_check_positions(execute, fills),
+        *_check_postings(stored, [*_fill_postings(fills), *_other_postings(execute)]),
+        *_check_totals(execute),
+        *_check_net_flows(execute),
+    ]
+
+
+def rebuild_positions(fills: Iterable[BookedFill]) -> tuple[dict[Sleeve, Position], list[Decimal]]:
+    """Positions after all fills, and what each fill realized."""
+    positions: dict[Sleeve, Position] = {}
+    realized = []
+    for booked in fills:
+        fill = booked.fill
+        sleeve = Sleeve(fill.strategy_id, fill.trade.pair)
+        is_base_fee = fill.trade.fee_asset == booked.base
+        positions[sleeve], profit = apply(
+            positions.get(sleeve, Position(sleeve=sleeve)),
+            fill.trade,
+            fee_quote=fill.fee_quote,
+            fee_in_base=fill.trade.fee_amount if is_base_fee else ZERO,
+        )
+        realized.append(profit)
+    return positions, realized
+
+
+def _fill_postings(fills: Iterable[BookedFill]) -> Iterator[Posting]:
+    for booked in fills:
+        yield from book_rows.postings_of_fill(booked)
+
+
+def _check_positions(execute: Execute, fills: list[BookedFill]) -> Iterator[Difference]:
+    rebuilt, realized = rebuild_positions(fills)
+    stored = book_rows.positions(execute)
+    for sleeve in sorted(rebuilt.keys() | stored.keys()):
+        nothing = Position(sleeve=sleeve)
+        ours, theirs = stored.get(sleeve, nothing), rebuilt.get(sleeve, nothing)
+        if ours != theirs:
+            yield _difference("position", str(sleeve), _words(ours), _words(theirs))
+    for booked, profit in zip(fills, realized, strict=True):
+        ours_quote = booked.fill.realized_quote
+        if ours_quote != profit:
+            yield _difference("realized", booked.fill.trade.trade_id, ours_quote, profit)
+
+
+def _other_postings(execute: Execute) -> Iterator[Posting]:
+    for row in execute(book_rows.FLOWS_IN_ORDER):
+        yield from book_rows.postings_of_flow(book_rows.flow_from(row))
+    for row in execute(book_rows.LOTS_IN_ORDER):
+        yield from book_rows.postings_of_lot(row["sequence"], book_rows.lot_from(row))
+
+
+def _check_postings(stored: list[Posting], expected: list[Posting]) -> Iterator[Difference]:
+    ours = {_key(posting): posting for posting in stored}
+    theirs = {_key(posting): posting for posting in expected}
+    for key in sorted(ours.keys() | theirs.keys()):
+        if ours.get(key) != theirs.get(key):
+            yield _difference("posting", "/".join(key), _sum(ours.get(key)), _sum(theirs.get(key)))
+
+
+def _check_totals(execute: Execute) -> Iterator[Difference]:
+    rows = execute("SELECT asset, decimal_sum(amount) FROM postings GROUP BY asset")
+    summed = {Asset(asset): Decimal(total) for asset, total in rows}
+    totals = book_rows.totals(execute)
+    for asset in sorted(summed.keys() | totals.keys()):
+        ours, theirs = totals.get(asset, ZERO), summed.get(asset, ZERO)
+        if ours != theirs:
+            yield _difference("total", asset, ours, theirs)
+
+
+def _check_net_flows(execute: Execute) -> Iterator[Difference]:
+    (summed,) = execute(
+        "SELECT decimal_sum(value) FROM (SELECT value_base AS value FROM cash_flows"
+        " UNION ALL SELECT cost_base FROM opening_lots)"
+    ).fetchone()
+    stored = book_rows.net_flows(execute)
+    if stored != Decimal(summed):
+        yield _difference("net_flows", "all", stored, summed)
+
+
+def _key(posting: Posting) -> PostingKey:
+    return posting.source_kind, posting.source_id, posting.part
+
+
+def _sum(posting: Posting | None) -> str:
+    return f"{to_text(posting.amount)} {posting.asset}" if posting else "nothing"
+
+
+def _words(position: Position) -> str:
+    return (
+        f"{to_text(position.quantity_base)} for {to_text(position.cost_quote)},"
+        f" realized {to_text(position.realized_quote)}, fees {to_text(position.fees_quote)}"
+    )
+
+
+def _difference(subject: str, key: str, ours: Decimal | str, theirs: Decimal | str) -> Difference:
+    return Difference(subject=subject, key=key, ours=_text(ours), theirs=_text(theirs))
+
+
+def _text(value: Decimal | str) -> str:
+    return to_text(value) if isinstance(value, Decimal) else value
