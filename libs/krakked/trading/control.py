@@ -88,7 +88,7 @@ class Control:
             return Reply(command_id=command.command_id, ok=False, message=str(error))
         return Reply(command_id=command.command_id, ok=True, message=message)
 
-    async def _do(self, command: Command) -> str:
+    async def _do(self, command: Command) -> str:  # noqa: PLR0911 - one line for each command
         match command:
             case SetKillSwitch():
                 return await self._set_kill_switch(command)

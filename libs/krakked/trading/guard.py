@@ -18,22 +18,32 @@ class Guard:
         self.fenced_by: str | None = None
         """Set for good when the venue said that a newer owner exists."""
         self.is_stopping = False
-        self.shut_by: str | None = None
-        """Set while the engine is not ready to trade: starting, venue in maintenance."""
+        self.is_ready = False
+        """True once the books agree with the venue after a start."""
+        self.venue_status = "online"
+        """The venue's own word on itself."""
 
     def refusal(self, order: Order, *, plan_expires_at_ns: int, now_ns: int) -> str | None:
         """Why this order must not be sent, or None."""
-        if self.fenced_by is not None:
-            return f"fenced: {self.fenced_by}"
-        if self.is_stopping:
-            return "the engine is stopping"
-        if self.shut_by is not None:
-            return self.shut_by
+        general = self._refusal_of_all()
+        if general is not None:
+            return general
         if now_ns >= plan_expires_at_ns:
             return "the plan expired"
         if order.request.kind is not LegKind.ENTRY:
             return None
         return self._refusal_of_entry(order)
+
+    def _refusal_of_all(self) -> str | None:
+        if self.fenced_by is not None:
+            return f"fenced: {self.fenced_by}"
+        if self.is_stopping:
+            return "the engine is stopping"
+        if not self.is_ready:
+            return "the engine is starting"
+        if self.venue_status not in ("online", "post_only"):
+            return f"the venue is in {self.venue_status}"
+        return None
 
     def _refusal_of_entry(self, order: Order) -> str | None:
         if self._account.kill_switch.active:

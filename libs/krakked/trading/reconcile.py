@@ -10,6 +10,7 @@ settled, and the comparison is made again
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Sequence
 
 import msgspec
@@ -87,13 +88,9 @@ class Reconciler:
             pause = UNKNOWN_PAUSE_S
         elif self._desk.account.drifts:
             pause = min(pause, self._desk.rules.drift_patience_s / 3)
-        waiter = asyncio.ensure_future(self._wanted.wait())
-        sleeper = asyncio.ensure_future(self._desk.clock.sleep(pause))
-        try:
-            await asyncio.wait((waiter, sleeper), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            waiter.cancel()
-            sleeper.cancel()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(pause):
+                await self._wanted.wait()
         self._wanted.clear()
 
     def _live(self) -> list[Order]:

@@ -1,0 +1,296 @@
+"""The engine's loops over one desk: bars to plans, plans to orders, hints to fills, and watches.
+
+Each loop is a task with a human name; the composition root supervises them and ends the engine
+when one of them fails, for recovering is starting. They meet in the account, whose ``turn`` one
+of them holds at a time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Coroutine
+from decimal import Decimal
+
+import msgspec
+from krakked.trading.cycling import Cycler
+
+from krakked.domain.bars import Timeframe
+from krakked.domain.errors import Ambiguous, Permanent, Transient
+from krakked.domain.events import EventName
+from krakked.domain.ids import PairName
+from krakked.domain.plans import ExecutionPlan
+from krakked.domain.times import NS_PER_SECOND, to_rfc3339
+from krakked.ports.bar_store import BarStore
+from krakked.ports.market_feed import MarketFeed, MarketHistory
+from krakked.trading.dead_man import DeadMan
+from krakked.trading.desk import Desk
+from krakked.trading.execute import Executor
+from krakked.trading.feeding import Feeder, Listeners
+from krakked.trading.fills import FillBooker
+from krakked.trading.market import Boundary
+from krakked.trading.marking import Marker
+from krakked.trading.reconcile import Reconciler
+from krakked.trading.stopping import Stopper
+
+PLANS_WAITING_MAX = 1_000
+ORDER_LOOP_BUSY_MAX_S = 60.0
+"""Longer at one plan, the order loop is taken for hung and the dead-man is not refreshed."""
+
+
+class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What the composition root decides."""
+
+    pairs: tuple[PairName, ...]
+    timeframes: tuple[Timeframe, ...]
+    backfill_bars: int = 720
+    mark_interval_s: float = 60
+    day_boundary_s: int = 0
+    drawdown_max_pct: Decimal = Decimal(10)
+    clock_look_s: float = 1
+    """How often the clock is looked at for bars whose end has passed."""
+    is_paced_by_bars: bool = False
+    """The replay profile: reconcile, mark and dead-man once per bar instead of by the clock."""
+
+
+class Engine:
+    """One account, traded."""
+
+    def __init__(
+        self,
+        desk: Desk,
+        *,
+        feed: MarketFeed,
+        history: MarketHistory,
+        store: BarStore,
+        cycler: Cycler,
+        options: EngineOptions,
+    ) -> None:
+        self.desk = desk
+        self.options = options
+        self._looks = asyncio.Event()
+        self._gap_in_bars = asyncio.Event()
+        self._feed = feed
+        self._history = history
+        self._store = store
+        self.cycler = cycler
+        self.booker = FillBooker(desk, on_wake=cycler.wake)
+        self.reconciler = Reconciler(desk, self.booker)
+        self.executor = Executor(desk, on_unknown=self.reconciler.request)
+        self.marker = Marker(
+            desk,
+            day_boundary_s=options.day_boundary_s,
+            drawdown_max_pct=options.drawdown_max_pct,
+        )
+        self.dead_man = DeadMan(desk, is_healthy=self._is_healthy)
+        self.stopper = Stopper(desk, self.executor, enqueue=self.enqueue)
+        self.feeder = Feeder(
+            desk,
+            store,
+            Listeners(
+                on_quote=self.stopper.on_quote,
+                on_hint=self.booker.on_hint,
+                on_bar=self._looks.set,
+                on_gap=self._on_gap,
+            ),
+        )
+        self.plans_made = 0
+        self._plans: asyncio.Queue[ExecutionPlan] = asyncio.Queue(PLANS_WAITING_MAX)
+        self._order_busy_since_ns: int | None = None
+
+    # start
+
+    async def load_history(self) -> None:
+        """Fetch the closed bars that the store lacks."""
+        for pair in self.options.pairs:
+            for timeframe in self.options.timeframes:
+                await self._backfill(pair, timeframe)
+
+    async def _backfill(self, pair: PairName, timeframe: Timeframe) -> None:
+        now_s = self.desk.now_ns() // NS_PER_SECOND
+        newest_s = self._store.newest_start_s(pair, timeframe)
+        oldest_s = now_s - self.options.backfill_bars * timeframe.seconds
+        since_s = oldest_s if newest_s is None else max(oldest_s, newest_s + timeframe.seconds)
+        if since_s + timeframe.seconds > now_s:
+            return
+        rows = await self._history.closed_bars(pair, timeframe, since_s=since_s)
+        closed = [bar for bar in rows if bar.start_s + timeframe.seconds <= now_s]
+        self._store.append(pair, timeframe, self.desk.account.pairs[pair].tick_size, closed)
+        if closed:
+            self.desk.market.mark_closed(pair, timeframe, closed[-1].start_s)
+
+    async def wait_until_fed(self) -> None:
+        """Return when both streams are subscribed and every pair has a quote."""
+        while not all(self.feeder.is_ready.values()) or self._missing_quotes():
+            await self.desk.clock.sleep(0.02)
+
+    def _missing_quotes(self) -> list[PairName]:
+        return [pair for pair in self.options.pairs if pair not in self.desk.market.quotes]
+
+    def missing(self) -> str:
+        """What :meth:`wait_until_fed` still waits for, in words."""
+        streams = [
+            "the private stream" if private else "the public stream"
+            for private, is_ready in self.feeder.is_ready.items()
+            if not is_ready
+        ]
+        return ", ".join([*streams, *(f"a quote of {pair}" for pair in self._missing_quotes())])
+
+    # tasks
+
+    def feed_task(self) -> Coroutine[None, None, None]:
+        """The streams; started before the others, for they wait for it."""
+        return self._feed.run(self.options.pairs, self.options.timeframes, self.feeder.deliver)
+
+    def tasks(self) -> dict[str, Coroutine[None, None, None]]:
+        """Everything else, by name; started when the books agree."""
+        tasks = {
+            "cycles": self._watch_boundaries(),
+            "orders": self._execute_plans(),
+            "fills": self.booker.run(),
+            "stops": self.stopper.run(),
+            "history": self._mend_gaps(),
+            "reconcile": self.reconciler.run(),
+        }
+        if not self.options.is_paced_by_bars:
+            tasks["mark"] = self._mark_by_clock()
+            tasks["dead-man"] = self.dead_man.run()
+        return tasks
+
+    async def _watch_boundaries(self) -> None:
+        await self._first_cycle()
+        while True:
+            await self._wait_for_look()
+            self.feeder.close_due()
+            for boundary in self.desk.market.settled(self.desk.now_ns()):
+                await self._on_boundary(boundary)
+
+    async def _wait_for_look(self) -> None:
+        now_ns = self.desk.now_ns()
+        until_deadline_s = (self.desk.market.next_deadline_ns() - now_ns) / NS_PER_SECOND
+        if not self.options.is_paced_by_bars:
+            until_deadline_s = min(until_deadline_s, self.options.clock_look_s)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, until_deadline_s)):
+                await self._looks.wait()
+        self._looks.clear()
+
+    async def _first_cycle(self) -> None:
+        """A restart wakes every sleeve on the newest closed bar that has no verdict yet."""
+        now_s = self.desk.now_ns() // NS_PER_SECOND
+        for timeframe in self.options.timeframes:
+            end_s = now_s // timeframe.seconds * timeframe.seconds
+            await self._run_cycle(Boundary(timeframe, end_s), is_restart=True)
+
+    async def _on_boundary(self, boundary: Boundary) -> None:
+        await self._run_cycle(boundary, is_restart=False)
+        if self.options.is_paced_by_bars:
+            await self.marker.mark()
+            await self.dead_man.refresh()
+            self.reconciler.request()
+
+    async def _run_cycle(self, boundary: Boundary, *, is_restart: bool) -> None:
+        plan = await self.cycler.run(boundary, is_restart=is_restart)
+        if plan is not None:
+            self.enqueue(plan)
+
+    def enqueue(self, plan: ExecutionPlan) -> None:
+        """Hand a recorded plan to the order loop."""
+        self.plans_made += 1
+        self._plans.put_nowait(plan)
+
+    async def _execute_plans(self) -> None:
+        while True:
+            plan = await self._plans.get()
+            self._order_busy_since_ns = self.desk.now_ns()
+            await self.executor.execute(plan)
+            self._order_busy_since_ns = None
+
+    def _is_healthy(self) -> bool:
+        """The order loop waits for work, or has not been at one plan for long."""
+        since_ns = self._order_busy_since_ns
+        if since_ns is None:
+            return True
+        return self.desk.now_ns() - since_ns < ORDER_LOOP_BUSY_MAX_S * NS_PER_SECOND
+
+    @property
+    def has_work(self) -> bool:
+        """A plan waits or is under way."""
+        return not self._plans.empty() or self._order_busy_since_ns is not None
+
+    def _on_gap(self, private: bool) -> None:
+        if not private:
+            self._gap_in_bars.set()
+        self.reconciler.request()
+
+    async def _mend_gaps(self) -> None:
+        """After the public stream was away, fetch the bars it did not show."""
+        while True:
+            await self._gap_in_bars.wait()
+            self._gap_in_bars.clear()
+            try:
+                await self.load_history()
+            except (Transient, Permanent) as error:
+                self._tell(EventName.MARKET_DATA_UNAVAILABLE, reason=str(error))
+                await self.desk.clock.sleep(self.desk.rules.retry_backoff_s)
+                self._gap_in_bars.set()
+
+    async def _mark_by_clock(self) -> None:
+        while True:
+            await self.marker.mark()
+            await self.desk.clock.sleep(self.options.mark_interval_s)
+
+    # stop
+
+    async def drain(self) -> None:
+        """Stop making plans; wait for what is under way; cancel what rests if so configured."""
+        self.desk.guard.is_stopping = True
+        while self.has_work:
+            await self.desk.clock.sleep(0.02)
+        if self.desk.rules.cancel_on_shutdown:
+            for order in self.desk.account.live_orders():
+                with contextlib.suppress(Transient, Ambiguous, Permanent):
+                    await self.executor.cancel(order)
+
+    def _tell(self, name: EventName, **fields: object) -> None:
+        self.desk.recorder.publish(self.desk.recorder.event(name, **fields))
+
+    # status
+
+    def status(self) -> dict[str, object]:
+        """How the engine is, for people and probes."""
+        account, market, now_ns = self.desk.account, self.desk.market, self.desk.now_ns()
+        latest = self.marker.latest
+        return {
+            "now": to_rfc3339(now_ns, decimals=0),
+            "ready": self.desk.guard.is_ready,
+            "fenced": self.desk.guard.fenced_by,
+            "halted": account.halted,
+            "kill_switch": account.kill_switch.reason if account.kill_switch.active else None,
+            "drift": [str(drift.difference) for drift in account.drifts],
+            "equity": None if latest is None else str(latest.equity),
+            "stale_pairs": list(market.stale_pairs(now_ns)),
+            "open_orders": len(account.live_orders()),
+            "unknown_orders": list(account.unknown_pairs()),
+            "foreign_orders": len(self.reconciler.foreign),
+            "streams": {
+                "public": self.feeder.is_ready[False],
+                "private": self.feeder.is_ready[True],
+            },
+            "dead_man_expires_at": None
+            if self.dead_man.expires_at_ns is None
+            else to_rfc3339(self.dead_man.expires_at_ns, decimals=0),
+            "degraded": self.degraded(),
+        }
+
+    def degraded(self) -> list[str]:
+        """What does not work as it should while the engine goes on."""
+        now_ns = self.desk.now_ns()
+        facts = {
+            "market_data": bool(self.desk.market.stale_pairs(now_ns)),
+            "streams": not all(self.feeder.is_ready.values()),
+            "exchange": self.desk.guard.venue_status != "online",
+            "orders_unknown": bool(self.desk.account.unknown_pairs()),
+            "drift": bool(self.desk.account.drifts),
+        }
+        return [name for name, is_so in facts.items() if is_so]

@@ -1,0 +1,112 @@
+"""Feeding: every message of the streams goes to whom it concerns, synchronously, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from krakked.domain.events import EventName
+from krakked.domain.quotes import Quote
+from krakked.ports.bar_store import BarStore
+from krakked.ports.market_feed import (
+    ExecutionHint,
+    FeedMessage,
+    MalformedFrame,
+    PairStatusChanged,
+    RunningBar,
+    StreamLost,
+    StreamReady,
+    SystemStatusChanged,
+)
+from krakked.trading.desk import Desk
+from krakked.trading.market import ClosedBar
+
+
+class Listeners(msgspec.Struct, frozen=True, kw_only=True):
+    """Who is told what."""
+
+    on_quote: Callable[[Quote], None]
+    on_hint: Callable[[ExecutionHint], None]
+    on_bar: Callable[[], None]
+    """A bar may have closed: look at the boundaries."""
+    on_gap: Callable[[bool], None]
+    """A stream is back (private or not): what happened meanwhile must be asked for."""
+
+
+class Feeder:
+    """Takes the feed's messages; keeps the market current and the closed bars stored."""
+
+    def __init__(self, desk: Desk, store: BarStore, listeners: Listeners) -> None:
+        self._desk = desk
+        self._store = store
+        self._listeners = listeners
+        self.bars_closed = 0
+        self.is_ready = {False: False, True: False}
+        """By private or not: subscribed now."""
+
+    def deliver(self, message: FeedMessage) -> None:
+        """Take one message."""
+        match message:
+            case Quote():
+                self._desk.market.on_quote(message)
+                self._listeners.on_quote(message)
+            case RunningBar():
+                closed = self._desk.market.on_running_bar(message)
+                if closed is not None:
+                    self.store(closed)
+                self._listeners.on_bar()
+            case ExecutionHint():
+                self._listeners.on_hint(message)
+            case StreamReady() | StreamLost():
+                self._on_stream(message)
+            case _:
+                self._on_notice(message)
+
+    def close_due(self) -> None:
+        """Close bars whose end the clock has passed."""
+        for closed in self._desk.market.on_clock(self._desk.now_ns()):
+            self.store(closed)
+
+    def store(self, closed: ClosedBar) -> None:
+        """Keep a closed bar and say so."""
+        tick_size = self._desk.account.pairs[closed.pair].tick_size
+        if not self._store.append(closed.pair, closed.timeframe, tick_size, [closed.bar]):
+            return
+        self.bars_closed += 1
+        self._tell(
+            EventName.BAR_CLOSED,
+            pair=closed.pair,
+            timeframe=closed.timeframe.value,
+            start_s=closed.bar.start_s,
+            close=str(tick_size * closed.bar.close),
+        )
+
+    def _on_stream(self, message: StreamReady | StreamLost) -> None:
+        is_ready = isinstance(message, StreamReady)
+        self.is_ready[message.private] = is_ready
+        stream = "private" if message.private else "public"
+        if not message.private:
+            market = self._desk.market
+            market.on_connected() if is_ready else market.on_lost()
+        if isinstance(message, StreamLost):
+            self._tell(EventName.CONNECTION_LOST, stream=stream, reason=message.reason)
+            return
+        self._tell(EventName.CONNECTION_RESTORED, stream=stream)
+        self._listeners.on_gap(message.private)
+
+    def _on_notice(self, message: PairStatusChanged | SystemStatusChanged | MalformedFrame) -> None:
+        match message:
+            case PairStatusChanged(pair, status):
+                pairs = self._desk.account.pairs
+                if pair in pairs:
+                    pairs[pair] = msgspec.structs.replace(pairs[pair], status=status)
+                self._tell(EventName.NOTICE, pair=pair, status=status.value)
+            case SystemStatusChanged(status):
+                self._desk.guard.venue_status = status
+                self._tell(EventName.NOTICE, venue_status=status)
+            case MalformedFrame(problem, frame):
+                self._tell(EventName.MALFORMED_FRAME, problem=problem, frame=frame)
+
+    def _tell(self, name: EventName, **fields: object) -> None:
+        self._desk.recorder.publish(self._desk.recorder.event(name, **fields))
