@@ -175,7 +175,8 @@ def pragma(connection: sqlite3.Connection, name: str) -> int:
 
 def _equip(connection: sqlite3.Connection) -> None:
     connection.row_factory = sqlite3.Row
-    connection.create_aggregate("decimal_sum", 1, DecimalSum)
+    # typeshed knows aggregates of int alone
+    connection.create_aggregate("decimal_sum", 1, DecimalSum)  # type: ignore[arg-type]
 
 
 def _create_private(path: Path) -> None:

@@ -13,7 +13,8 @@ from typing import Final
 import msgspec
 
 _QUESTIONS: Final = (
-    """SELECT plan_id, parent_id, sequence, bar, cause, principal, created_at_ns, expires_at_ns, legs
+    """SELECT plan_id, parent_id, sequence, bar, cause, principal, created_at_ns, expires_at_ns,
+              legs
        FROM plans ORDER BY sequence""",
     """SELECT client_order_id, plan_id, leg, revision, strategy_id, pair, kind, side, type,
               quantity_base, limit_price, time_in_force, expire_at_ns, journal, status,
@@ -34,6 +35,6 @@ def digest(connection: sqlite3.Connection) -> str:
     result = hashlib.sha256()
     for question in _QUESTIONS:
         for row in connection.execute(question):
-            result.update(msgspec.json.encode(row))
+            result.update(msgspec.json.encode(tuple(row)))
             result.update(b"\n")
     return result.hexdigest()
