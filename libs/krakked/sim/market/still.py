@@ -1,0 +1,147 @@
+"""A still market: every pair stays at its price, with a small trade every ten seconds.
+
+The trades alternate between bid and ask, so that tickers and candles keep ticking while the book
+does not move; each one also fills up what accounts have taken from the house. The past looks the
+same as the present, whatever length of candle is asked for.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Final
+
+from krakked.domain.ids import PairName
+from krakked.domain.money import price_down, round_down
+from krakked.domain.orders import Side
+from krakked.domain.times import NS_PER_SECOND
+from krakked.sim.exchange.pairs import VenuePair
+from krakked.sim.market.candles import Candle
+from krakked.sim.market.model import Print, Venue, play, spread_of
+
+PERIOD_S: Final = 10
+_PERIOD_NS: Final = PERIOD_S * NS_PER_SECOND
+_STAGGER_NS: Final = NS_PER_SECOND
+"""Pairs trade one second after another, ten of them at most in one second."""
+_PRINT_PARTS: Final = 200
+_LEVEL_PARTS: Final = 2
+_REFERENCE_QUOTE: Final = Decimal(100_000)
+"""A level is worth half of it at the starting price, a print a two-hundredth."""
+
+
+class CalmMarket:
+    """See the module."""
+
+    def __init__(
+        self,
+        *,
+        pairs: Mapping[PairName, VenuePair],
+        prices: Mapping[PairName, Decimal],
+        start_ns: int,
+    ) -> None:
+        self._lanes = {
+            name: _Lane(pairs[name], price, _STAGGER_NS * (index % PERIOD_S))
+            for index, (name, price) in enumerate(prices.items())
+        }
+        self._queue = [(start_ns, index, lane) for index, lane in enumerate(self._lanes.values())]
+        heapq.heapify(self._queue)
+
+    @property
+    def pairs(self) -> tuple[PairName, ...]:
+        """The pairs it moves."""
+        return tuple(self._lanes)
+
+    def next_event_ns(self) -> int | None:
+        """When :meth:`step` has something to do."""
+        return self._queue[0][0] if self._queue else None
+
+    def step(self, now_ns: int, venue: Venue) -> None:
+        """Play everything up to ``now_ns``."""
+        while self._queue and self._queue[0][0] <= now_ns:
+            at_ns, index, lane = self._queue[0]
+            play(lane.at(lane.turn(at_ns), at_ns), lane.pair, lane.level_quantity, venue)
+            heapq.heapreplace(self._queue, (lane.instant(lane.turn(at_ns) + 1), index, lane))
+
+    def candles_before(
+        self, pair: PairName, minutes: int, before_ns: int, count: int
+    ) -> list[Candle]:
+        """Up to ``count`` newest candles from before an instant, oldest first."""
+        lane = self._lanes[pair]
+        step_s = minutes * 60
+        last_s = (before_ns - 1) // NS_PER_SECOND // step_s * step_s
+        starts = range(max(0, last_s - step_s * (count - 1)), last_s + 1, step_s)
+        candles = (lane.candle(start_s, minutes, before_ns) for start_s in starts)
+        return [candle for candle in candles if candle is not None]
+
+    def prints_before(self, pair: PairName, from_ns: int, before_ns: int) -> list[Print]:
+        """The trades of ``[from_ns, before_ns)``, oldest first."""
+        lane = self._lanes[pair]
+        turns = range(lane.turn(from_ns - 1) + 1, lane.turn(before_ns - 1) + 1)
+        return [lane.at(turn, lane.instant(turn)) for turn in turns]
+
+    def set_price(self, pair: PairName, price: Decimal) -> None:
+        """Stand somewhere else from the next trade on."""
+        self._lanes[pair].stand(price)
+
+
+class _Lane:
+    """One pair: turn k trades at ``k`` periods after 1970, even turns buy, odd ones sell."""
+
+    def __init__(self, pair: VenuePair, price: Decimal, stagger_ns: int) -> None:
+        self.pair = pair
+        self._stagger_ns = stagger_ns
+        # the worth of a unit of the quote differs: sizes are fractions of what 100,000 dollars buy
+        worth = _REFERENCE_QUOTE if pair.quote.altname.startswith("USD") else Decimal(2)
+        reference = worth / price
+        self.level_quantity = round_down(reference / _LEVEL_PARTS, pair.lot_decimals)
+        self._print_quantity = round_down(reference / _PRINT_PARTS, pair.lot_decimals)
+        self.stand(price)
+
+    def stand(self, price: Decimal) -> None:
+        """Half a spread around ``price``."""
+        spread = spread_of(price, self.pair.tick_size)
+        self._bid = price_down(price - spread / 2, self.pair.tick_size)
+        self._ask = self._bid + spread
+
+    def instant(self, turn: int) -> int:
+        """When a turn trades."""
+        return turn * _PERIOD_NS + self._stagger_ns
+
+    def turn(self, now_ns: int) -> int:
+        """The newest turn that has traded at ``now_ns``."""
+        return (now_ns - self._stagger_ns) // _PERIOD_NS
+
+    def at(self, turn: int, at_ns: int) -> Print:
+        """The trade of a turn."""
+        side = Side.SELL if turn % 2 else Side.BUY
+        return Print(
+            at_ns=at_ns,
+            price=self._price(turn),
+            quantity_base=self._print_quantity,
+            taker_side=side,
+        )
+
+    def candle(self, start_s: int, minutes: int, before_ns: int) -> Candle | None:
+        """What a stretch has seen before an instant."""
+        start_ns = start_s * NS_PER_SECOND
+        end_ns = min(start_ns + minutes * 60 * NS_PER_SECOND, before_ns)
+        first, last = self.turn(start_ns - 1) + 1, self.turn(end_ns - 1)
+        if last < first:
+            return None
+        prices = {self._price(first), self._price(last)} | (
+            {self._bid, self._ask} if last > first else set()
+        )
+        return Candle(
+            start_s=start_s,
+            minutes=minutes,
+            open=self._price(first),
+            high=max(prices),
+            low=min(prices),
+            close=self._price(last),
+            volume=self._print_quantity * (last - first + 1),
+            trades=last - first + 1,
+        )
+
+    def _price(self, turn: int) -> Decimal:
+        return self._bid if turn % 2 else self._ask
