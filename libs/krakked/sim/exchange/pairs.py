@@ -73,13 +73,12 @@ ASSETS: Final = {
 def _pair(
     id: str,
     altname: str,
-    base: str,
-    quote: str,
+    assets: tuple[str, str],
     decimals: tuple[int, int, int],
     minimum: tuple[str, str],
     leverage: int = 0,
 ) -> VenuePair:
-    base_asset, quote_asset = ASSETS[Asset(base)], ASSETS[Asset(quote)]
+    base_asset, quote_asset = (ASSETS[Asset(name)] for name in assets)
     pair_decimals, lot_decimals, cost_decimals = decimals
     return VenuePair(
         id=id,
@@ -101,13 +100,13 @@ def _pair(
 PAIRS: Final = {
     pair.altname: pair
     for pair in (
-        _pair("XXBTZUSD", "XBTUSD", "XBT", "USD", (1, 8, 5), ("0.00005", "0.5"), 10),
-        _pair("XETHZUSD", "ETHUSD", "ETH", "USD", (2, 8, 5), ("0.001", "0.5"), 10),
-        _pair("SOLUSD", "SOLUSD", "SOL", "USD", (2, 8, 5), ("0.06", "0.5"), 10),
-        _pair("XDGUSD", "XDGUSD", "XDG", "USD", (7, 8, 9), ("50", "0.5"), 10),
-        _pair("ADAUSD", "ADAUSD", "ADA", "USD", (6, 8, 8), ("2.5", "0.5")),
-        _pair("XETHXXBT", "ETHXBT", "ETH", "XBT", (6, 8, 10), ("0.001", "0.00002"), 5),
-        _pair("XBTUSDT", "XBTUSDT", "XBT", "USDT", (1, 8, 5), ("0.00005", "0.5")),
+        _pair("XXBTZUSD", "XBTUSD", ("XBT", "USD"), (1, 8, 5), ("0.00005", "0.5"), 10),
+        _pair("XETHZUSD", "ETHUSD", ("ETH", "USD"), (2, 8, 5), ("0.001", "0.5"), 10),
+        _pair("SOLUSD", "SOLUSD", ("SOL", "USD"), (2, 8, 5), ("0.06", "0.5"), 10),
+        _pair("XDGUSD", "XDGUSD", ("XDG", "USD"), (7, 8, 9), ("50", "0.5"), 10),
+        _pair("ADAUSD", "ADAUSD", ("ADA", "USD"), (6, 8, 8), ("2.5", "0.5")),
+        _pair("XETHXXBT", "ETHXBT", ("ETH", "XBT"), (6, 8, 10), ("0.001", "0.00002"), 5),
+        _pair("XBTUSDT", "XBTUSDT", ("XBT", "USDT"), (1, 8, 5), ("0.00005", "0.5")),
     )
 }
 

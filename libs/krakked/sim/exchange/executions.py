@@ -1,0 +1,197 @@
+"""Rows of the private channels ``executions`` and ``balances``, as recorded from the venue.
+
+Updates are partial: an order's first row tells everything, later ones only what changed. Numbers
+are bare JSON at the pair's precision with their trailing zeros.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from krakked.domain.money import ZERO
+from krakked.domain.orders import Side, VenueStatus
+from krakked.domain.times import to_rfc3339
+from krakked.sim.exchange.core import Market
+from krakked.sim.exchange.events import WireRow
+from krakked.sim.exchange.orders import LedgerRow, Order, TimeInForce, Trade
+from krakked.sim.exchange.pairs import VenueAsset
+from krakked.sim.wire import number
+
+USD_DECIMALS: Final = 4
+_NO_STOP: Final = msgspec.Raw(b"0.0")
+
+
+def pending_new(market: Market, order: Order) -> WireRow:
+    """An order arrived."""
+    return _whole_order(market, order, "pending_new", "pending_new")
+
+
+def accepted(order: Order) -> WireRow:
+    """It is in the engine."""
+    row: WireRow = {
+        "timestamp": to_rfc3339(order.opened_ns),
+        "order_status": "new",
+        "exec_type": "new",
+    }
+    if order.ask.post_only:
+        row["post_only"] = True
+    return _with_ids(row, order)
+
+
+def traded(market: Market, order: Order, trade: Trade) -> WireRow:
+    """One fill; also the completing one says ``partially_filled``, and :func:`ended` follows."""
+    row = _fill(market, trade)
+    row["order_status"] = "partially_filled"
+    _add_sums(row, market, order)
+    return _with_user_ids(row, order)
+
+
+def past_trade(market: Market, order: Order, trade: Trade) -> WireRow:
+    """A fill as the snapshot tells it."""
+    row = _fill(market, trade)
+    row["order_status"] = _open_status(order) if not order.is_done else "filled"
+    return _with_user_ids(row, order)
+
+
+def ended(market: Market, order: Order, now_ns: int) -> WireRow:
+    """Filled, canceled or expired: the last row of an order."""
+    word = "filled" if order.status is VenueStatus.CLOSED else order.status.value
+    row: WireRow = {
+        "timestamp": to_rfc3339(now_ns),
+        "order_status": word,
+        "exec_type": word,
+    }
+    _add_sums(row, market, order)
+    row["fee_usd_equiv"] = number(order.fee_usd, USD_DECIMALS)
+    if order.reason is not None:
+        row["cancel_reason"] = order.reason
+        row["reason"] = order.reason
+    return _with_ids(row, order)
+
+
+def amended(market: Market, order: Order, now_ns: int) -> WireRow:
+    """An amend took effect."""
+    pair = market.pair
+    row: WireRow = {
+        "timestamp": to_rfc3339(now_ns),
+        "exec_type": "amended",
+        "order_status": _open_status(order),
+        "cum_qty": number(order.filled_base, pair.lot_decimals),
+        "reason": "User requested",
+        "amended": True,
+        "order_qty": number(order.quantity_base, pair.lot_decimals),
+    }
+    if order.limit_price is not None:
+        row["limit_price"] = number(order.limit_price, pair.pair_decimals)
+        row["limit_price_type"] = "static"
+    return _with_ids(row, order)
+
+
+def open_order(market: Market, order: Order) -> WireRow:
+    """An open order as the snapshot tells it."""
+    scheduled = order.status is VenueStatus.PENDING
+    status = "pending_new" if scheduled else _open_status(order)
+    row = _whole_order(market, order, "pending_new" if scheduled else "new", status)
+    _add_sums(row, market, order)
+    return row
+
+
+def balance(asset: VenueAsset, ledger: LedgerRow) -> WireRow:
+    """One change of one balance."""
+    return {
+        "ledger_id": ledger.ledger_id,
+        "ref_id": ledger.ref_id,
+        "timestamp": to_rfc3339(ledger.at_ns),
+        "type": ledger.type,
+        "asset": asset.symbol,
+        "asset_class": "currency",
+        "category": ledger.type,
+        "wallet_type": "spot",
+        "wallet_id": "main",
+        "amount": number(ledger.amount, asset.decimals),
+        "fee": number(ledger.fee, asset.decimals),
+        "balance": number(ledger.balance, asset.decimals),
+    }
+
+
+def _whole_order(market: Market, order: Order, exec_type: str, status: str) -> WireRow:
+    pair, ask = market.pair, order.ask
+    row: WireRow = {
+        "order_id": order.order_id,
+        "symbol": pair.symbol,
+        "order_qty": number(order.quantity_base, pair.lot_decimals),
+        "cum_cost": number(order.cost_quote, pair.cost_decimals),
+        "time_in_force": ask.time_in_force.value,
+        "exec_type": exec_type,
+        "side": ask.side.value,
+        "order_type": ask.form.name,
+    }
+    row = _with_user_ids(row, order)
+    if order.limit_price is not None:
+        row["limit_price_type"] = "static"
+        row["limit_price"] = number(order.limit_price, pair.pair_decimals)
+    row["stop_price"] = _NO_STOP
+    if ask.post_only:
+        row["post_only"] = True
+    if ask.time_in_force is TimeInForce.GTD:
+        row["expire_time"] = to_rfc3339(ask.expire_ns)
+    row["order_status"] = status
+    row["fee_usd_equiv"] = number(order.fee_usd, USD_DECIMALS)
+    row["fee_ccy_pref"] = "fcib" if ask.fee_in_base else "fciq"
+    row["timestamp"] = to_rfc3339(order.opened_ns)
+    return row
+
+
+def _fill(market: Market, trade: Trade) -> WireRow:
+    pair = market.pair
+    in_base = trade.fee_asset == pair.base.altname
+    fee_asset = pair.base if in_base else pair.quote
+    return {
+        "order_id": trade.order_id,
+        "exec_id": trade.trade_txid,
+        "exec_type": "trade",
+        "trade_id": trade.trade_id,
+        "symbol": pair.symbol,
+        "side": "buy" if trade.side is Side.BUY else "sell",
+        "last_qty": number(trade.quantity_base, pair.lot_decimals),
+        "last_price": number(trade.price, pair.pair_decimals),
+        "liquidity_ind": "m" if trade.maker else "t",
+        "cost": number(trade.cost_quote, pair.cost_decimals),
+        "order_type": trade.form,
+        "timestamp": to_rfc3339(trade.at_ns),
+        "fees": [
+            {
+                "asset": fee_asset.symbol,
+                "qty": number(trade.fee_amount, fee_asset.decimals),
+            }
+        ],
+        "fee_usd_equiv": number(trade.fee_usd, USD_DECIMALS),
+    }
+
+
+def _add_sums(row: WireRow, market: Market, order: Order) -> None:
+    pair = market.pair
+    average = order.cost_quote / order.filled_base if order.filled_base else ZERO
+    row["cum_qty"] = number(order.filled_base, pair.lot_decimals)
+    row["cum_cost"] = number(order.cost_quote, pair.cost_decimals)
+    row["avg_price"] = number(average, pair.pair_decimals)
+
+
+def _open_status(order: Order) -> str:
+    return "partially_filled" if order.filled_base else "new"
+
+
+def _with_ids(row: WireRow, order: Order) -> WireRow:
+    row = _with_user_ids(row, order)
+    row["order_id"] = order.order_id
+    return row
+
+
+def _with_user_ids(row: WireRow, order: Order) -> WireRow:
+    if order.ask.cl_ord_id is not None:
+        row["cl_ord_id"] = order.ask.cl_ord_id
+    else:
+        row["order_userref"] = order.ask.userref or 0
+    return row

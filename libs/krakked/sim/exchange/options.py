@@ -1,0 +1,36 @@
+"""Choices of one simulated exchange, where the venue is undocumented or contradicts itself."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Literal
+
+import msgspec
+
+from krakked.sim.exchange.errors import ORDER_MINIMUM
+from krakked.sim.exchange.fees import STANDARD, FeeTier
+
+
+class ExchangeOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Defaults are the venue's behaviour as recorded in 2026."""
+
+    seed: int = 1
+    """Of ids; nothing else here is drawn."""
+    prints_own_trades: bool = True
+    """Whether trades of accounts with the house appear on the tape. False in a replay, so that
+    the tape stays the recorded one."""
+    house_first: bool = True
+    """At one price the house stands in front of the accounts (False: behind them)."""
+    post_only_mode: Literal["reject", "cancel"] = "reject"
+    """A post-only order that would take: refused with an error, or accepted and canceled."""
+    market_band_pct: Decimal = Decimal(10)
+    """How far from the best price a market order may go, in percent; the rest is canceled."""
+    history_cost: int = 4
+    """Points of Ledgers, QueryLedgers, TradesHistory and ClosedOrders on the REST counter."""
+    order_minimum_error: str = ORDER_MINIMUM
+    """Two spellings were seen live."""
+    fee_ladder: tuple[FeeTier, ...] = STANDARD
+    lockout_failures: int = 20
+    """Bad credentials or nonces on one key within a minute before it is locked out; 0: never."""
+    token_life_s: int = 900
+    """A WebSocket token must be used within this."""
