@@ -1,0 +1,38 @@
+"""What one run was asked for on the command line: everything that is no setting."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from pathlib import Path
+
+import msgspec
+
+from krakked.runtime.settings import Environment
+
+
+class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """The arguments of ``krakked run`` and ``krakked run-once``."""
+
+    environment: Environment
+    db_path: Path
+    is_db_path_given: bool = False
+    """Whether a person named the database; a replay otherwise takes one in a folder of its own."""
+    config_dir: Path | None = None
+    """Folder of the configuration; None if there is none."""
+    overrides: Mapping[str, object] = {}
+    """Settings given as flags, by dotted path; ``--seed`` and ``--speed`` are among them."""
+    candles: Path | None = None
+    """Folder of recorded candles to replay."""
+    start_s: int | None = None
+    """First second of the replay."""
+    end_s: int | None = None
+    """The second after its last."""
+    duration_s: Decimal | None = None
+    """Stop by itself after so many seconds of real time."""
+    faults: Mapping[str, Decimal] = {}
+    """Probability of each kind of fault that the simulator in this process makes."""
+    is_strict: bool = False
+    """End at what is otherwise survived and reported: drift, an unknown pair, a malformed frame."""
+    once: bool = False
+    """One cycle, then stop; never live."""

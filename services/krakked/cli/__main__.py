@@ -1,0 +1,136 @@
+"""``krakked``: a group of verbs, each loaded only when it is called.
+
+The table below is the whole list, with the line that ``krakked --help`` prints, so that asking for
+help or for the version loads no verb. Errors that people can mend end as one line and the exit code
+of their row in ``docs/exit-codes.md``; what is not expected stays a traceback.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from typing import Final
+
+import click
+
+from krakked.domain.errors import KrakkedError
+
+VERBS: Final = {
+    "run": ("run:run", "Trade: start the engine in environment dev, paper or live."),
+    "run-once": ("run:run_once", "One cycle, then stop. Never trades live."),
+    "simulator": ("simulator:command", "A Kraken look-alike to trade against."),
+    "status": ("controls:status", "How the running engine is."),
+    "orders": ("orders:orders", "List and cancel orders; close positions."),
+    "executions": ("reports:executions", "Fills, newest first."),
+    "positions": ("reports:positions", "What each strategy holds."),
+    "plans": ("plans:plans", "One plan: bar, decisions, orders, fills."),
+    "decisions": ("decisions:decisions", "What strategies decided, newest first."),
+    "why": ("decisions:why", "Why a strategy did, or did not, act on a bar."),
+    "kill-switch": ("controls:kill_switch", "Stop what adds risk, until a person clears it."),
+    "halt": ("controls:halt", "Make no new plans."),
+    "resume": ("controls:resume", "Undo a halt."),
+    "panic": ("controls:panic", "Kill switch on, cancel all, sell all."),
+    "portfolio": ("portfolio:portfolio", "The account's opening balances."),
+    "config": ("config:config", "Show, check and describe the configuration."),
+    "data": ("data:data", "Candles: import what Kraken offers for download."),
+    "db-info": ("database:db_info", "Path, schema version and row counts of the database."),
+    "db-check": ("database:db_check", "Check the database and its projections."),
+    "db-backup": ("database:db_backup", "Copy the database to a timestamped sibling."),
+    "migrate-db": ("database:migrate_db", "Bring the database to this version's schema."),
+    "db-schema-version": ("database:db_schema_version", "The schema version of the database."),
+}
+"""Verb → (module below this package : command, its line of help)."""
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """The verbs, in the order of the table."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+        """Import one verb."""
+        if cmd_name not in VERBS:
+            return None
+        module_name, _, attribute = VERBS[cmd_name][0].partition(":")
+        module = importlib.import_module(f"krakked.cli.{module_name}")
+        command = getattr(module, attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
+        """From the table: no verb is loaded for it."""
+        with formatter.section("Verbs"):
+            formatter.write_dl([(verb, text) for verb, (_, text) in VERBS.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the verb; an unknown one names the nearest."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            near = _nearest_verb(args[0])
+            raise click.UsageError(f"{error.message}{near}", ctx) from error
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the verb: its result is the exit code, an error of ours is one line."""
+        try:
+            code = super().invoke(ctx)
+        except KrakkedError as error:
+            code = _fail(error)
+        ctx.exit(code if isinstance(code, int) else 0)
+
+
+def _nearest_verb(name: str) -> str:
+    import difflib
+
+    near = difflib.get_close_matches(name, VERBS, n=1)
+    return f" Did you mean {near[0]!r}?" if near else ""
+
+
+def _fail(error: KrakkedError) -> int:
+    from krakked.runtime.exit_codes import of_error
+
+    for line in str(error).splitlines() or [type(error).__name__]:
+        click.echo(f"krakked: {line}", err=True)
+    return int(of_error(error))
+
+
+def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        from krakked.runtime.version import version
+
+        click.echo(f"krakked {version()}")
+        ctx.exit()
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes are listed in docs/exit-codes.md; `krakked VERB --help` names a verb's own.",
+)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    help="Print the version.",
+)
+def root() -> None:
+    """Trading strategies on a Kraken spot account, unattended.
+
+    \b
+    Example:  krakked run --env dev
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The console script."""
+    root.main(args=arguments, prog_name="krakked")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+"""Options that several verbs share, and the end of their help: an example and the exit codes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final, TypeAlias, TypeVar
+
+import click
+
+from krakked.domain.errors import BadInput
+from krakked.runtime.exit_codes import MEANINGS, ExitCode
+
+Decorator: TypeAlias = Callable[[Callable[..., Any]], Callable[..., Any]]
+F = TypeVar("F", bound=Callable[..., Any])
+
+ENVIRONMENTS: Final = ("dev", "paper", "live")
+
+db_path = click.option(
+    "--db-path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path("portfolio.db"),
+    show_default=True,
+    envvar="KRAKKED_DB_PATH",
+    show_envvar=True,
+    help="The engine's database.",
+)
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+environment = click.option(
+    "--env",
+    type=click.Choice(ENVIRONMENTS),
+    default="dev",
+    show_default=True,
+    envvar="KRAKKED_ENV",
+    show_envvar=True,
+    help="Picks the overlay of the configuration, and what may happen.",
+)
+config_dir = click.option(
+    "--config-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    envvar="KRAKKED_CONFIG_DIR",
+    show_envvar=True,
+    help="Folder of config.yaml and its overlays (default: the platform's, if it is there).",
+)
+settings = click.option(
+    "--set",
+    "assignments",
+    metavar="SETTING=VALUE",
+    multiple=True,
+    help="Override one setting, e.g. execution.mode=dry_run. May be repeated.",
+)
+reason = click.option("--reason", default="", help="Why; goes on record with who and when.")
+limit = click.option(
+    "--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="Rows at most."
+)
+
+
+def ending(*codes: ExitCode, example: str) -> str:
+    """The epilog of a verb."""
+    every = (ExitCode.DONE, *codes, ExitCode.USAGE)
+    rows = [f"  {int(code):>3}  {MEANINGS[code]}" for code in sorted(every)]
+    examples = [f"  {line}" for line in example.splitlines()]
+    return "\n".join(["\b", "Example:", *examples, "", "\b", "Exit codes:", *rows])
+
+
+def overrides(assignments: tuple[str, ...]) -> Mapping[str, object]:
+    """Settings by dotted path from ``NAME=VALUE`` texts.
+
+    Raises:
+        BadInput: not of that form.
+    """
+    from krakked.runtime.settings.files import parse_text
+
+    given: dict[str, object] = {}
+    for assignment in assignments:
+        name, equals, text = assignment.partition("=")
+        if not equals or not name.strip():
+            raise BadInput(
+                f"--set {assignment}: not of the form SETTING=VALUE; write e.g. "
+                "--set execution.mode=dry_run",
+                exit_code=ExitCode.USAGE,
+            )
+        try:
+            given[name.strip()] = parse_text(text)
+        except ValueError as error:
+            raise BadInput(f"--set {name}: {error}", exit_code=ExitCode.USAGE) from error
+    return given
+
+
+def folder_of_configuration(given: Path | None) -> Path | None:
+    """The folder that was named, else the platform's own if it exists."""
+    if given is not None:
+        return given
+    import platformdirs
+
+    usual = Path(platformdirs.user_config_dir("krakked"))
+    return usual if usual.is_dir() else None

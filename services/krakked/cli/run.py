@@ -1,0 +1,226 @@
+"""``krakked run`` and ``krakked run-once``: from flags to :class:`RunOptions`."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from krakked.cli import options
+from krakked.domain.errors import BadInput
+from krakked.runtime.exit_codes import ExitCode
+
+if TYPE_CHECKING:
+    from krakked.runtime.run_options import RunOptions
+
+_FAULT_KINDS: Final = ("request-lost", "answer-lost", "5xx", "ws-drop", "late-visibility")
+_RUN_CODES: Final = (
+    ExitCode.BOOKS_DIFFER,
+    ExitCode.VENUE_UNREACHABLE,
+    ExitCode.PREEMPTED,
+    ExitCode.CRASHED,
+    ExitCode.WATCHDOG,
+    ExitCode.DATABASE,
+    ExitCode.OCCUPIED,
+    ExitCode.TIMED_OUT,
+    ExitCode.CLOCK,
+    ExitCode.KEYS,
+    ExitCode.CONFIGURATION,
+    ExitCode.INTERRUPTED,
+)
+
+
+@click.command(
+    epilog=options.ending(
+        *_RUN_CODES,
+        example=(
+            "krakked run --env dev\n"
+            "krakked run --env dev --candles candles --from 2019-01-01 --to 2021-12-31 --speed max"
+        ),
+    )
+)
+@options.environment
+@options.db_path
+@options.config_dir
+@options.settings
+@click.option(
+    "--candles",
+    type=click.Path(path_type=Path),
+    help="Replay the candle files <PAIR>_<minutes>.csv[.gz] of this folder.",
+)
+@click.option("--from", "start", metavar="DATE", help="First day of the replay, UTC.")
+@click.option("--to", "end", metavar="DATE", help="Last day of the replay, UTC, inclusive.")
+@click.option("--speed", metavar="N|max", help="Simulated seconds in a real one, or max.")
+@click.option("--seed", type=click.IntRange(min=0), help="Seed of the synthetic market.")
+@click.option(
+    "--duration",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="Stop by itself after so many seconds of real time.",
+)
+@click.option(
+    "--fault",
+    "faults",
+    metavar="KIND=PROBABILITY",
+    multiple=True,
+    help=f"Faults of the simulator in this process: {', '.join(_FAULT_KINDS)}. May be repeated.",
+)
+@click.option(
+    "--strict", is_flag=True, help="End at what is otherwise survived and reported (tests)."
+)
+def run(**flags: object) -> int:
+    """Trade: start the engine in environment dev, paper or live.
+
+    In dev a simulator starts in the same process, with a synthetic market. Ctrl-C stops in stages;
+    a second one hurries, and loses nothing either. The last line says whether the books agree with
+    the venue's.
+    """
+    return _start(flags, once=False)
+
+
+@click.command(
+    "run-once",
+    epilog=options.ending(*_RUN_CODES, ExitCode.REFUSED, example="krakked run-once --env paper"),
+)
+@click.option(
+    "--env",
+    type=click.Choice(("dev", "paper")),
+    default="dev",
+    show_default=True,
+    help="Picks the overlay of the configuration.",
+)
+@options.db_path
+@options.config_dir
+@options.settings
+def run_once(**flags: object) -> int:
+    """One cycle over the bars that are closed now, then stop. Never trades live."""
+    return _start(flags, once=True)
+
+
+def _start(flags: Mapping[str, object], *, once: bool) -> int:
+    chosen = run_options(flags, once=once)
+    from krakked.engine import __main__ as engine
+
+    return int(engine.run(chosen))
+
+
+def run_options(flags: Mapping[str, object], *, once: bool) -> RunOptions:
+    """What the flags ask for.
+
+    Raises:
+        BadInput: flags that do not go together, or cannot be read.
+    """
+    from krakked.runtime.run_options import RunOptions
+    from krakked.runtime.settings import Environment
+
+    candles = _path(flags.get("candles"))
+    start_s, end_s = _span(_text(flags.get("start")), _text(flags.get("end")))
+    if candles is None and (start_s is not None or end_s is not None):
+        raise BadInput(
+            "--from and --to need --candles: they say which part is replayed",
+            exit_code=ExitCode.USAGE,
+        )
+    db_path = _path(flags.get("db_path"))
+    assert db_path is not None
+    duration = flags.get("duration")
+    return RunOptions(
+        environment=Environment(flags["env"]),
+        db_path=db_path,
+        is_db_path_given=_is_given("db_path"),
+        config_dir=options.folder_of_configuration(_path(flags.get("config_dir"))),
+        overrides=_overrides(flags),
+        candles=_existing_folder(candles),
+        start_s=start_s,
+        end_s=end_s,
+        duration_s=None if duration is None else Decimal(str(duration)),
+        faults=_faults(flags.get("faults")),
+        is_strict=bool(flags.get("strict")),
+        once=once,
+    )
+
+
+def _overrides(flags: Mapping[str, object]) -> Mapping[str, object]:
+    assignments = flags.get("assignments")
+    given = dict(options.overrides(assignments if isinstance(assignments, tuple) else ()))
+    if flags.get("speed") is not None:
+        given["simulator.speed"] = flags["speed"]
+    if flags.get("seed") is not None:
+        given["simulator.seed"] = flags["seed"]
+    if flags.get("candles") is not None:
+        given["simulator.market"] = "replay"
+    return given
+
+
+def _span(start: str | None, end: str | None) -> tuple[int | None, int | None]:
+    """First second, and the second after the last; ``--to`` names its whole day."""
+    start_day, end_day = _day("--from", start), _day("--to", end)
+    if start_day is not None and end_day is not None and start_day > end_day:
+        raise BadInput(
+            f"--from {start} is after --to {end}; exchange them", exit_code=ExitCode.USAGE
+        )
+    return (
+        None if start_day is None else _start_of(start_day),
+        None if end_day is None else _start_of(end_day + dt.timedelta(days=1)),
+    )
+
+
+def _day(flag: str, text: str | None) -> dt.date | None:
+    if text is None:
+        return None
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError as error:
+        raise BadInput(
+            f"{flag} {text}: not a date; write it as 2020-03-12", exit_code=ExitCode.USAGE
+        ) from error
+
+
+def _start_of(day: dt.date) -> int:
+    return int(dt.datetime(day.year, day.month, day.day, tzinfo=dt.UTC).timestamp())
+
+
+def _existing_folder(path: Path | None) -> Path | None:
+    if path is not None and not path.is_dir():
+        raise BadInput(
+            f"--candles {path}: no such folder; it must hold files like XBTUSD_60.csv.gz"
+        )
+    return path
+
+
+def _faults(given: object) -> Mapping[str, Decimal]:
+    texts = given if isinstance(given, tuple) else ()
+    return dict(_fault(text) for text in texts)
+
+
+def _fault(text: str) -> tuple[str, Decimal]:
+    kind, _, probability = text.partition("=")
+    try:
+        value = Decimal(probability)
+    except InvalidOperation:
+        value = Decimal(-1)
+    if kind not in _FAULT_KINDS or not 0 <= value <= 1:
+        raise BadInput(
+            f"--fault {text}: expected one of {', '.join(_FAULT_KINDS)} and a probability "
+            "from 0 to 1, like answer-lost=0.01",
+            exit_code=ExitCode.USAGE,
+        )
+    return kind, value
+
+
+def _is_given(name: str) -> bool:
+    context = click.get_current_context(silent=True)
+    if context is None:
+        return False
+    return context.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT
+
+
+def _path(value: object) -> Path | None:
+    return value if isinstance(value, Path) else None
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
