@@ -1,0 +1,298 @@
+"""One HTTP session to the venue, and what can happen to a call on it.
+
+Private calls go out one at a time per key, so that nonces arrive in order. What changes something
+uses the trade key, what asks uses the query key; one key may be both. A call that did not come back
+with an answer of the venue is in doubt if it may have changed something and a byte of it may have
+left; refused connections are the one case in which none has.
+
+Redirects are not followed (they would carry a signature elsewhere), proxies of the environment are
+not used, and no answer may be larger than a bound. API errors arrive with HTTP 200, so ``error`` is
+read whatever the status says; pages of the edge in front of the venue are told by content type.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterator
+from typing import Final
+from urllib.parse import urlencode
+
+import aiohttp
+import msgspec
+
+from krakked.adapters.kraken.auth import Credentials
+from krakked.adapters.kraken.errors import (
+    ENGINE_RATE,
+    REST_RATE,
+    NonceRefused,
+    Verdict,
+    error_from,
+    failures,
+    lost,
+)
+from krakked.adapters.kraken.nonces import Nonces
+from krakked.adapters.kraken.observers import Observer, Silent
+from krakked.adapters.kraken.rate_limit import RateLimiter, Tier
+from krakked.adapters.kraken.records import Envelope
+from krakked.domain.errors import BadKey, KrakkedError, Transient
+from krakked.domain.ids import PairName
+from krakked.domain.times import NS_PER_SECOND
+from krakked.ports.clock import Clock
+
+MUTATIONS: Final = frozenset({"AddOrder", "CancelOrder", "CancelAll", "CancelAllOrdersAfter"})
+TRADE: Final = "trade"
+QUERY: Final = "query"
+_USER_AGENT: Final = "krakked"
+_CONNECTIONS_MAX: Final = 16
+_TOO_MANY_REQUESTS: Final = 429
+_ERRORS_FROM: Final = 300
+_NULL: Final = b"null"
+_ENVELOPE: Final = msgspec.json.Decoder(Envelope)
+
+
+class RestSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the venue is and how long to wait for it."""
+
+    url: str = "https://api.kraken.com"
+    timeout_s: float = 10.0
+    """A whole call, from connecting to the last byte; half of it at most for connecting."""
+    keepalive_s: float = 15.0
+    """Shorter than the venue's, so that no call is written into a connection that is closing."""
+    answer_bytes_max: int = 32 * 1024 * 1024
+    tier: Tier = Tier.STARTER
+    history_points: int = 4
+    """REST points of a history call; 2 by older documents."""
+
+
+class Call(msgspec.Struct, frozen=True, kw_only=True):
+    """One private call."""
+
+    method: str
+    form: dict[str, str] = {}
+    role: str = ""
+    """Which key; chosen by the method if empty."""
+    pair: PairName | None = None
+    not_after_ns: int | None = None
+    """Not sent at all once this instant has passed (waiting for limits takes time)."""
+
+    @property
+    def mutates(self) -> bool:
+        """Whether a lost answer leaves something in doubt."""
+        return self.method in MUTATIONS
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What came back."""
+
+    status: int
+    content_type: str
+    body: bytes
+
+
+class _Lane:
+    """One API key and the calls that queue for it."""
+
+    def __init__(self, credentials: Credentials, role: str) -> None:
+        self.credentials = credentials
+        self.role = role
+        self.turn = asyncio.Lock()
+
+
+class Transport:
+    """Calls to the venue; raises by what the caller must do (``domain/errors.py``)."""
+
+    def __init__(
+        self,
+        settings: RestSettings,
+        clock: Clock,
+        *,
+        trade: Credentials | None = None,
+        query: Credentials | None = None,
+        nonces: Nonces | None = None,
+        observer: Observer | None = None,
+    ) -> None:
+        self.clock = clock
+        self.observer = observer or Silent()
+        self.limits = RateLimiter(settings.tier, clock, history_points=settings.history_points)
+        self.nonces = nonces or Nonces(clock)
+        self._settings = settings
+        self._lanes = _lanes(trade, query)
+        self._session: aiohttp.ClientSession | None = None
+
+    def __repr__(self) -> str:
+        state = "open" if self._session and not self._session.closed else "closed"
+        keys = ", ".join(f"{role}={lane.credentials}" for role, lane in self._lanes.items())
+        return f"<Transport {self._settings.url} {state} {keys}>"
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """Roles that have a key."""
+        return tuple(self._lanes)
+
+    def session(self) -> aiohttp.ClientSession:
+        """The one session; opened when first used, inside a running loop."""
+        if self._session is None or self._session.closed:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(
+                    limit=_CONNECTIONS_MAX, keepalive_timeout=self._settings.keepalive_s
+                ),
+                timeout=aiohttp.ClientTimeout(
+                    total=self._settings.timeout_s, connect=self._settings.timeout_s / 2
+                ),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                headers={"User-Agent": _USER_AGENT},
+                trust_env=False,
+            )
+        return self._session
+
+    async def close(self) -> None:
+        """Let go of all connections."""
+        if self._session is not None:
+            await self._session.close()
+
+    async def public(
+        self, method: str, params: dict[str, str] | None = None, *, subject: str | None = None
+    ) -> msgspec.Raw:
+        """The result of a public call; calls on one ``subject`` (a pair) are spaced."""
+        await self.limits.before_public(subject or method)
+        with self._observed(method):
+            answer = await self._send(
+                "GET", f"/0/public/{method}", params or {}, call=Call(method=method)
+            )
+            return self._result(answer, Call(method=method), QUERY)
+
+    async def private(self, call: Call) -> msgspec.Raw:
+        """The result of a signed call."""
+        lane = self._lane(call)
+        await self.limits.before_private(lane.role, call.method)
+        async with lane.turn:
+            try:
+                return await self._signed(lane, call)
+            except NonceRefused:
+                # Another program has used the query key; the trade key is fenced instead.
+                return await self._signed(lane, call)
+
+    async def _signed(self, lane: _Lane, call: Call) -> msgspec.Raw:
+        self._check_in_time(call)
+        path = f"/0/private/{call.method}"
+        nonce = self.nonces.next(lane.credentials.key)
+        body = urlencode({"nonce": str(nonce), **call.form})
+        headers = {
+            "API-Key": lane.credentials.key,
+            "API-Sign": lane.credentials.sign(path, nonce, body),
+            "Content-Type": "application/x-www-form-urlencoded; charset=utf-8",
+        }
+        with self._observed(call.method):
+            answer = await self._send("POST", path, {}, call=call, body=body, headers=headers)
+            return self._result(answer, call, lane.role)
+
+    async def _send(
+        self,
+        verb: str,
+        path: str,
+        params: dict[str, str],
+        *,
+        call: Call,
+        body: str | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> Answer:
+        try:
+            async with self.session().request(
+                verb,
+                self._settings.url + path,
+                params=params,
+                data=None if body is None else body.encode(),
+                headers=headers,
+                allow_redirects=False,
+            ) as response:
+                content = await _bounded(response, self._settings.answer_bytes_max)
+                return Answer(response.status, response.content_type, content)
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            raise Transient(f"{call.method}: not connected: {_words(error)}") from error
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            message = f"{call.method}: no answer: {_words(error)}"
+            raise lost(message, mutates=call.mutates) from error
+
+    def _result(self, answer: Answer, call: Call, role: str) -> msgspec.Raw:
+        envelope = _envelope(answer)
+        errors = [] if envelope is None else failures(envelope.error)
+        if errors:
+            raise self._refusal(Verdict(errors, self.clock.now_ns()), call, role)
+        if answer.status == _TOO_MANY_REQUESTS:
+            raise Transient(f"{call.method}: HTTP {answer.status}", retry_after_s=5.0)
+        if envelope is None or answer.status >= _ERRORS_FROM or bytes(envelope.result) == _NULL:
+            what = f"HTTP {answer.status}, {answer.content_type}, {len(answer.body)} bytes"
+            raise lost(f"{call.method}: {what}, no result in it", mutates=call.mutates)
+        return envelope.result
+
+    def _refusal(self, verdict: Verdict, call: Call, role: str) -> KrakkedError:
+        if verdict.code == REST_RATE:
+            self.limits.rest_tripped(role)
+        if verdict.code == ENGINE_RATE and call.pair is not None:
+            self.limits.engine_tripped(call.pair)
+        return error_from(
+            verdict, method=call.method, mutates=call.mutates, on_trade_key=role == TRADE
+        )
+
+    def _lane(self, call: Call) -> _Lane:
+        role = call.role or (TRADE if call.mutates else QUERY)
+        lane = self._lanes.get(role)
+        if lane is None:
+            raise BadKey(f"{call.method}: there is no API key to {role} with")
+        return lane
+
+    def _check_in_time(self, call: Call) -> None:
+        late_ns = self.clock.now_ns() - (call.not_after_ns or self.clock.now_ns())
+        if late_ns > 0:
+            late_s = late_ns / NS_PER_SECOND
+            raise Transient(f"{call.method}: not sent, {late_s:.3f} s too late for its deadline")
+
+    @contextlib.contextmanager
+    def _observed(self, method: str) -> Iterator[None]:
+        started_ns = self.clock.now_ns()
+        outcome = "cancelled"
+        try:
+            yield
+            outcome = "ok"
+        except KrakkedError as error:
+            outcome = type(error).__name__.lower()
+            raise
+        finally:
+            elapsed_s = (self.clock.now_ns() - started_ns) / NS_PER_SECOND
+            self.observer.on_request(method, elapsed_s, outcome)
+
+
+def _lanes(trade: Credentials | None, query: Credentials | None) -> dict[str, _Lane]:
+    """Keys by role; one key for both is one queue with the rules of the trade key."""
+    lanes = {}
+    if trade is not None:
+        lanes[TRADE] = lanes[QUERY] = _Lane(trade, TRADE)
+    if query is not None and (trade is None or query.key != trade.key):
+        lanes[QUERY] = _Lane(query, QUERY)
+    return lanes
+
+
+def _envelope(answer: Answer) -> Envelope | None:
+    if answer.content_type != "application/json":
+        return None
+    try:
+        return _ENVELOPE.decode(answer.body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
+async def _bounded(response: aiohttp.ClientResponse, bytes_max: int) -> bytes:
+    chunks = []
+    size = 0
+    async for chunk in response.content.iter_any():
+        size += len(chunk)
+        if size > bytes_max:
+            response.close()
+            raise aiohttp.ClientPayloadError(f"more than {bytes_max} bytes")
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _words(error: Exception) -> str:
+    return f"{type(error).__name__} {error}".strip()
