@@ -70,11 +70,12 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     target_exposure: Decimal | None
     """Wanted share of equity (0.05 = 5 %); None lets risk size it from the stop's distance."""
     stop_price: Decimal | None = None
-    """Where the engine closes the position again; None: no stop."""
+    """Where the engine closes the position again; None: no stop (on a hold: leave it as it is)."""
     confidence: Decimal = Decimal(1)
     """0 to 1; scales the size when risk does the sizing."""
     reason: str = ""
-    bar: BarKey
+    bar: BarKey | None
+    """The bar it was decided on; None when a stop or a person asked."""
     generated_at_ns: int
 
 
@@ -85,15 +86,28 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     pair: Pair
     key: BarKey
     bar: Bar
-    features: Mapping[str, int | float]
-    """Values at this bar, by name."""
+    features: Mapping[str, int]
+    """Values at this bar, by name; whole numbers (see :mod:`krakked.domain.features`)."""
     position: Position
+    exposure: Decimal = Decimal(0)
+    """Share of equity that the position is worth now. It moves with every price of the account:
+    a strategy that reads it must wake at each bar at which it would act on it."""
     stop_price: Decimal | None
     """Of the position held, if it has one."""
     now_ns: int
     """End of the bar."""
     woken_by: str = "bar"
     """bar, fill, order_ended, stop, kill_switch, parameters, restart or unmet."""
+
+    @property
+    def sleeve(self) -> Sleeve:
+        """Whose view it is."""
+        return self.position.sleeve
+
+    @property
+    def is_holding(self) -> bool:
+        """Holds at least what the venue would let it sell; less is dust, and as good as nothing."""
+        return self.position.quantity_base >= self.pair.quantity_min
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,7 +1,8 @@
 """Execution plans: immutable, numbered, with parent and expiry; they leave nothing to choose.
 
 Only :func:`krakked.domain.risk.assess` makes an :class:`ApprovedAction`, and a leg cannot be made
-without one: what risk has not approved does not type-check as something to send.
+without one: what risk has not approved does not type-check as something to send. (Decoding a plan
+that was stored makes them too: it was approved when it was written.)
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from krakked.domain.orders import LegKind, OrderRequest
 from krakked.domain.positions import Sleeve
 
 if TYPE_CHECKING:
+    from typing import Never
+
     from krakked.domain.orders import Side
 
 
@@ -46,6 +49,11 @@ class ApprovedAction(msgspec.Struct, frozen=True, kw_only=True):
     target_notional_base_currency: Decimal
     stop_price: Decimal | None
     decision_id: str
+
+    if TYPE_CHECKING:
+
+        def __init__(self, _only_risk_approves: Never) -> None:
+            """Nobody can call this: the type checker refuses every argument."""
 
     @property
     def change_base(self) -> Decimal:

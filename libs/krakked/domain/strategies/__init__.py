@@ -1,0 +1,147 @@
+"""The bundled strategies by type name, and how a configured one is built.
+
+Names are known without importing what computes with arrays; :func:`build` imports it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import importlib
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from types import ModuleType
+from typing import TYPE_CHECKING, Final, cast
+
+import msgspec
+
+from krakked.domain.bars import Timeframe
+from krakked.domain.errors import BadInput
+from krakked.domain.ids import StrategyId
+
+if TYPE_CHECKING:
+    from krakked.domain.strategies.base import Parameters, Rules, Strategy
+
+_BUNDLED: Final[Mapping[str, tuple[str, str]]] = {
+    "trend_following": ("trend_following", "TrendFollowing"),
+    "mean_reversion": ("mean_reversion", "MeanReversion"),
+    "hold_target_weights": ("hold_target_weights", "HoldTargetWeights"),
+}
+"""Type name → (module here, class); its parameters are ``<class>Parameters``."""
+
+
+def known_types() -> tuple[str, ...]:
+    """Names of the bundled types, in the order of the table."""
+    return tuple(_BUNDLED)
+
+
+def build(
+    strategy_id: StrategyId,
+    type_name: str,
+    params: Mapping[str, object],
+    *,
+    timeframes: Sequence[Timeframe] = (),
+) -> Strategy:
+    """A configured strategy; without ``timeframes`` it runs on its type's own.
+
+    Raises:
+        BadInput: unknown type or parameter (naming the nearest known one), or a bad value.
+    """
+    from krakked.domain.strategies.base import Strategy
+
+    module, rules_type, parameters_type = _find(strategy_id, type_name)
+    parameters = _parameters(strategy_id, parameters_type, params)
+    rules = rules_type(parameters)
+    return Strategy(
+        strategy_id=strategy_id,
+        rules=rules,
+        timeframes=tuple(timeframes) or rules.default_timeframes,
+        hash=_hash(module, parameters),
+    )
+
+
+def parameters_schema(type_name: str) -> dict[str, object]:
+    """JSON Schema of a type's parameters.
+
+    Raises:
+        BadInput: no such type.
+    """
+    _, _, parameters_type = _find(StrategyId(type_name), type_name)
+    return msgspec.json.schema(parameters_type)
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    RulesType = Callable[[Parameters], Rules]
+
+
+def _find(
+    strategy_id: StrategyId, type_name: str
+) -> tuple[ModuleType, RulesType, type[Parameters]]:
+    if type_name not in _BUNDLED:
+        nearest = _nearest(type_name, _BUNDLED)
+        message = f"strategies.{strategy_id}.type: there is no type {type_name!r}; {nearest}"
+        raise BadInput(message)
+    module_name, class_name = _BUNDLED[type_name]
+    module = importlib.import_module(f"{__name__}.{module_name}")
+    rules_type = cast("RulesType", getattr(module, class_name))
+    return module, rules_type, cast("type[Parameters]", getattr(module, f"{class_name}Parameters"))
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    names = list(known)
+    close = difflib.get_close_matches(name, names, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"known are {', '.join(names)}"
+
+
+def _parameters(
+    strategy_id: StrategyId, parameters_type: type[Parameters], params: Mapping[str, object]
+) -> Parameters:
+    where = f"strategies.{strategy_id}.params"
+    fields = parameters_type.__struct_fields__
+    for name in params:
+        if name not in fields:
+            raise BadInput(f"{where}: there is no parameter {name!r}; {_nearest(name, fields)}")
+    try:
+        parameters = msgspec.convert(dict(params), parameters_type, strict=False)
+    except msgspec.ValidationError as error:
+        raise BadInput(f"{where}: {error}") from error
+    _check_bounds(where, parameters)
+    return parameters
+
+
+def _check_bounds(where: str, parameters: Parameters) -> None:
+    schema = msgspec.json.schema(type(parameters))
+    name = type(parameters).__name__
+    properties = schema["$defs"][name]["properties"]
+    for field, described in properties.items():
+        value = getattr(parameters, field)
+        if not isinstance(value, Decimal):
+            continue
+        least, most = _bounds(described)
+        if not (value.is_finite() and least <= value <= most):
+            raise BadInput(f"{where}.{field}: {value} is not between {least} and {most}")
+
+
+def _bounds(described: Mapping[str, object]) -> tuple[Decimal, Decimal]:
+    return Decimal(str(described["x-minimum"])), Decimal(str(described["x-maximum"]))
+
+
+def _hash(module: ModuleType, parameters: Parameters) -> str:
+    """Twelve digits of the rules' source, the features' source and the parameters."""
+    digest = hashlib.sha256()
+    for part in (module, sys.modules["krakked.domain.features"]):
+        digest.update(_source(part).encode())
+    digest.update(msgspec.json.encode(parameters, order="sorted"))
+    return digest.hexdigest()[:12]
+
+
+def _source(module: ModuleType) -> str:
+    """The module's text as it was imported (from a folder, a wheel or a zip alike)."""
+    loader = module.__spec__.loader if module.__spec__ is not None else None
+    get_source = getattr(loader, "get_source", None)
+    text = get_source(module.__name__) if get_source is not None else None
+    assert isinstance(text, str), f"{module.__name__} has no source to hash"
+    return text
