@@ -49,6 +49,8 @@ def floats(module: ast.AST) -> Iterator[int]:
             match node:
                 case ast.Name(id="float") | ast.Constant(value=float()):
                     yield node.lineno
+                case _:
+                    pass
 
 
 def excuses(node: ast.AST) -> Iterator[ast.AST]:
@@ -113,6 +115,8 @@ def walks_over_sets(module: ast.AST) -> Iterator[int]:
         match node:
             case ast.Call(func=ast.Name(id="hash" | "id")):
                 yield node.lineno
+            case _:
+                pass
 
 
 def test_money_never_meets_a_float(tree: Any) -> None:
@@ -186,10 +190,10 @@ def test_finder_tells_guilty_from_innocent(finder: Finder, guilty: str, innocent
 @pytest.mark.parametrize(
     ("text", "bare"),
     [
-        ("x = 1  # noq" + "a: E501", [1]),
-        ("y = 2\nx  # type: ign" + "ore[misc] - hm", [2]),
-        ("x = 1  # noq" + "a: E501 - an address cannot be broken", []),
-        ("# the stubs are wrong here\nx  # type: ign" + "ore[misc]", []),
+        ("x = 1  # " + "noqa: E501", [1]),
+        ("y = 2\nx  # " + "type: ignore[misc] - hm", [2]),
+        ("x = 1  # " + "noqa: E501 - an address cannot be broken", []),
+        ("# the stubs are wrong here\nx  # " + "type: ignore[misc]", []),
     ],
 )
 def test_suppression_without_words_is_seen(text: str, bare: list[int]) -> None:

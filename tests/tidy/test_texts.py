@@ -80,7 +80,7 @@ def test_no_file_is_large(tree: Any) -> None:
         (NOTES, "# TO" + "DO later", "XXBTZUSD"),
         (OWN_PLACES, "see /wo" + "rk/main", "https://example.org/work/x and network/opt/y"),
         (PLACES_IN_DOCUMENTS, "cd /ho" + "me/me/krakked", "cd ~/krakked"),
-        (WORKSHOP, "as iss" + "ue 4 says", "the issue is settled"),
+        (WORKSHOP, "as issue" + " 4 says", "the issue is settled"),
         (INDEX_HOSTS, "https://py" + "pi.org/simple", "from the package index"),
     ],
 )
