@@ -47,7 +47,7 @@ lint: setup ## check format, style, types, layers, dependencies, dead code, spel
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/deptry libs services
 	$(BIN)/vulture
-	$(BIN)/codespell $$(git ls-files)
+	$(BIN)/codespell $$(git ls-files 2>/dev/null || echo .)
 	$(BIN)/python -m pytest -q tests/tidy
 
 fmt: setup ## format, and mend what can be mended
@@ -55,7 +55,7 @@ fmt: setup ## format, and mend what can be mended
 	$(BIN)/ruff format $(PYTHON_FILES)
 
 bench: setup ## measure, and print one table for each file of benchmarks/
-	@for file in $(sort $(wildcard benchmarks/*.py)); do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+	@for file in $(sort $(filter-out benchmarks/_%,$(wildcard benchmarks/*.py))); do echo "== $$file"; $(BIN)/python $$file || exit 1; done
 
 coverage: setup ## run the tests measured, and hold the result against the floor
 	@rm -f .coverage .coverage.*
