@@ -51,7 +51,7 @@ def open_ledger(
         LedgerFailed: in use, damaged, not writable, disk full (73).
     """
     with ExitStack() as undo:
-        lock = lock_files.acquire(path)
+        lock = lock_files.acquire_for_ledger(path)
         undo.callback(lock.release)
         connection = open_writer(path)
         undo.callback(connection.close)

@@ -133,7 +133,7 @@ def migrate_ledger(path: Path, *, now_ns: int, steps: Sequence[Migration] = ()) 
         LedgerFailed: no such file, in use, damaged, not writable (73).
     """
     require_file(path)
-    lock = lock_files.acquire(path)
+    lock = lock_files.acquire_for_ledger(path)
     try:
         with closing(open_writer(path)) as connection, translated(path):
             return _migrate(connection, path, steps or migrations.shipped(), now_ns)
