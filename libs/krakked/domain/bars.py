@@ -7,6 +7,7 @@ a closed bar never changes. A stretch without trades has no bar: it is a gap, kn
 from __future__ import annotations
 
 import enum
+import functools
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
@@ -24,8 +25,9 @@ VOLUME_DECIMALS: Final = 8
 """Volumes in bars are whole 10^-8 of the base asset."""
 
 
+@functools.total_ordering
 class Timeframe(enum.Enum):
-    """Length of a bar; the value is its name in configuration."""
+    """Length of a bar; the value is its name in configuration. Ordered by length."""
 
     M1 = "1m"
     M5 = "5m"
@@ -48,6 +50,9 @@ class Timeframe(enum.Enum):
     def ns(self) -> int:
         """Length in nanoseconds."""
         return _MINUTES[self] * 60 * NS_PER_SECOND
+
+    def __lt__(self, other: Timeframe) -> bool:
+        return _MINUTES[self] < _MINUTES[other]
 
 
 _MINUTES: Final = {

@@ -6,7 +6,15 @@ A float never enters the domain. Prices inside bars and features are whole ticks
 
 from __future__ import annotations
 
-from decimal import ROUND_DOWN, ROUND_HALF_EVEN, ROUND_HALF_UP, ROUND_UP, Decimal, InvalidOperation
+from decimal import (
+    ROUND_DOWN,
+    ROUND_HALF_EVEN,
+    ROUND_HALF_UP,
+    ROUND_UP,
+    Context,
+    Decimal,
+    InvalidOperation,
+)
 from typing import Final, TypeAlias
 
 Price: TypeAlias = Decimal
@@ -20,6 +28,8 @@ AMOUNT_MAX: Final = Decimal(10) ** 15
 """Larger than any amount a spot account can hold; beyond it a number is absurd."""
 DECIMALS_MAX: Final = 18
 """More decimals than any asset of the venue has."""
+_EVERY_DIGIT: Final = Context(prec=80)
+"""Room for any amount within the bounds, which have more digits than the usual 28."""
 
 
 class BadAmount(ValueError):
@@ -64,9 +74,12 @@ def to_text(value: Decimal) -> str:
 
 def plain(value: Decimal) -> Decimal:
     """The same number without trailing zeros or exponent (1.500 → 1.5, 1E+2 → 100)."""
-    if value == value.to_integral_value():
-        return value.quantize(ONE)
-    return value.normalize()
+    if not value:
+        return ZERO
+    short = value.normalize(_EVERY_DIGIT)
+    if short == short.to_integral_value():
+        return short.quantize(ONE, context=_EVERY_DIGIT)
+    return short
 
 
 def quantum(decimals: int) -> Decimal:
