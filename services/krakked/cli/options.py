@@ -95,3 +95,16 @@ def folder_of_configuration(given: Path | None) -> Path | None:
 
     usual = Path(platformdirs.user_config_dir("krakked"))
     return usual if usual.is_dir() else None
+
+
+def confirm_by_word(word: str, warning: str, is_given: bool) -> None:
+    """Ask a person to type ``word``, unless they said yes on the command line.
+
+    Raises:
+        BadInput: another word was typed.
+    """
+    if is_given:
+        return
+    click.echo(warning, err=True)
+    if click.prompt(f"Type {word} to go on", err=True) != word:
+        raise BadInput(f"{word} was not typed; nothing was done", exit_code=ExitCode.REFUSED)

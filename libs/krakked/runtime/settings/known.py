@@ -41,7 +41,7 @@ class KnownSetting(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_secret(self) -> bool:
         """Whether it is never shown."""
-        return SecretStr in _parts(self.annotation)
+        return SecretStr in parts_of(self.annotation)
 
     @property
     def is_map(self) -> bool:
@@ -129,22 +129,22 @@ def _walk(model: type[BaseModel], above: SettingPath) -> typing.Iterator[KnownSe
 
 
 def _model_in(annotation: object) -> type[BaseModel] | None:
-    for part in _parts(annotation):
+    for part in parts_of(annotation):
         if isinstance(part, type) and issubclass(part, BaseModel):
             return part
     return None
 
 
-def _parts(annotation: object) -> list[object]:
+def parts_of(annotation: object) -> list[object]:
     """The annotation and everything it is made of."""
     parts = [annotation]
     for argument in get_args(annotation):
-        parts.extend(_parts(argument))
+        parts.extend(parts_of(argument))
     return parts
 
 
 def _origins(annotation: object) -> set[object]:
-    return {get_origin(part) for part in _parts(annotation)}
+    return {get_origin(part) for part in parts_of(annotation)}
 
 
 def _spellings(path: SettingPath) -> list[SettingPath]:
@@ -193,7 +193,7 @@ def in_words(annotation: object) -> str:
 def names_in_words(setting: KnownSetting | None) -> str:
     """What the names in a map may be; None stands for the map of strategies."""
     annotation = dict[NameText, object] if setting is None else setting.annotation
-    maps = [part for part in _parts(annotation) if get_origin(part) is dict]
+    maps = [part for part in parts_of(annotation) if get_origin(part) is dict]
     return in_words(get_args(maps[0])[0])
 
 

@@ -1,0 +1,198 @@
+"""Verbs that steer a running engine: status, kill switch, halt, resume, panic."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from krakked.cli import doors, options
+from krakked.cli.output import moment, money, print_json, print_pairs
+from krakked.domain.errors import BadInput
+from krakked.runtime.exit_codes import ExitCode
+
+if TYPE_CHECKING:
+    from krakked.ports.ledger import Books
+
+_CHANGING: Final = (ExitCode.REFUSED, ExitCode.NO_ENGINE)
+_NOTHING_RUNS: Final = (
+    "nothing is trading here unless an engine runs on another --db-path; orders left at the venue "
+    "end by their own time or by the dead-man switch"
+)
+_START_FIRST: Final = "start it with `krakked run`, or give its database with --db-path"
+
+
+@click.command(
+    epilog=options.ending(ExitCode.NO_ENGINE, ExitCode.DATABASE, example="krakked status --json")
+)
+@options.db_path
+@options.as_json
+def status(db_path: Path, as_json: bool) -> int:
+    """How the running engine is; where none runs, what its database says."""
+    from krakked.domain.commands import Status
+
+    command = Status(command_id=doors.new_command_id(), principal=doors.principal())
+    try:
+        reply = doors.send(db_path, command, otherwise=_START_FIRST)
+    except BadInput as error:
+        if not db_path.exists():
+            raise
+        return _status_of_ledger(db_path, as_json, str(error))
+    if as_json:
+        print_json({"running": True, **reply.data})
+    else:
+        print_pairs([("engine", "running"), *_flat(reply.data)])
+    return ExitCode.DONE
+
+
+def _status_of_ledger(db_path: Path, as_json: bool, why: str) -> int:
+    with doors.reading(db_path) as queries:
+        books = queries.books()
+        newest = queries.snapshots(limit=1)
+    equity = newest[0].equity if newest else None
+    if as_json:
+        print_json({"running": False, "equity": equity, **_ledger_facts(books)})
+    else:
+        facts = [(name, str(value)) for name, value in _ledger_facts(books).items()]
+        print_pairs([("engine", "not running"), ("equity", money(equity)), *facts])
+        click.echo(f"krakked: {why}", err=True)
+    return ExitCode.NO_ENGINE
+
+
+def _ledger_facts(books: Books) -> dict[str, object]:
+    return {
+        "kill_switch": _on_or_off(books.kill_switch.active),
+        "halted": _on_or_off(books.halted),
+        "open_orders": len(books.live_orders),
+        "positions": sum(not position.is_flat for position in books.positions.values()),
+        "drifts": len(books.drifts),
+    }
+
+
+def _flat(data: dict[str, object]) -> list[tuple[str, str]]:
+    """``name  value`` of an answer; lists on one line, mappings as dotted names."""
+    rows: list[tuple[str, str]] = []
+    for name, value in data.items():
+        if isinstance(value, dict):
+            rows += [(f"{name}.{inner}", text) for inner, text in _flat(value)]
+        elif isinstance(value, list):
+            rows.append((name, ", ".join(map(str, value)) or "-"))
+        else:
+            rows.append((name, "-" if value is None else str(value)))
+    return rows
+
+
+@click.group("kill-switch")
+def kill_switch() -> None:
+    """Stop what adds risk, until a person clears it. Reducing stays possible."""
+
+
+@kill_switch.command(
+    "status",
+    epilog=options.ending(
+        ExitCode.FINDINGS, ExitCode.DATABASE, example="krakked kill-switch status"
+    ),
+)
+@options.db_path
+@options.as_json
+def kill_switch_status(db_path: Path, as_json: bool) -> int:
+    """Whether it is on, since when and why. Exit code 1 while it is on."""
+    with doors.reading(db_path) as queries:
+        state = queries.books().kill_switch
+    if as_json:
+        print_json(state)
+    else:
+        cause = state.cause.value if state.cause else "-"
+        rows = [
+            ("kill switch", _on_or_off(state.active)),
+            ("cause", cause),
+            ("reason", state.reason or "-"),
+            ("by", state.principal or "-"),
+            ("since", moment(state.changed_at_ns or None)),
+        ]
+        print_pairs(rows if state.changed_at_ns else rows[:1])
+    return ExitCode.FINDINGS if state.active else ExitCode.DONE
+
+
+@kill_switch.command(
+    "on", epilog=options.ending(*_CHANGING, example='krakked kill-switch on --reason "news"')
+)
+@options.reason
+@options.db_path
+@options.as_json
+def kill_switch_on(reason: str, db_path: Path, as_json: bool) -> int:
+    """Turn it on: no new risk; resting orders that would add risk are cancelled."""
+    return _set_kill_switch(db_path, as_json, reason, active=True)
+
+
+@kill_switch.command(
+    "off", epilog=options.ending(*_CHANGING, example='krakked kill-switch off --reason "looked"')
+)
+@options.reason
+@click.confirmation_option("--yes", prompt="Allow new risk again?", help="Do not ask.")
+@options.db_path
+@options.as_json
+def kill_switch_off(reason: str, db_path: Path, as_json: bool) -> int:
+    """Turn it off: strategies may add risk again."""
+    return _set_kill_switch(db_path, as_json, reason, active=False)
+
+
+def _set_kill_switch(db_path: Path, as_json: bool, reason: str, *, active: bool) -> int:
+    from krakked.domain.commands import SetKillSwitch
+
+    command = SetKillSwitch(
+        command_id=doors.new_command_id(),
+        principal=doors.principal(),
+        reason=reason,
+        active=active,
+    )
+    return doors.order(db_path, command, otherwise=_NOTHING_RUNS, as_json=as_json)
+
+
+@click.command(epilog=options.ending(*_CHANGING, example="krakked halt --cancel"))
+@click.option("--cancel", is_flag=True, help="Cancel what rests, too.")
+@options.reason
+@options.db_path
+@options.as_json
+def halt(cancel: bool, reason: str, db_path: Path, as_json: bool) -> int:
+    """Make no new plans. Stops stay watched; a restart stays halted."""
+    from krakked.domain.commands import Halt
+
+    command = Halt(
+        command_id=doors.new_command_id(),
+        principal=doors.principal(),
+        reason=reason,
+        cancel=cancel,
+    )
+    return doors.order(db_path, command, otherwise=_NOTHING_RUNS, as_json=as_json)
+
+
+@click.command(epilog=options.ending(*_CHANGING, example="krakked resume"))
+@options.reason
+@options.db_path
+@options.as_json
+def resume(reason: str, db_path: Path, as_json: bool) -> int:
+    """Undo a halt."""
+    from krakked.domain.commands import Resume
+
+    command = Resume(command_id=doors.new_command_id(), principal=doors.principal(), reason=reason)
+    return doors.order(db_path, command, otherwise=_START_FIRST, as_json=as_json)
+
+
+@click.command(epilog=options.ending(*_CHANGING, example='krakked panic --reason "get me out"'))
+@options.reason
+@click.option("--yes", is_flag=True, help="Do not ask for the word.")
+@options.db_path
+@options.as_json
+def panic(reason: str, yes: bool, db_path: Path, as_json: bool) -> int:
+    """Kill switch on, cancel all orders, sell all positions."""
+    from krakked.domain.commands import Panic
+
+    options.confirm_by_word("FLATTEN", "This cancels every order and sells every position.", yes)
+    command = Panic(command_id=doors.new_command_id(), principal=doors.principal(), reason=reason)
+    return doors.order(db_path, command, otherwise=_NOTHING_RUNS, as_json=as_json)
+
+
+def _on_or_off(value: bool) -> str:
+    return "on" if value else "off"

@@ -1,0 +1,160 @@
+"""``krakked decisions`` and ``krakked why``: what strategies decided, and what it rested on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from krakked.cli import doors, options
+from krakked.cli.output import moment, print_json, print_table
+from krakked.cli.words import (
+    condition_line,
+    intent_words,
+    limit_line,
+    outcome_words,
+    span_words,
+)
+from krakked.domain.bars import Timeframe
+from krakked.domain.decisions import DecisionRecord
+from krakked.domain.errors import BadInput
+from krakked.domain.ids import PairName, StrategyId
+from krakked.domain.positions import Sleeve
+from krakked.domain.times import NS_PER_SECOND, from_rfc3339
+from krakked.runtime.exit_codes import ExitCode
+
+if TYPE_CHECKING:
+    from krakked.adapters.sqlite.queries import SqliteQueries
+
+_HEAD: Final = ("last bar closed (UTC)", "strategy", "pair", "bars", "verdict", "plan")
+_TIMEFRAMES: Final = tuple(timeframe.value for timeframe in Timeframe)
+
+
+@click.command(
+    epilog=options.ending(ExitCode.USAGE, ExitCode.DATABASE, example="krakked decisions --limit 50")
+)
+@click.option("--strategy", help="Only this strategy, by its id; needs --pair.")
+@click.option("--pair", help="Only this pair; needs --strategy.")
+@options.limit
+@options.db_path
+@options.as_json
+def decisions(
+    strategy: str | None, pair: str | None, limit: int, db_path: Path, as_json: bool
+) -> int:
+    """What strategies decided, newest first; equal verdicts in a row are one line."""
+    if (strategy is None) != (pair is None):
+        raise BadInput(
+            "--strategy and --pair name a sleeve together; give both", exit_code=ExitCode.USAGE
+        )
+    sleeve = Sleeve(StrategyId(strategy), PairName(pair)) if strategy and pair else None
+    with doors.reading(db_path) as queries:
+        found = queries.decisions(sleeve=sleeve, limit=limit)
+    if as_json:
+        print_json(found)
+    else:
+        print_table(_HEAD, [_row(record) for record in found], nothing="no decisions")
+    return ExitCode.DONE
+
+
+def _row(record: DecisionRecord) -> tuple[str, ...]:
+    closed_ns = (record.last_bar_start_s + record.bar.timeframe.seconds) * NS_PER_SECOND
+    return (
+        moment(closed_ns),
+        record.sleeve.strategy_id,
+        record.sleeve.pair,
+        f"{record.count} x {record.bar.timeframe.value}",
+        outcome_words(record),
+        record.plan_id or "-",
+    )
+
+
+@click.command(
+    epilog=options.ending(
+        ExitCode.FINDINGS,
+        ExitCode.DATABASE,
+        example="krakked why trend XBTUSD --at 2020-03-12T10:00Z",
+    )
+)
+@click.argument("strategy")
+@click.argument("pair")
+@click.option("--at", metavar="TIME", help="The bar that covers this time (default: the newest).")
+@click.option(
+    "--timeframe",
+    type=click.Choice(_TIMEFRAMES),
+    help="Where a strategy decides on several (default: the one that was decided last).",
+)
+@options.db_path
+@options.as_json
+def why(strategy: str, pair: str, at: str | None, timeframe: str | None, **common: object) -> int:
+    """Why a strategy did, or did not, act on a bar.
+
+    Prints the verdict, the conditions it rested on with their values, and what each limit had left.
+    """
+    db_path = common["db_path"]
+    assert isinstance(db_path, Path)
+    sleeve = Sleeve(StrategyId(strategy), PairName(pair))
+    at_s = None if at is None else _seconds(at)
+    with doors.reading(db_path) as queries:
+        record = _find(queries, sleeve, at_s, timeframe)
+    if common["as_json"]:
+        print_json(record)
+    else:
+        for line in why_lines(record):
+            click.echo(line)
+    return ExitCode.DONE
+
+
+def _seconds(text: str) -> int:
+    spelled = text.strip().replace(" ", "T")
+    if spelled.count("T") == 0:
+        spelled += "T00:00"
+    try:
+        return from_rfc3339(spelled if spelled.endswith("Z") else spelled + "Z") // NS_PER_SECOND
+    except ValueError as error:
+        raise BadInput(
+            f"--at {text}: not a time; write it in UTC as 2020-03-12T10:00Z",
+            exit_code=ExitCode.USAGE,
+        ) from error
+
+
+def _find(
+    queries: SqliteQueries, sleeve: Sleeve, at_s: int | None, timeframe: str | None
+) -> DecisionRecord:
+    newest = queries.decisions(sleeve=sleeve, limit=100)
+    if timeframe is not None:
+        newest = [one for one in newest if one.bar.timeframe.value == timeframe]
+    if not newest:
+        raise BadInput(
+            f"{sleeve}: no decision is recorded; `krakked decisions` lists all that are",
+            exit_code=ExitCode.FINDINGS,
+        )
+    if at_s is None:
+        return newest[0]
+    chosen = newest[0].bar.timeframe if timeframe is None else Timeframe(timeframe)
+    start_s = at_s - at_s % chosen.seconds
+    record = queries.decision_at(sleeve, chosen.value, start_s)
+    if record is None:
+        raise BadInput(
+            f"{sleeve}: no verdict on the {chosen.value} bar of "
+            f"{moment(start_s * NS_PER_SECOND)} UTC; no engine ran then, or the bar is not closed",
+            exit_code=ExitCode.FINDINGS,
+        )
+    return record
+
+
+def why_lines(record: DecisionRecord) -> Iterator[str]:
+    """The answer as it is printed."""
+    yield f"{record.sleeve}: {outcome_words(record)}"
+    yield f"  on {span_words(record)}, woken by {record.woken_by}"
+    if record.intent is not None:
+        yield f"  wanted {intent_words(record.intent)}"
+    if record.conditions:
+        yield "  conditions:"
+        yield from (f"    {condition_line(condition)}" for condition in record.conditions)
+    if record.checks:
+        yield "  limits:"
+        yield from (f"    {limit_line(check)}" for check in record.checks)
+    if record.plan_id is not None:
+        yield f"  plan {record.plan_id} (`krakked plans show {record.plan_id}`)"

@@ -1,0 +1,76 @@
+"""The two ways to a running engine's world: its database, read-only, and its control socket."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from krakked.domain.errors import BadInput, Transient
+from krakked.runtime.exit_codes import ExitCode
+
+if TYPE_CHECKING:
+    from krakked.adapters.sqlite.queries import SqliteQueries
+    from krakked.domain.commands import Command, Reply
+
+
+@contextmanager
+def reading(db_path: Path) -> Iterator[SqliteQueries]:
+    """Questions to the database; it is never written, created or checkpointed."""
+    from krakked.adapters.sqlite.queries import open_queries
+
+    with closing(open_queries(db_path)) as queries:
+        yield queries
+
+
+def new_command_id() -> str:
+    """Names one wish of a person: sent twice, it is done once."""
+    return os.urandom(8).hex()
+
+
+def principal() -> str:
+    """Who types: goes on record."""
+    return f"{getpass.getuser()}@{socket.gethostname()}"
+
+
+def send(db_path: Path, command: Command, *, otherwise: str) -> Reply:
+    """Give the engine a command, and wait for its answer.
+
+    Args:
+        db_path: names the engine.
+        command: to be done once.
+        otherwise: what a person can do where no engine answers.
+
+    Raises:
+        BadInput: no engine answers, or not in time.
+    """
+    from krakked.runtime import control_socket
+
+    path = control_socket.socket_path(db_path)
+    try:
+        return control_socket.ask(path, command)
+    except control_socket.NoEngine as error:
+        raise BadInput(f"{error}; {otherwise}", exit_code=ExitCode.NO_ENGINE) from error
+    except Transient as error:
+        raise BadInput(
+            f"{error}; ask `krakked status`, and stop the engine with SIGTERM (Ctrl-C) if it hangs",
+            exit_code=ExitCode.NO_ENGINE,
+        ) from error
+
+
+def order(db_path: Path, command: Command, *, otherwise: str, as_json: bool) -> int:
+    """Send a command, print the answer; the exit code."""
+    from krakked.cli.output import print_json
+
+    reply = send(db_path, command, otherwise=otherwise)
+    if as_json:
+        print_json(reply)
+    else:
+        click.echo(reply.message, err=not reply.ok)
+    return ExitCode.DONE if reply.ok else ExitCode.REFUSED

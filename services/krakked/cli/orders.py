@@ -1,0 +1,170 @@
+"""``krakked orders``: what rests and what was, and how to end it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from krakked.cli import doors, options
+from krakked.cli.output import amount, moment, print_json, print_table
+from krakked.domain.ids import PairName, StrategyId
+from krakked.runtime.exit_codes import ExitCode
+
+if TYPE_CHECKING:
+    from krakked.domain.orders import Order
+
+_CHANGING: Final = (ExitCode.REFUSED, ExitCode.NO_ENGINE)
+_STATUSES: Final = (
+    "pending",
+    "submitted",
+    "open",
+    "partially_filled",
+    "filled",
+    "canceled",
+    "rejected",
+    "error",
+    "unknown",
+)
+_OPEN: Final = ("pending", "submitted", "open", "partially_filled", "unknown")
+_BY_VENUE: Final = (
+    "without an engine, cancel at the venue itself; orders end by their own time "
+    "or by the dead-man switch"
+)
+_HEAD: Final = (
+    "opened (UTC)",
+    "pair",
+    "side",
+    "type",
+    "size",
+    "filled",
+    "price",
+    "status",
+    "strategy",
+    "id",
+)
+
+_pair = click.option("--pair", help="Only this pair, by its altname (XBTUSD).")
+
+
+@click.group()
+def orders() -> None:
+    """List and cancel orders; close positions."""
+
+
+@orders.command(
+    "list", epilog=options.ending(ExitCode.DATABASE, example="krakked orders list --open")
+)
+@click.option("--open", "only_open", is_flag=True, help="Only those that may still be filled.")
+@click.option("--status", type=click.Choice(_STATUSES), multiple=True, help="May be repeated.")
+@_pair
+@options.limit
+@options.db_path
+@options.as_json
+def list_orders(
+    only_open: bool, status: tuple[str, ...], pair: str | None, limit: int, **common: object
+) -> int:
+    """Orders, newest first."""
+    wanted = _OPEN if only_open else status
+    db_path = common["db_path"]
+    assert isinstance(db_path, Path)
+    with doors.reading(db_path) as queries:
+        found = queries.orders(status=wanted, pair=pair, limit=limit)
+    if common["as_json"]:
+        print_json([{**_plain(order), "status": order.status} for order in found])
+    else:
+        print_table(_HEAD, [order_row(order) for order in found], nothing="no orders")
+    return ExitCode.DONE
+
+
+def order_row(order: Order) -> tuple[str, ...]:
+    """One order as cells."""
+    request = order.request
+    return (
+        moment(order.created_at_ns),
+        request.pair,
+        request.side.value,
+        request.type.value,
+        amount(request.quantity_base),
+        amount(order.filled_base),
+        amount(order.average_price or request.limit_price),
+        order.status.value,
+        request.strategy_id,
+        order.venue_order_id or request.client_order_id,
+    )
+
+
+def _plain(order: Order) -> dict[str, object]:
+    return {name: getattr(order, name) for name in order.__struct_fields__}
+
+
+@orders.command(
+    epilog=options.ending(*_CHANGING, example="krakked orders cancel OQCLML-BW3P3-BUCMWZ")
+)
+@click.argument("order_id")
+@options.reason
+@options.db_path
+@options.as_json
+def cancel(order_id: str, reason: str, db_path: Path, as_json: bool) -> int:
+    """Cancel one order, by our id or the venue's."""
+    from krakked.domain.commands import Cancel
+
+    command = Cancel(
+        command_id=doors.new_command_id(),
+        principal=doors.principal(),
+        reason=reason,
+        order_id=order_id,
+    )
+    return doors.order(db_path, command, otherwise=_BY_VENUE, as_json=as_json)
+
+
+@orders.command(
+    "cancel-all", epilog=options.ending(*_CHANGING, example="krakked orders cancel-all")
+)
+@_pair
+@options.reason
+@options.db_path
+@options.as_json
+def cancel_all(pair: str | None, reason: str, db_path: Path, as_json: bool) -> int:
+    """Cancel every open order of krakked's."""
+    from krakked.domain.commands import CancelAll
+
+    command = CancelAll(
+        command_id=doors.new_command_id(),
+        principal=doors.principal(),
+        reason=reason,
+        pair=None if pair is None else PairName(pair),
+    )
+    return doors.order(db_path, command, otherwise=_BY_VENUE, as_json=as_json)
+
+
+@orders.command(epilog=options.ending(*_CHANGING, example="krakked orders flatten --pair XBTUSD"))
+@_pair
+@click.option("--strategy", help="Only this strategy's, by its id.")
+@options.reason
+@click.option("--yes", is_flag=True, help="Do not ask for the word.")
+@options.db_path
+@options.as_json
+def flatten(
+    pair: str | None, strategy: str | None, reason: str, yes: bool, **common: object
+) -> int:
+    """Close positions: cancel what rests on them, then sell them."""
+    from krakked.domain.commands import Flatten
+
+    options.confirm_by_word("FLATTEN", f"This sells {_what(pair, strategy)}.", yes)
+    command = Flatten(
+        command_id=doors.new_command_id(),
+        principal=doors.principal(),
+        reason=reason,
+        pair=None if pair is None else PairName(pair),
+        strategy_id=None if strategy is None else StrategyId(strategy),
+    )
+    db_path = common["db_path"]
+    assert isinstance(db_path, Path)
+    return doors.order(db_path, command, otherwise=_BY_VENUE, as_json=bool(common["as_json"]))
+
+
+def _what(pair: str | None, strategy: str | None) -> str:
+    whose = f" of {strategy}" if strategy else ""
+    return f"the positions{whose} in {pair}" if pair else f"every position{whose}"

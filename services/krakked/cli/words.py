@@ -1,0 +1,87 @@
+"""Decisions in words: the verdict, its conditions, and what each limit had left."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from krakked.cli.output import amount, moment
+from krakked.domain.decisions import DecisionRecord, NotEvaluated, Outcome
+from krakked.domain.intents import Condition, Intent
+from krakked.domain.risk import LimitCheck
+from krakked.domain.times import NS_PER_SECOND
+
+_OUTCOMES: Final = {
+    Outcome.ACTED: "acted",
+    Outcome.HELD: "held: wanted no change",
+    Outcome.CLAMPED: "acted, with a smaller size than wished",
+    Outcome.REFUSED: "refused by risk",
+    Outcome.NOT_EVALUATED: "not evaluated",
+}
+_NOT_EVALUATED: Final = {
+    NotEvaluated.STALE: "its market data was too old",
+    NotEvaluated.WARMING_UP: "it had too few bars yet",
+    NotEvaluated.DISABLED: "the strategy was switched off",
+    NotEvaluated.NOT_OWNER: "this engine did not own the account",
+    NotEvaluated.RESTART_GAP: "the engine was not running when the bar closed",
+    NotEvaluated.EXPIRED: "the plan grew too old before it could be carried out",
+    NotEvaluated.NOT_WOKEN: "the strategy says that nothing can change at this bar",
+}
+
+
+def outcome_words(record: DecisionRecord) -> str:
+    """The verdict."""
+    if record.not_evaluated is NotEvaluated.NOT_WOKEN:
+        return f"held: {_NOT_EVALUATED[NotEvaluated.NOT_WOKEN]}"
+    words = _OUTCOMES[record.outcome]
+    if record.not_evaluated is not None:
+        return f"{words}: {_NOT_EVALUATED[record.not_evaluated]}"
+    return words
+
+
+def decision_line(record: DecisionRecord) -> str:
+    """One decision in one line."""
+    wish = f", wanted {intent_words(record.intent)}" if record.intent else ""
+    return f"{record.sleeve} {record.bar.timeframe.value}: {outcome_words(record)}{wish}"
+
+
+def intent_words(intent: Intent) -> str:
+    """What a strategy wished for."""
+    parts = [f"to {intent.type.value} {intent.direction.value}"]
+    if intent.target_exposure is not None:
+        parts.append(f"{amount(intent.target_exposure * 100)} % of equity")
+    if intent.stop_price is not None:
+        parts.append(f"stop at {amount(intent.stop_price)}")
+    if intent.reason:
+        parts.append(f"because {intent.reason}")
+    return ", ".join(parts)
+
+
+def span_words(record: DecisionRecord) -> str:
+    """Which bars the verdict covers."""
+    step_s = record.bar.timeframe.seconds
+    first = moment((record.bar.start_s + step_s) * NS_PER_SECOND)
+    if record.count == 1:
+        return f"the {record.bar.timeframe.value} bar that closed {first} UTC"
+    last = moment((record.last_bar_start_s + step_s) * NS_PER_SECOND)
+    return f"{record.count} {record.bar.timeframe.value} bars, closed {first} to {last} UTC"
+
+
+def condition_line(condition: Condition) -> str:
+    """One test that the decision rested on."""
+    mark = "yes" if condition.passed else "no "
+    return (
+        f"{mark}  {condition.name}: {amount(condition.value)} {condition.operator} "
+        f"{amount(condition.threshold)}"
+    )
+
+
+def limit_line(check: LimitCheck) -> str:
+    """One limit: what was wanted, what was there, what is allowed and what is left."""
+    mark = "ok " if check.passed else "NO "
+    name = check.limit.value
+    if check.unit == "bool":
+        return f"{mark} {name}: {'clear' if check.passed else 'in the way'}"
+    return (
+        f"{mark} {name}: wanted {amount(check.wanted)} {check.unit}, had {amount(check.had)}, "
+        f"allowed {amount(check.allowed)}, left {amount(check.headroom)}"
+    )
