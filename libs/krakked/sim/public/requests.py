@@ -1,0 +1,270 @@
+"""What clients ask over WebSocket v2: ping, subscribe, unsubscribe, and trading.
+
+Each symbol of a request is answered by an acknowledgement of its own; snapshots follow the
+acknowledgements. A connection to one of two ports is as strict as the venue about which channels
+that host serves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Final, TypeAlias
+
+import msgspec
+
+from krakked.domain.ids import PairName
+from krakked.sim.exchange.errors import INVALID_SESSION
+from krakked.sim.market.candles import INTERVALS_MIN
+from krakked.sim.public.sessions import Hub, Request, Role, Session, Topic, stamped
+
+PUBLIC_ONLY: Final = (
+    "Private data and trading are unavailable on this endpoint. Try ws-auth.kraken.com"
+)
+PRIVATE_ONLY: Final = (
+    "Public market data subscriptions are unavailable on this endpoint. Try ws.kraken.com"
+)
+MALFORMED: Final = "Malformed request"
+BOOK_DEPTHS: Final = (10, 25, 100, 500, 1000)
+TRIGGERS: Final = ("trades", "bbo")
+PUBLIC_CHANNELS: Final = ("ticker", "ohlc", "trade", "book", "instrument")
+PRIVATE_CHANNELS: Final = ("executions", "balances")
+
+Params: TypeAlias = Mapping[str, object]
+Frame: TypeAlias = dict[str, object]
+_decoder: Final = msgspec.json.Decoder(Request, float_hook=Decimal)
+
+
+class _Refusal(Exception):
+    """Why a request, or one symbol of it, is not served."""
+
+    def __init__(self, text: str, **fields: object) -> None:
+        super().__init__(text)
+        self.fields = fields
+
+
+def receive(hub: Hub, session: Session, text: bytes | str, now_ns: int) -> list[bytes]:
+    """Serve one text: the frames that answer it, to this session alone."""
+    session.sent_ns = now_ns
+    try:
+        request = _decoder.decode(text)
+    except msgspec.MsgspecError:
+        return [stamped({"error": MALFORMED, "method": "error", "success": False}, now_ns)]
+    try:
+        return _serve(hub, session, request, now_ns)
+    except _Refusal as refusal:
+        return [stamped(_error(request, refusal), now_ns)]
+
+
+def _serve(hub: Hub, session: Session, request: Request, now_ns: int) -> list[bytes]:
+    if request.method == "ping":
+        return [_pong(request, now_ns)]
+    params: Params = {} if request.params is msgspec.UNSET else request.params
+    if hub.data.exchange.is_trading_method(request.method):
+        return _trade(hub, session, request, dict(params), now_ns)
+    if request.method not in ("subscribe", "unsubscribe"):
+        raise _Refusal("Unsupported event")
+    channel = params.get("channel")
+    if channel in PRIVATE_CHANNELS:
+        return _private(hub, session, request, params, now_ns)
+    if channel in PUBLIC_CHANNELS:
+        return _public(hub, session, request, params, now_ns)
+    raise _Refusal("Channel field must be a valid channel")
+
+
+def _pong(request: Request, now_ns: int) -> bytes:
+    if request.params is not msgspec.UNSET:
+        raise _Refusal("Unsupported field: 'params' for the given msg type: ping")
+    return stamped(_head(request, "pong"), now_ns)
+
+
+def _trade(hub: Hub, session: Session, request: Request, params: Frame, now_ns: int) -> list[bytes]:
+    if session.role is Role.PUBLIC:
+        raise _Refusal(PUBLIC_ONLY)
+    answers = hub.data.exchange.ws_request(request.method, params, request.req_id, now_ns)
+    return [stamped(frame, now_ns) for frame in answers]
+
+
+def _public(
+    hub: Hub, session: Session, request: Request, params: Params, now_ns: int
+) -> list[bytes]:
+    if session.role is Role.PRIVATE:
+        raise _Refusal(PRIVATE_ONLY)
+    acknowledgements: list[bytes] = []
+    snapshots: list[bytes] = []
+    for symbol in _symbols(params):
+        try:
+            topic, echo = _topic(hub, params, symbol)
+            if request.method == "subscribe":
+                wanted = _subscribe(hub, session, topic, params)
+                frame = hub.snapshot(topic, now_ns) if wanted else None
+                snapshots += [] if frame is None else [frame]
+            else:
+                _unsubscribe(hub, session, topic)
+        except _Refusal as refusal:
+            frame_fields = _error(request, refusal) | ({"symbol": symbol} if symbol else {})
+            acknowledgements.append(stamped(frame_fields, now_ns))
+            continue
+        acknowledgements.append(stamped(_success(request, echo), now_ns))
+    return acknowledgements + snapshots
+
+
+def _subscribe(hub: Hub, session: Session, topic: Topic, params: Params) -> bool:
+    """Whether a snapshot is wanted."""
+    if topic in session.topics:
+        raise _Refusal("Already subscribed")
+    wanted = _flag(params, "snapshot", default=topic.channel != "trade")
+    if topic.channel == "ohlc":
+        # the series must exist before the next trade, also for who wants no snapshot
+        hub.data.tapes[PairName(topic.subject)].series(int(topic.detail))
+    hub.subscribe(session, topic)
+    if topic.channel == "book":
+        hub.snapshot(topic, session.sent_ns)
+    return wanted
+
+
+def _unsubscribe(hub: Hub, session: Session, topic: Topic) -> None:
+    if topic not in session.topics:
+        raise _Refusal("Subscription Not Found")
+    hub.unsubscribe(session, topic)
+
+
+def _symbols(params: Params) -> list[str]:
+    if params.get("channel") == "instrument":
+        return [""]
+    symbols = params.get("symbol")
+    if not isinstance(symbols, list) or not symbols:
+        raise _Refusal("Symbol(s) not found")
+    return [str(symbol) for symbol in symbols]
+
+
+def _topic(hub: Hub, params: Params, symbol: str) -> tuple[Topic, Frame]:
+    """The topic, and what the acknowledgement says of it."""
+    channel = str(params["channel"])
+    if channel == "instrument":
+        echo: Frame = {
+            "channel": channel,
+            "snapshot": _flag(params, "snapshot", default=True),
+            "warnings": ["tick_size is deprecated, use price_increment"],
+        }
+        return Topic(channel, ""), echo
+    tape = hub.data.by_symbol(symbol)
+    if tape is None:
+        raise _Refusal(f"Currency pair not supported {symbol}")
+    detail, echo = _DETAILS[channel](params)
+    return Topic(channel, tape.pair.altname, detail), echo | {"symbol": symbol}
+
+
+def _ticker_detail(params: Params) -> tuple[str, Frame]:
+    trigger = params.get("event_trigger", "trades")
+    if trigger not in TRIGGERS:
+        raise _Refusal("Event_trigger field must be one of trades, bbo")
+    snapshot = _flag(params, "snapshot", default=True)
+    return str(trigger), {"channel": "ticker", "event_trigger": trigger, "snapshot": snapshot}
+
+
+def _ohlc_detail(params: Params) -> tuple[str, Frame]:
+    interval = params.get("interval", 1)
+    if interval not in INTERVALS_MIN:
+        raise _Refusal("Interval field is not a valid interval")
+    echo: Frame = {
+        "channel": "ohlc",
+        "interval": interval,
+        "snapshot": _flag(params, "snapshot", default=True),
+        "warnings": ["timestamp is deprecated, use interval_begin"],
+    }
+    return str(interval), echo
+
+
+def _trade_detail(params: Params) -> tuple[str, Frame]:
+    return "", {"channel": "trade", "snapshot": _flag(params, "snapshot", default=False)}
+
+
+def _book_detail(params: Params) -> tuple[str, Frame]:
+    depth = params.get("depth", 10)
+    if depth not in BOOK_DEPTHS:
+        raise _Refusal("Subscription depth not supported")
+    snapshot = _flag(params, "snapshot", default=True)
+    return str(depth), {"channel": "book", "depth": depth, "snapshot": snapshot}
+
+
+_DETAILS: Final[Mapping[str, Callable[[Params], tuple[str, Frame]]]] = {
+    "ticker": _ticker_detail,
+    "ohlc": _ohlc_detail,
+    "trade": _trade_detail,
+    "book": _book_detail,
+}
+
+
+def _private(
+    hub: Hub, session: Session, request: Request, params: Params, now_ns: int
+) -> list[bytes]:
+    if session.role is Role.PUBLIC:
+        raise _Refusal(PUBLIC_ONLY)
+    channel = str(params["channel"])
+    token = params.get("token")
+    if not isinstance(token, str):
+        raise _Refusal("Token(s) not found")
+    exchange = hub.data.exchange
+    account = exchange.account_of_token(token, now_ns)
+    if account is None:
+        raise _Refusal(INVALID_SESSION, channel=channel, status="error")
+    topic = Topic(channel, account)
+    if request.method == "unsubscribe":
+        _unsubscribe(hub, session, topic)
+        return [stamped(_success(request, {"channel": channel}), now_ns)]
+    if topic in session.topics:
+        raise _Refusal("Already subscribed")
+    hub.subscribe(session, topic)
+    session.tokens[topic] = token
+    exchange.session_opened(token)
+    echo, snapshot = _private_snapshot(hub, session, topic, params, now_ns)
+    return [stamped(_success(request, echo), now_ns), *snapshot]
+
+
+def _private_snapshot(
+    hub: Hub, session: Session, topic: Topic, params: Params, now_ns: int
+) -> tuple[Frame, list[bytes]]:
+    exchange, account = hub.data.exchange, topic.subject
+    if topic.channel == "balances":
+        wanted = _flag(params, "snapshot", default=True)
+        echo: Frame = {"channel": topic.channel, "snapshot": wanted}
+        rows = exchange.balances_snapshot(account) if wanted else []
+    else:
+        snap_orders = _flag(params, "snap_orders", default=True)
+        snap_trades = _flag(params, "snap_trades", default=False)
+        wanted = snap_orders or snap_trades
+        echo = {
+            "channel": topic.channel,
+            "maxratecount": exchange.engine_counter_max(account),
+            "snap_orders": snap_orders,
+            "snap_trades": snap_trades,
+        }
+        rows = exchange.executions_snapshot(
+            account, snap_orders=snap_orders, snap_trades=snap_trades
+        )
+    frames = [hub.private_snapshot(session, topic, rows, now_ns)] if wanted else []
+    return echo, frames
+
+
+def _flag(params: Params, name: str, *, default: bool) -> bool:
+    value = params.get(name, default)
+    if not isinstance(value, bool):
+        raise _Refusal(f"{name.capitalize()} field must be a boolean")
+    return value
+
+
+def _head(request: Request, method: str) -> Frame:
+    return {"method": method} | ({} if request.req_id is None else {"req_id": request.req_id})
+
+
+def _success(request: Request, result: Frame) -> Frame:
+    return _head(request, request.method) | {"result": result, "success": True}
+
+
+def _error(request: Request, refusal: _Refusal) -> Frame:
+    return _head(request, request.method) | {
+        "error": str(refusal),
+        "success": False,
+        **refusal.fields,
+    }

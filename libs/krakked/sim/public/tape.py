@@ -1,0 +1,133 @@
+"""What everybody may know of one pair: its trades, its candles of every length, its figures.
+
+Built from the market's past when the venue opens, and kept up by the exchange's prints from then
+on. Candles of a length are built when someone first asks for them, again from the market, which
+knows what it played; from then on they are kept up print by print.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from decimal import Decimal
+from typing import Final
+
+import msgspec
+
+from krakked.domain.money import ZERO
+from krakked.sim.exchange.events import PublicTrade
+from krakked.sim.exchange.pairs import VenuePair
+from krakked.sim.market.model import Market, Print
+from krakked.sim.public.days import DAY_NS, DayWindow, Today
+from krakked.sim.public.series import COMMITTED_MAX, CandleSeries, Row
+
+TRADES_MAX: Final = 2_000
+SPREADS_MAX: Final = 200
+
+
+class Spread(msgspec.Struct, frozen=True, gc=False):
+    """The best bid and ask at an instant."""
+
+    at_ns: int
+    bid: Decimal
+    ask: Decimal
+
+
+class Figures(msgspec.Struct, frozen=True, kw_only=True):
+    """A ticker without its quotes; pairs of numbers are (today, last 24 hours)."""
+
+    last: Decimal
+    last_quantity: Decimal
+    volume: tuple[Decimal, Decimal]
+    vwap: tuple[Decimal, Decimal]
+    count: tuple[int, int]
+    low: tuple[Decimal, Decimal]
+    high: tuple[Decimal, Decimal]
+    open_today: Decimal
+    open_24h: Decimal
+
+
+class Tape:
+    """See the module."""
+
+    def __init__(self, pair: VenuePair, market: Market, now_ns: int) -> None:
+        self.pair = pair
+        self._market = market
+        self._known_ns = now_ns
+        self._series: dict[int, CandleSeries] = {}
+        self._window = DayWindow()
+        self._today = Today()
+        self.trades: deque[PublicTrade] = deque(maxlen=TRADES_MAX)
+        self.spreads: deque[Spread] = deque(maxlen=SPREADS_MAX)
+        past = market.prints_before(pair.altname, now_ns - DAY_NS, now_ns)
+        for trade in _numbered(past, pair):
+            self._note(trade)
+
+    def __repr__(self) -> str:
+        return f"<Tape {self.pair.altname} {self._window!r}>"
+
+    def add(self, trade: PublicTrade) -> list[tuple[CandleSeries, Row]]:
+        """One more print; the candles it changed."""
+        self._note(trade)
+        self._known_ns = max(self._known_ns, trade.at_ns + 1)
+        return [(series, series.add(trade)) for series in self._series.values()]
+
+    def note_spread(self, spread: Spread) -> None:
+        """The best prices changed."""
+        newest = self.spreads[-1] if self.spreads else None
+        if newest is None or (newest.bid, newest.ask) != (spread.bid, spread.ask):
+            self.spreads.append(spread)
+
+    def series(self, minutes: int) -> CandleSeries:
+        """The candles of that length."""
+        found = self._series.get(minutes)
+        if found is None:
+            found = self._series[minutes] = self._build(minutes)
+        return found
+
+    def figures(self, now_ns: int) -> Figures | None:
+        """The ticker's numbers; None before the first trade ever."""
+        if not self.trades:
+            return None
+        last = self.trades[-1]
+        window, today = self._window, self._today
+        window.forget(now_ns)
+        today.roll(now_ns, last.price)
+        return Figures(
+            last=last.price,
+            last_quantity=last.quantity_base,
+            volume=(today.volume, window.volume),
+            vwap=(today.vwap, window.vwap),
+            count=(today.count, window.count),
+            low=(today.low, window.low or ZERO),
+            high=(today.high, window.high or ZERO),
+            open_today=today.open,
+            open_24h=window.open or ZERO,
+        )
+
+    def _note(self, trade: PublicTrade) -> None:
+        self.trades.append(trade)
+        self._window.add(trade.at_ns, trade.price, trade.quantity_base)
+        self._today.add(trade.at_ns, trade.price, trade.quantity_base)
+
+    def _build(self, minutes: int) -> CandleSeries:
+        history = self._market.candles_before(
+            self.pair.altname, minutes, self._known_ns, COMMITTED_MAX + 1
+        )
+        return CandleSeries(minutes, history)
+
+
+def _numbered(past: list[Print], pair: VenuePair) -> list[PublicTrade]:
+    """Prints from before the start, with ids that end at zero: the exchange's begin at one."""
+    first = 1 - len(past)
+    return [
+        PublicTrade(
+            pair=pair.altname,
+            price=item.price,
+            quantity_base=item.quantity_base,
+            taker_side=item.taker_side,
+            order_type="market",
+            trade_id=number,
+            at_ns=item.at_ns,
+        )
+        for number, item in enumerate(past, start=first)
+    ]
