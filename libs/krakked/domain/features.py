@@ -108,3 +108,14 @@ def price_of_hundredths(hundredths: int, tick_size: Decimal) -> Decimal:
 def of_millionths(value: int) -> Decimal:
     """Back from millionths to a number, exact."""
     return Decimal(value).scaleb(-6)
+
+
+def latest_true_range(bars: Bars, length: int) -> int | None:
+    """Average true range at the newest bar in hundredths of a tick; None without enough bars."""
+    if len(bars) <= length:
+        return None
+    last_close = bars.close[-length - 1 : -1]
+    ranges = np.maximum(bars.high[-length:], last_close) - np.minimum(
+        bars.low[-length:], last_close
+    )
+    return int(ranges.sum()) * HUNDREDTHS // length

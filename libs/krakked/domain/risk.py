@@ -32,6 +32,7 @@ from krakked.domain.risk_rules import (
     gates,
     order_minima,
     smallest_change,
+    stale_check,
     standing,
     venue_checks,
 )
@@ -45,6 +46,7 @@ __all__ = [
     "RiskDecision",
     "Verdict",
     "assess",
+    "refuse_without_price",
 ]
 
 _approve: Final[Callable[..., ApprovedAction]] = ApprovedAction
@@ -97,6 +99,11 @@ def _unchanged(checks: tuple[LimitCheck, ...]) -> RiskDecision:
 
 def _refused(checks: tuple[LimitCheck, ...]) -> RiskDecision:
     return RiskDecision(verdict=Verdict.REFUSED, action=None, checks=checks)
+
+
+def refuse_without_price() -> RiskDecision:
+    """The answer to a sale that the venue takes only at a limit while no price is known."""
+    return _refused((stale_check(is_stale=True),))
 
 
 # reducing

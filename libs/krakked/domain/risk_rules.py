@@ -118,7 +118,7 @@ def gates(
         _fact(LimitName.KILL_SWITCH, blocks.kill_switch),
         _fact(LimitName.HALTED, blocks.halted),
         _fact(LimitName.DRIFT, blocks.drift),
-        _fact(LimitName.STALE, is_stale or pair.name in blocks.stale_pairs),
+        stale_check(is_stale=is_stale or pair.name in blocks.stale_pairs),
         _fact(LimitName.UNKNOWN_ORDER, pair.name in blocks.unknown_pairs),
         _fact(LimitName.PAIR_STATUS, pair.status not in _ADDING_ALLOWED),
         _drawdown(book, limits),
@@ -127,6 +127,11 @@ def gates(
     if stop_price is not None and context.price is not None:
         checks.append(_stop_below(stop_price, context.price, pair))
     return tuple(checks)
+
+
+def stale_check(*, is_stale: bool) -> LimitCheck:
+    """Whether prices are too old to decide on."""
+    return _fact(LimitName.STALE, is_stale)
 
 
 def _fact(limit: LimitName, is_true: bool) -> LimitCheck:

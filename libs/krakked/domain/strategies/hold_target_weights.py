@@ -43,7 +43,7 @@ class HoldTargetWeightsParameters(Parameters, frozen=True, kw_only=True):
     ] = {}
     band: Annotated[
         Decimal, bounded(least="0", most="1", description="part of the weight it may be off")
-    ] = Decimal("0.1")
+    ] = Decimal("0.2")
     rebalance_bars: Annotated[
         int, Meta(ge=1, le=10_000, description="look at the share once in so many bars")
     ] = 24

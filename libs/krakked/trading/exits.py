@@ -1,0 +1,120 @@
+"""Exits outside a strategy's cycle: stops that were hit, and positions that a person flattens.
+
+They are wishes like any other and pass through risk, which stops no reduction; what cannot be
+sold (dust, a pair the venue does not trade now) comes back refused, with the reason as data.
+By default they are market orders, so that they work on stale data too.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+
+from krakked.domain.ids import AccountFingerprint, PlanId
+from krakked.domain.intents import Direction, Intent, IntentType
+from krakked.domain.limits import Limits
+from krakked.domain.orders import LegKind, OrderType
+from krakked.domain.pairs import Pair
+from krakked.domain.plans import ExecutionPlan
+from krakked.domain.positions import Position, Sleeve
+from krakked.domain.quotes import Quote
+from krakked.domain.risk import RiskContext, RiskDecision, assess, refuse_without_price
+from krakked.domain.risk_book import RiskBook
+from krakked.trading.legs import Draft, PlanHeader, allowed_type, make_plan
+from krakked.trading.rules import ExecutionRules
+
+
+class ExitSleeve(msgspec.Struct, frozen=True, kw_only=True):
+    """A position to close. Cancel its resting orders first, or their fills come on top."""
+
+    index: int
+    pair: Pair
+    position: Position
+    quote: Quote | None = None
+    base_rate: Decimal | None = None
+    """Base currency for one unit of the pair's quote asset, if known."""
+
+    @property
+    def sleeve(self) -> Sleeve:
+        """Whose position it is."""
+        return self.position.sleeve
+
+
+class ExitInputs(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything an exit plan depends on."""
+
+    account: AccountFingerprint
+    sequence: int
+    parent_id: PlanId | None
+    now_ns: int
+    rules: ExecutionRules
+    sleeves: tuple[ExitSleeve, ...]
+    book: RiskBook
+    limits: Limits
+    cause: str
+    """``stop`` or ``flatten``."""
+    principal: str = "engine"
+    order_type: OrderType = OrderType.MARKET
+    """Limit orders stand at the slippage cap."""
+    trace_id: str = ""
+
+
+class ExitResult(msgspec.Struct, frozen=True, kw_only=True):
+    """The plan, and risk's word on every sleeve (refused: still held)."""
+
+    plan: ExecutionPlan | None
+    answers: tuple[tuple[Sleeve, RiskDecision], ...]
+
+
+def exit_plan(inputs: ExitInputs) -> ExitResult:
+    """Close positions whole; the same function makes the preview and the act."""
+    ordered = sorted(inputs.sleeves, key=lambda sleeve: sleeve.index)
+    answers = [(sleeve, _answer(sleeve, inputs)) for sleeve in ordered]
+    drafts = [
+        Draft(
+            index=sleeve.index,
+            action=answer.action,
+            pair=sleeve.pair,
+            quote=sleeve.quote,
+            order_type=inputs.order_type,
+        )
+        for sleeve, answer in answers
+        if answer.action is not None
+    ]
+    header = PlanHeader(
+        account=inputs.account,
+        sequence=inputs.sequence,
+        parent_id=inputs.parent_id,
+        now_ns=inputs.now_ns,
+        cause=inputs.cause,
+        principal=inputs.principal,
+        trace_id=inputs.trace_id,
+    )
+    return ExitResult(
+        plan=make_plan(drafts, header, inputs.rules),
+        answers=tuple((sleeve.sleeve, answer) for sleeve, answer in answers),
+    )
+
+
+def _answer(sleeve: ExitSleeve, inputs: ExitInputs) -> RiskDecision:
+    intent = Intent(
+        sleeve=sleeve.sleeve,
+        direction=Direction.FLAT,
+        type=IntentType.EXIT,
+        target_exposure=None,
+        reason=inputs.cause,
+        bar=None,
+        generated_at_ns=inputs.now_ns,
+    )
+    context = RiskContext(
+        decision_id=f"{sleeve.sleeve}/{inputs.cause}/{inputs.now_ns}",
+        position_base=sleeve.position.quantity_base,
+        price=None if sleeve.quote is None else sleeve.quote.mid,
+        base_rate=sleeve.base_rate,
+        kind=LegKind.PROTECTIVE if inputs.cause == "stop" else LegKind.EXIT,
+    )
+    order_type = allowed_type(inputs.order_type, sleeve.pair)
+    if sleeve.quote is None and order_type is OrderType.LIMIT:
+        return refuse_without_price()
+    return assess(intent, inputs.book, inputs.limits, sleeve.pair, context)
