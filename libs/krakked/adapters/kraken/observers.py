@@ -16,7 +16,7 @@ class Observer(Protocol):
         """A part of an answer or frame was not usable; nothing was taken from it."""
         ...
 
-    def on_connection(self, stream: str, event: str) -> None:
+    def on_connection(self, stream: str, event: str, reason: str) -> None:
         """A stream (``public``, ``private``) was ``opened``, became ``ready`` or was ``lost``."""
         ...
 
@@ -34,7 +34,7 @@ class Silent:
     def on_malformed(self, source: str, problem: str) -> None:
         """See :class:`Observer`."""
 
-    def on_connection(self, stream: str, event: str) -> None:
+    def on_connection(self, stream: str, event: str, reason: str) -> None:
         """See :class:`Observer`."""
 
     def on_subscription_refused(self, channel: str, symbol: str, reason: str) -> None:
