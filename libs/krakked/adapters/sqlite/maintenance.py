@@ -68,12 +68,13 @@ def ledger_info(path: Path) -> LedgerInfo:
         LedgerFailed: no such file, or damaged.
     """
     with reading(path) as connection:
+        is_ledger = pragma(connection, "application_id") == APPLICATION_ID
         return LedgerInfo(
             path=str(path.absolute()),
-            is_ledger=pragma(connection, "application_id") == APPLICATION_ID,
-            schema_version=migrations.stored_version(connection),
+            is_ledger=is_ledger,
+            schema_version=migrations.stored_version(connection) if is_ledger else None,
             newest_version=migrations.shipped()[-1].version,
-            identity=stored_identity(connection),
+            identity=stored_identity(connection) if is_ledger else None,
             sqlite_version=sqlite3.sqlite_version,
             size_bytes=path.stat().st_size,
             rows={name: _count(connection, name) for name in _tables(connection)},
@@ -106,8 +107,10 @@ def schema_version(path: Path) -> int | None:
 
     Raises:
         LedgerFailed: no such file, or it cannot be read.
+        BadInput: another program's file.
     """
     with reading(path) as connection:
+        migrations.check_program(connection, path)
         return migrations.stored_version(connection)
 
 

@@ -74,13 +74,7 @@ def check_compatible(
     Raises:
         BadInput: another program's file, a newer schema, or a migration changed after the fact.
     """
-    application = pragma(connection, "application_id")
-    (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-    if application != APPLICATION_ID and (application or tables):
-        raise BadInput(
-            f"ledger {path}: a database of another program (application_id {application:#x});"
-            " choose another path with --db-path"
-        )
+    check_program(connection, path)
     version = max(stored_version(connection) or 0, pragma(connection, "user_version"))
     newest = steps[-1].version
     if version > newest:
@@ -89,6 +83,21 @@ def check_compatible(
             " run the krakked that wrote it or a later one, or restore a backup (*.bak beside it)"
         )
     _check_checksums(connection, path, steps)
+
+
+def check_program(connection: sqlite3.Connection, path: Path) -> None:
+    """Refuse a database that is neither ours nor empty.
+
+    Raises:
+        BadInput: it is another program's.
+    """
+    application = pragma(connection, "application_id")
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    if application != APPLICATION_ID and (application or tables):
+        raise BadInput(
+            f"ledger {path}: a database of another program (application_id {application:#x});"
+            " choose another path with --db-path"
+        )
 
 
 def migrate(

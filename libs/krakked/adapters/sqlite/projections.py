@@ -100,9 +100,9 @@ def _check_net_flows(execute: Execute) -> Iterator[Difference]:
         "SELECT decimal_sum(value) FROM (SELECT value_base AS value FROM cash_flows"
         " UNION ALL SELECT cost_base FROM opening_lots)"
     ).fetchone()
-    stored = book_rows.net_flows(execute)
-    if stored != Decimal(summed):
-        yield _difference("net_flows", "all", stored, summed)
+    ours, theirs = book_rows.net_flows(execute), Decimal(summed or 0)  # NULL over no rows
+    if ours != theirs:
+        yield _difference("net_flows", "all", ours, theirs)
 
 
 def _key(posting: Posting) -> PostingKey:
