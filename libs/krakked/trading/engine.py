@@ -13,7 +13,6 @@ from collections.abc import Coroutine
 from decimal import Decimal
 
 import msgspec
-from krakked.trading.cycling import Cycler
 
 from krakked.domain.bars import Timeframe
 from krakked.domain.errors import Ambiguous, Permanent, Transient
@@ -23,6 +22,7 @@ from krakked.domain.plans import ExecutionPlan
 from krakked.domain.times import NS_PER_SECOND, to_rfc3339
 from krakked.ports.bar_store import BarStore
 from krakked.ports.market_feed import MarketFeed, MarketHistory
+from krakked.trading.cycling import Cycler
 from krakked.trading.dead_man import DeadMan
 from krakked.trading.desk import Desk
 from krakked.trading.execute import Executor
@@ -83,7 +83,10 @@ class Engine:
             drawdown_max_pct=options.drawdown_max_pct,
         )
         self.dead_man = DeadMan(desk, is_healthy=self._is_healthy)
-        self.stopper = Stopper(desk, self.executor, enqueue=self.enqueue)
+        self.stopper = Stopper(
+            desk, self.executor, make_exit=cycler.make_exit, enqueue=self.enqueue
+        )
+        cycler.cancel_and_learn = self.stopper.cancel_and_learn
         self.feeder = Feeder(
             desk,
             store,
@@ -180,19 +183,17 @@ class Engine:
         now_s = self.desk.now_ns() // NS_PER_SECOND
         for timeframe in self.options.timeframes:
             end_s = now_s // timeframe.seconds * timeframe.seconds
-            await self._run_cycle(Boundary(timeframe, end_s), is_restart=True)
+            await self._run_cycle(Boundary(timeframe, end_s))
 
     async def _on_boundary(self, boundary: Boundary) -> None:
-        await self._run_cycle(boundary, is_restart=False)
+        await self._run_cycle(boundary)
         if self.options.is_paced_by_bars:
             await self.marker.mark()
             await self.dead_man.refresh()
             self.reconciler.request()
 
-    async def _run_cycle(self, boundary: Boundary, *, is_restart: bool) -> None:
-        plan = await self.cycler.run(boundary, is_restart=is_restart)
-        if plan is not None:
-            self.enqueue(plan)
+    async def _run_cycle(self, boundary: Boundary) -> None:
+        await self.cycler.run(boundary, self.enqueue)
 
     def enqueue(self, plan: ExecutionPlan) -> None:
         """Hand a recorded plan to the order loop."""

@@ -36,6 +36,8 @@ from krakked.trading.fills import FillBooker
 
 TRADES_CURSOR = "trades_ns"
 LEDGER_CURSOR = "ledger_ns"
+BOOKS_BEGAN_CURSOR = "books_began_ns"
+"""Executions before it are in the opening lots, not in the fills."""
 CURSOR_OVERLAP_NS = 300 * NS_PER_SECOND
 """Rows this much older than the cursor are asked for again: late ones must not be skipped."""
 UNKNOWN_PAUSE_S = 2.0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import msgspec
 
 from krakked.domain.orders import OrderType, TimeInForce
@@ -13,7 +15,7 @@ class ExecutionRules(msgspec.Struct, frozen=True, kw_only=True):
     sends_orders: bool = True
     """False in ``dry_run``: plans are made and recorded, nothing reaches the wire."""
     order_type: OrderType = OrderType.LIMIT
-    max_slippage_bps: int = 50
+    max_slippage_bps: Decimal = Decimal(50)
     """Furthest a limit price may stand from the mid, in hundredths of a percent."""
     time_in_force: TimeInForce = TimeInForce.GTC
     post_only: bool = False

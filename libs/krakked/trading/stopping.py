@@ -1,8 +1,145 @@
-"""Stops: the engine watches every quote, and closes a position whose stop the bid has reached.
+"""Stops and flattening: closing positions now, each by a plan of its own.
 
-A stop is position data and survives restarts. Its order is a plan of its own; while that plan is
-under way the sleeve is not triggered again, and if it ends with the position still held, the
-next quote triggers it anew.
+The engine watches every quote, and closes a position whose stop the bid has reached. A stop is
+position data and survives restarts. While an exit of the sleeve is under way it is not triggered
+again; if that ends with the position still held, the next quote triggers it anew.
 """
 
 from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+from krakked.domain.errors import Ambiguous, Permanent, Transient
+from krakked.domain.events import EventName
+from krakked.domain.ids import MANUAL, ClientOrderId, PairName, StrategyId
+from krakked.domain.plans import ExecutionPlan
+from krakked.domain.positions import Sleeve
+from krakked.domain.quotes import Quote
+from krakked.domain.times import NS_PER_SECOND
+from krakked.trading.account import Account
+from krakked.trading.desk import Desk
+from krakked.trading.execute import Executor
+
+MakeExit = Callable[[Sequence[Sleeve], str, str], Awaitable[ExecutionPlan | None]]
+"""(sleeves, cause, principal) to a recorded plan that closes them."""
+RETRY_PAUSE_NS = 5 * NS_PER_SECOND
+"""Between two exits of one sleeve, so that a venue that refuses is not hammered."""
+END_POLLS_MAX = 50
+END_POLL_S = 0.1
+
+
+def triggered(account: Account, quote: Quote) -> list[Sleeve]:
+    """Sleeves of that pair whose position must be closed at this quote."""
+    return [
+        sleeve
+        for sleeve, state in account.sleeves.items()
+        if sleeve.pair == quote.pair
+        and state.stop_price is not None
+        and quote.bid <= state.stop_price
+        and account.position(sleeve).quantity_base > 0
+    ]
+
+
+class Stopper:
+    """Closes positions: at their stops, and when a person says so."""
+
+    def __init__(
+        self,
+        desk: Desk,
+        executor: Executor,
+        *,
+        make_exit: MakeExit,
+        enqueue: Callable[[ExecutionPlan], None],
+    ) -> None:
+        self._desk = desk
+        self._executor = executor
+        self._make_exit = make_exit
+        self._enqueue = enqueue
+        self._due: dict[Sleeve, Quote] = {}
+        self._tried_at_ns: dict[Sleeve, int] = {}
+        self._is_due = asyncio.Event()
+
+    def on_quote(self, quote: Quote) -> None:
+        """Look whether it reaches a stop; :meth:`run` acts."""
+        for sleeve in triggered(self._desk.account, quote):
+            if quote.at_ns - self._tried_at_ns.get(sleeve, 0) >= RETRY_PAUSE_NS:
+                self._due[sleeve] = quote
+                self._is_due.set()
+
+    async def run(self) -> None:
+        """Close what is due, until cancelled."""
+        while True:
+            await self._is_due.wait()
+            self._is_due.clear()
+            due, self._due = self._due, {}
+            for sleeve, quote in due.items():
+                await self._stop(sleeve, quote)
+
+    async def _stop(self, sleeve: Sleeve, quote: Quote) -> None:
+        self._tried_at_ns[sleeve] = self._desk.now_ns()
+        state = self._desk.account.sleeve_state(sleeve)
+        if self._has_exit_under_way(sleeve) or state.stop_price is None:
+            return
+        await self._desk.recorder.record(
+            self._desk.recorder.event(
+                EventName.POSITION_STOPPED,
+                strategy_id=sleeve.strategy_id,
+                pair=sleeve.pair,
+                bid=str(quote.bid),
+                stop_price=str(state.stop_price),
+            )
+        )
+        await self.close([sleeve], cause="stop", principal="engine")
+
+    def _has_exit_under_way(self, sleeve: Sleeve) -> bool:
+        return any(order.request.side.sign < 0 for order in self._desk.account.orders_of(sleeve))
+
+    async def flatten(
+        self, *, pair: PairName | None, strategy_id: StrategyId | None, principal: str
+    ) -> int:
+        """Close what matches; how many positions."""
+        sleeves = [
+            sleeve
+            for sleeve, position in sorted(self._desk.account.positions.items())
+            if position.quantity_base > 0
+            and sleeve.strategy_id != MANUAL
+            and (pair is None or sleeve.pair == pair)
+            and (strategy_id is None or sleeve.strategy_id == strategy_id)
+        ]
+        return await self.close(sleeves, cause="flatten", principal=principal)
+
+    async def close(self, sleeves: Sequence[Sleeve], *, cause: str, principal: str) -> int:
+        """Cancel what rests on the sleeves, learn its end, then close what they hold."""
+        for sleeve in sleeves:
+            for order in self._desk.account.orders_of(sleeve):
+                await self.cancel_and_learn(order.request.client_order_id)
+        plan = await self._make_exit(sleeves, cause, principal)
+        if plan is None:
+            return 0
+        self._enqueue(plan)
+        return len(plan.legs)
+
+    async def cancel_and_learn(self, client_order_id: ClientOrderId) -> bool:
+        """Cancel one order and wait for its end; whether it ended in time.
+
+        Its last fills are booked by then: an order leaves only when every fill of it is booked.
+        """
+        order = self._desk.account.order(client_order_id)
+        if order is None:
+            return True
+        try:
+            await self._executor.cancel(order)
+        except (Transient, Ambiguous, Permanent) as error:
+            self._desk.recorder.publish(
+                self._desk.recorder.event(
+                    EventName.ORDER_ERROR,
+                    local_order_id=client_order_id,
+                    kraken_error=str(error),
+                )
+            )
+        for _ in range(END_POLLS_MAX):
+            if self._desk.account.order(client_order_id) is None:
+                return True
+            await self._desk.clock.sleep(END_POLL_S)
+        return False

@@ -1,0 +1,1 @@
+"""The engine service: the singleton that trades one account. The only holder of exchange keys."""

@@ -1,0 +1,119 @@
+"""The end of a run: the books compared with the venue's to the last digit, a table, a digest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+
+import msgspec
+
+from krakked.domain.fills import Fill
+from krakked.domain.ids import PairName
+from krakked.domain.money import ZERO
+from krakked.domain.portfolio import Difference
+from krakked.trading.compare import compare_fills
+from krakked.trading.engine import Engine
+from krakked.trading.reconcile import BOOKS_BEGAN_CURSOR
+
+RECONCILE_TRIES_MAX = 30
+RECONCILE_PAUSE_S = 1.0
+
+
+class PairLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One pair of the table."""
+
+    pair: PairName
+    fills: int
+    bought_quote: Decimal
+    sold_quote: Decimal
+    fees_quote: Decimal
+    realized_quote: Decimal
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run did."""
+
+    pairs: tuple[PairLine, ...]
+    bars: int
+    plans: int
+    orders: int
+    fills: int
+    fees: Decimal
+    realized: Decimal
+    unrealized: Decimal
+    equity_start: Decimal
+    equity_end: Decimal
+    drawdown_max_pct: Decimal
+    digest: str
+    differences: tuple[Difference, ...]
+
+
+async def compare_books(
+    engine: Engine, read_fills: Callable[[], Sequence[Fill]]
+) -> list[Difference]:
+    """Everything in which our books and the venue's disagree, after they had time to agree.
+
+    Open orders and balances by a reconciliation, then each execution since the books began:
+    price, size, cost, fee.
+    """
+    differences = await _reconcile_patiently(engine)
+    began_ns = int(engine.desk.account.cursors.get(BOOKS_BEGAN_CURSOR, "0"))
+    trades = await engine.desk.exchange.trades_since(began_ns)
+    return [*differences, *compare_fills(read_fills(), trades)]
+
+
+async def _reconcile_patiently(engine: Engine) -> Sequence[Difference]:
+    differences: Sequence[Difference] = ()
+    for _ in range(RECONCILE_TRIES_MAX):
+        await engine.reconciler.catch_up()
+        differences = await engine.reconciler.reconcile()
+        if not differences and not engine.desk.account.unknown_pairs():
+            break
+        await engine.desk.clock.sleep(RECONCILE_PAUSE_S)
+    return differences
+
+
+def pair_lines(fills: Sequence[Fill]) -> tuple[PairLine, ...]:
+    """Sums by pair."""
+    by_pair: dict[PairName, list[Fill]] = {}
+    for fill in fills:
+        by_pair.setdefault(fill.trade.pair, []).append(fill)
+    return tuple(
+        PairLine(
+            pair=pair,
+            fills=len(rows),
+            bought_quote=sum((f.trade.cost_quote for f in rows if f.trade.side.sign > 0), ZERO),
+            sold_quote=sum((f.trade.cost_quote for f in rows if f.trade.side.sign < 0), ZERO),
+            fees_quote=sum((f.fee_quote for f in rows), ZERO),
+            realized_quote=sum((f.realized_quote for f in rows), ZERO),
+        )
+        for pair, rows in sorted(by_pair.items())
+    )
+
+
+def render(report: Report) -> str:
+    """The table, for people."""
+    lines = ["pair        fills        bought          sold          fees      realized"]
+    lines += [
+        f"{line.pair:<10}{line.fills:>7}{line.bought_quote:>14.2f}{line.sold_quote:>14.2f}"
+        f"{line.fees_quote:>14.2f}{line.realized_quote:>14.2f}"
+        for line in report.pairs
+    ]
+    change = report.equity_end - report.equity_start
+    lines += [
+        "",
+        f"bars {report.bars}, plans {report.plans}, orders {report.orders}, fills {report.fills}",
+        f"fees {report.fees:.2f}, realized {report.realized:.2f},"
+        f" unrealized {report.unrealized:.2f}",
+        f"equity {report.equity_start:.2f} -> {report.equity_end:.2f} ({change:+.2f}),"
+        f" deepest fall {report.drawdown_max_pct:.2f} %",
+        f"digest {report.digest}",
+    ]
+    return "\n".join(lines)
+
+
+def verdict_lines(differences: Sequence[Difference]) -> list[str]:
+    """Each difference, then the last line of every run."""
+    count = len(differences)
+    verdict = "zero differences" if not count else f"{count} differences"
+    return [*(f"difference: {difference}" for difference in differences), f"books: {verdict}"]

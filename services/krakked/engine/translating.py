@@ -1,0 +1,118 @@
+"""From the settings that people write to the plain rules that the layers below take."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from krakked.domain.ids import AccountFingerprint, Asset, PairName, account_fingerprint
+from krakked.domain.pairs import Pair, PairStatus
+from krakked.domain.risk import Limits
+from krakked.ports.ledger import Identity
+from krakked.runtime.settings import Mode, Settings
+from krakked.runtime.settings.models import Universe
+from krakked.trading.rules import ExecutionRules
+
+
+def venue_name(settings: Settings) -> str:
+    """What the ledger calls the venue."""
+    return settings.venue.kind.value
+
+
+def fingerprint_of(settings: Settings) -> AccountFingerprint:
+    """Stands for this environment's account in order ids."""
+    account = f"{settings.environment.value}/{settings.account.name}"
+    return account_fingerprint(venue=venue_name(settings), account=account)
+
+
+def identity_of(settings: Settings) -> Identity:
+    """What the ledger must belong to."""
+    return Identity(
+        environment=settings.environment.value,
+        venue=venue_name(settings),
+        account=fingerprint_of(settings),
+        base_currency=Asset(settings.portfolio.base_currency),
+    )
+
+
+def rules_of(settings: Settings, *, replay_bar_s: int | None, speed: float) -> ExecutionRules:
+    """The execution rules.
+
+    Args:
+        settings: the configuration.
+        replay_bar_s: length of the shortest bar of a lock-step replay, whose dead-man must last
+            from bar to bar; None outside one.
+        speed: how many seconds of the engine's clock pass in a real one. What the wire and the
+            machine need stays real time, so it takes that many more of the clock's seconds.
+    """
+    execution = settings.execution
+    timeout_s = execution.dead_man_switch_seconds
+    refresh_s = execution.dead_man_refresh_seconds
+    if timeout_s is not None and replay_bar_s is not None:
+        timeout_s, refresh_s = 2 * replay_bar_s, float(replay_bar_s)
+    elif timeout_s is not None:
+        timeout_s, refresh_s = int(timeout_s * speed), refresh_s * speed
+    return ExecutionRules(
+        sends_orders=execution.mode is not Mode.DRY_RUN,
+        order_type=execution.default_order_type,
+        max_slippage_bps=execution.max_slippage_bps,
+        time_in_force=execution.time_in_force,
+        post_only=execution.post_only,
+        order_ttl_s=execution.order_ttl_seconds or 0,
+        deadline_s=min(60.0, execution.deadline_seconds * speed),
+        max_plan_age_s=execution.max_plan_age_seconds * speed,
+        max_retries=execution.max_retries,
+        retry_backoff_s=execution.retry_backoff_seconds,
+        retry_backoff_factor=execution.retry_backoff_factor,
+        reconcile_interval_s=settings.scheduler.portfolio_sync_sec * speed,
+        dead_man_timeout_s=timeout_s,
+        dead_man_refresh_s=refresh_s,
+        cancel_on_shutdown=execution.on_shutdown == "cancel",
+    )
+
+
+def limits_of(settings: Settings) -> Limits:
+    """The risk limits."""
+    risk = settings.risk
+    return Limits(
+        max_risk_per_trade_pct=risk.max_risk_per_trade_pct,
+        max_portfolio_risk_pct=risk.max_portfolio_risk_pct,
+        max_open_positions=risk.max_open_positions,
+        max_per_asset_pct=risk.max_per_asset_pct,
+        max_per_strategy_pct=strategy_budgets(settings),
+        max_daily_drawdown_pct=risk.max_daily_drawdown_pct,
+        kill_switch_on_drift=risk.kill_switch_on_drift,
+        include_manual_positions=risk.include_manual_positions,
+        volatility_lookback_bars=risk.volatility_lookback_bars,
+        min_liquidity_24h_usd=risk.min_liquidity_24h_usd,
+        min_order_notional_usd=settings.execution.min_order_notional_usd,
+    )
+
+
+def strategy_budgets(settings: Settings) -> dict[str, Decimal]:
+    """The tighter of a strategy's own budget and the risk setting that names it."""
+    budgets: dict[str, Decimal] = dict(settings.risk.max_per_strategy_pct)
+    for strategy_id, strategy in settings.strategies.items():
+        if strategy.budget is not None:
+            budgets[strategy_id] = min(strategy.budget, budgets.get(strategy_id, strategy.budget))
+    return budgets
+
+
+def universe_of(universe: Universe, listed: dict[PairName, Pair]) -> tuple[PairName, ...]:
+    """The pairs to trade: of the quote asset and online, as included and excluded."""
+    wanted = set(universe.include_pairs)
+    return tuple(
+        sorted(
+            name
+            for name, pair in listed.items()
+            if pair.quote == universe.quote
+            and pair.status is PairStatus.ONLINE
+            and (not wanted or name in wanted)
+            and name not in universe.exclude_pairs
+        )
+    )
+
+
+def day_boundary_s(settings: Settings) -> int:
+    """Seconds after midnight UTC at which the trading day begins."""
+    hours, minutes = settings.risk.day_boundary.split(":")
+    return int(hours) * 3600 + int(minutes) * 60
