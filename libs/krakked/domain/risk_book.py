@@ -14,13 +14,14 @@ from typing import Final, TypeVar
 import msgspec
 
 from krakked.domain.ids import MANUAL, Asset, PairName, StrategyId
-from krakked.domain.money import ONE, ZERO
+from krakked.domain.money import ONE, ZERO, round_nearest
 from krakked.domain.orders import Journal, Order, Side
 from krakked.domain.pairs import Pair
 from krakked.domain.positions import Position, Sleeve
 
 K = TypeVar("K")
 
+EXPOSURE_DECIMALS: Final = 6
 VOLATILITY_MULTIPLE: Final = 3
 """A position without a stop is taken to risk this many average true ranges."""
 
@@ -69,9 +70,11 @@ class RiskBook(msgspec.Struct, frozen=True, kw_only=True):
     blocks: Blocks = Blocks()
 
     def exposure(self, sleeve: Sleeve) -> Decimal:
-        """The sleeve's share of equity."""
+        """The sleeve's share of equity, to the millionth."""
         value = self.value_by_sleeve.get(sleeve)
-        return value / self.equity if value and self.equity > 0 else ZERO
+        if not value or self.equity <= 0:
+            return ZERO
+        return round_nearest(value / self.equity, EXPOSURE_DECIMALS)
 
     def reserve(self, reservation: Reservation, pair: Pair) -> RiskBook:
         """The book once that step is on its way; decisions after it see less headroom."""

@@ -15,7 +15,7 @@ import msgspec
 from krakked.domain.ids import Asset
 from krakked.domain.intents import Intent
 from krakked.domain.limits import LimitCheck, LimitName, Limits
-from krakked.domain.money import ONE, ZERO
+from krakked.domain.money import ONE, ZERO, round_up
 from krakked.domain.orders import LegKind
 from krakked.domain.pairs import Pair, PairStatus
 from krakked.domain.positions import Sleeve
@@ -339,8 +339,9 @@ def _venue_minimum(quantity: Decimal, pair: Pair, context: RiskContext) -> Limit
 
 def venue_minimum(pair: Pair, price: Decimal | None) -> Decimal:
     """Smallest quantity that the venue takes: by size, and by cost at ``price``."""
-    by_cost = pair.cost_min / price if price else ZERO
-    return max(pair.quantity_min, by_cost)
+    if not price:
+        return pair.quantity_min
+    return max(pair.quantity_min, round_up(pair.cost_min / price, pair.quantity_decimals))
 
 
 def smallest_change(limits: Limits, pair: Pair, context: RiskContext) -> Decimal:

@@ -57,7 +57,7 @@ class DueSleeve(msgspec.Struct, frozen=True, kw_only=True):
     """Its place in the configuration; fixes the order of decisions."""
     strategy: Strategy
     bars: Bars
-    """The newest ``strategy.window_bars`` closed bars, the one to decide on last."""
+    """The newest closed bars (:func:`window_bars` of them), the one to decide on last."""
     pair: Pair
     position: Position
     state: SleeveState
@@ -357,6 +357,14 @@ def _context(due: DueSleeve, view: View, intent: Intent, inputs: CycleInputs) ->
         volume_24h=quote.volume_24h_base * quote.last * rate,
         stop_price=due.state.stop_price,
     )
+
+
+def window_bars(strategy: Strategy, limits: Limits) -> int:
+    """How many of the newest bars a cycle needs of a sleeve: to warm up, and to size by volatility.
+
+    More change no feature, and cost a little time.
+    """
+    return max(strategy.warm_up_bars, limits.volatility_lookback_bars + 1)
 
 
 def volatility(bars: Bars, limits: Limits) -> Decimal | None:

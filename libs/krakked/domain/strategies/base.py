@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import ClassVar, Final, Protocol, TypeAlias, runtime_checkable
+from typing import ClassVar, Protocol, TypeAlias, runtime_checkable
 
 import msgspec
 import numpy as np
@@ -26,10 +26,6 @@ from krakked.domain.intents import Condition, Decision, Direction, Intent, Inten
 
 State: TypeAlias = Mapping[str, object]
 """What a strategy keeps between wakes: plain data, and nothing that moves by itself."""
-
-WINDOW_MARGIN: Final = 4
-"""Bars that a window holds beyond the warm-up."""
-ZERO: Final = Decimal(0)
 
 
 class Parameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -101,11 +97,6 @@ class Strategy(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     def warm_up_bars(self) -> int:
         """Fewer bars than this, and it is warming up."""
         return self.rules.warm_up_bars
-
-    @property
-    def window_bars(self) -> int:
-        """How many of the newest bars to hand to a cycle."""
-        return self.rules.warm_up_bars + WINDOW_MARGIN
 
     def wake(self, features: Features, count: int) -> Mask:
         """The bars, of ``count``, at which to ask; all of them if the rules do not say."""
