@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from krakked.domain.money import ZERO, round_down
+from krakked.domain.money import AMOUNT_MAX, ZERO, round_down
 from krakked.domain.orders import Side
 from krakked.domain.pairs import PairStatus
 from krakked.domain.times import DAY_S, NS_PER_SECOND
@@ -122,6 +122,8 @@ def check_funds(
 ) -> None:
     """Free balance for the order with its fee; an amend may use what the order holds already."""
     pct = fee_tier(core, account).taker_pct
+    if ask.limit_price is not None and ask.limit_price * ask.quantity_base > AMOUNT_MAX:
+        raise VenueError(errors.INSUFFICIENT_FUNDS)
     if ask.side is Side.BUY and ask.limit_price is None:
         needed = market_buy_cost(market, plan(core, market, account, ask), ask, pct)
     else:
@@ -178,6 +180,8 @@ def check_new(core: Core, account: Account, market: Market, ask: OrderAsk) -> No
 def check_amend(core: Core, account: Account, order: Order, ask: AmendAsk) -> None:
     """What a changed order must satisfy: the same as a new one, where it changes."""
     market = core.markets[order.ask.pair]
+    if ask.quantity_base is None and ask.limit_price is None:
+        raise invalid("order_qty")
     if core.system_status is SystemStatus.CANCEL_ONLY or market.status is PairStatus.CANCEL_ONLY:
         raise market_mode("cancel_only")
     if ask.limit_price is not None:

@@ -28,7 +28,9 @@ def advance(core: Core, now_ns: int) -> None:
 
 
 def next_event_ns(core: Core) -> int | None:
-    """The next appointment that still holds."""
+    """The next appointment that still holds; none while in maintenance."""
+    if core.system_status is SystemStatus.MAINTENANCE:
+        return None
     due = core.agenda.first()
     while due is not None and not still_holds(core, due):
         core.agenda.pop()
@@ -42,6 +44,8 @@ def return_from_maintenance(core: Core) -> None:
         if account.dead_man_ns is not None:
             _fire_dead_man(core, account.name)
     advance(core, core.now_ns)
+    for market in core.markets.values():
+        matching.house_arrives(core, market)
 
 
 def still_holds(core: Core, due: Due) -> bool:

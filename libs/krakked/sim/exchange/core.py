@@ -30,7 +30,7 @@ from krakked.sim.exchange.events import (
 from krakked.sim.exchange.ids import IdSource
 from krakked.sim.exchange.options import ExchangeOptions
 from krakked.sim.exchange.orders import LedgerRow
-from krakked.sim.exchange.pairs import VenueAsset, VenuePair
+from krakked.sim.exchange.pairs import ASSETS, VenueAsset, VenuePair
 
 MICROSECOND_NS: Final = 1_000
 DOLLARS: Final = (Asset("USD"), Asset("USDT"))
@@ -194,7 +194,7 @@ class Core:
 
 
 def _assets(pairs: Mapping[PairName, VenuePair]) -> dict[Asset, VenueAsset]:
-    found: dict[Asset, VenueAsset] = {}
+    found: dict[Asset, VenueAsset] = dict(ASSETS)
     for pair in pairs.values():
         for asset in (pair.base, pair.quote):
             found[asset.altname] = asset

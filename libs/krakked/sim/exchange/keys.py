@@ -25,6 +25,7 @@ from krakked.sim.exchange.errors import (
 from krakked.sim.exchange.limits import Counter
 
 NONCE_MAX: Final = 2**64 - 1
+NONCE_DIGITS_MAX: Final = 20
 FAILURE_WINDOW_NS: Final = 60 * NS_PER_SECOND
 LOCKOUT_NS: Final = 900 * NS_PER_SECOND
 
@@ -212,7 +213,7 @@ class Keys:
 
 
 def _nonce_number(nonce: str | None) -> int | None:
-    if nonce is None or not nonce.isascii() or not nonce.isdigit():
+    if nonce is None or len(nonce) > NONCE_DIGITS_MAX or not (nonce.isascii() and nonce.isdigit()):
         return None
     number = int(nonce)
     return number if number <= NONCE_MAX else None

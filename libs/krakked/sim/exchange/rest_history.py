@@ -43,8 +43,9 @@ def open_orders(call: Call) -> object:
 def closed_orders(call: Call) -> object:
     """ClosedOrders."""
     account, params = call.account, call.params
-    window = _window(call, account.closed)
-    rows, count = account.closed.page(window, _offset(call), _closed_filter(call))
+    window, tests = _closed_window(call)
+    keep = _all_of([*tests, *_order_tests(call)])
+    rows, count = account.closed.page(window, _offset(call), keep)
     with_trades = params.flag("trades")
     return _counted(
         call, "closed", {o.order_id: order_row(call.core, o, with_trades) for o in rows}, count
@@ -234,8 +235,12 @@ def _flags(order: Order) -> str:
 
 
 def _window(call: Call, history: History[T]) -> Window:
+    return _cut(history, call.params.bound("start"), call.params.bound("end"))
+
+
+def _cut(history: History[T], start: int | str | None, end: int | str | None) -> Window:
     try:
-        return history.window(call.params.bound("start"), call.params.bound("end"))
+        return history.window(start, end)
     except KeyError as error:
         raise invalid("start") from error
 
@@ -284,18 +289,26 @@ def _order_filter(call: Call) -> Callable[[Order], bool] | None:
     return _all_of(_order_tests(call))
 
 
-def _closed_filter(call: Call) -> Callable[[Order], bool] | None:
-    """The window is by closing time; asked for opening times, look closer."""
-    tests = _order_tests(call)
+def _closed_window(call: Call) -> tuple[Window, list[Callable[[Order], bool]]]:
+    """Histories lie by closing time. Asked for opening times, or for either, an end in time
+    cuts nothing: who closed after it may have opened before."""
     mode = call.params.text("closetime") or "both"
+    start, end = call.params.bound("start"), call.params.bound("end")
     if mode not in ("open", "close", "both"):
         raise invalid("closetime")
-    start, end = call.params.bound("start"), call.params.bound("end")
-    if mode == "open" and isinstance(start, int):
-        tests.append(lambda order: order.opened_ns > start)
-    if mode == "open" and isinstance(end, int):
-        tests.append(lambda order: order.opened_ns <= end)
-    return _all_of(tests)
+    if mode == "close" or isinstance(end, str) or (mode == "both" and end is None):
+        return _window(call, call.account.closed), []
+    after = start if isinstance(start, int) else 0
+    before = end if isinstance(end, int) else call.core.now_ns
+
+    def opened(order: Order) -> bool:
+        return after < order.opened_ns <= before
+
+    def either(order: Order) -> bool:
+        return order.closed_ns <= before or opened(order)
+
+    window = _cut(call.account.closed, start, None)
+    return window, [opened if mode == "open" else either]
 
 
 def _trade_filter(call: Call) -> Callable[[Trade], bool] | None:

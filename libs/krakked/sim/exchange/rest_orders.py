@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from typing import Final
 
@@ -19,6 +20,7 @@ from krakked.sim.exchange.params import Params
 SIDES: Final = {side.value: side for side in Side}
 TIMES_IN_FORCE: Final = {tif.value: tif for tif in TimeInForce}
 _FLAGS: Final = frozenset({"post", "fcib", "fciq", "viqc", "nompp"})
+_WHOLE_NUMBER: Final = re.compile(r"-?[0-9]{1,10}")
 USERREF_MAX: Final = 2**31 - 1
 
 
@@ -58,7 +60,7 @@ def amend_order(call: Call) -> object:
 def cancel_order(call: Call) -> object:
     """CancelOrder: one by id or client id, or all that carry a user reference."""
     txid, cl_ord_id = call.params.text("txid"), call.params.text("cl_ord_id")
-    if txid is not None and txid.lstrip("-").isdigit():
+    if txid is not None and _WHOLE_NUMBER.fullmatch(txid):
         orders = desk.open_by_userref(call.account, int(txid))
         if not orders:
             raise VenueError(errors.UNKNOWN_ORDER)

@@ -45,6 +45,8 @@ def is_trading_method(method: str) -> bool:
 
 
 def _run(core: Core, keys: Keys, method: str, params: dict[str, object]) -> list[Frame]:
+    if method not in METHODS:
+        raise VenueError("Unsupported event")
     token = params.get("token")
     if not isinstance(token, str):
         raise VenueError("Token(s) not found")

@@ -1,0 +1,204 @@
+"""Cost, fee, hold and ledger rows of fills, to the last digit."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from krakked.domain.orders import Side
+from krakked.sim.exchange.fees import (
+    STANDARD,
+    WINDOW_NS,
+    RollingVolume,
+    fee_of,
+    tier_index,
+)
+
+DAY_S = 86_400
+
+
+@pytest.mark.parametrize(
+    ("amount", "pct", "decimals", "fee"),
+    [
+        ("7.105741", "0.26", 6, "0.018475"),
+        ("132.9995", "0.26", 4, "0.3458"),
+        ("0.02", "0.25", 4, "0.0001"),
+        ("0.01", "0.25", 4, "0.0000"),
+        ("100", "0.00", 4, "0.0000"),
+    ],
+)
+def test_fee_is_a_percentage_rounded_half_up(amount, pct, decimals, fee):
+    assert str(fee_of(Decimal(amount), Decimal(pct), decimals)) == fee
+
+
+@pytest.mark.parametrize(
+    ("volume", "taker", "maker"),
+    [
+        ("0", "0.40", "0.25"),
+        ("9999.9999", "0.40", "0.25"),
+        ("10000", "0.35", "0.20"),
+        ("250000", "0.20", "0.10"),
+        ("123456789", "0.10", "0.00"),
+    ],
+)
+def test_tier_is_the_highest_that_the_volume_reaches(volume, taker, maker):
+    tier = STANDARD[tier_index(STANDARD, Decimal(volume))]
+    assert (str(tier.taker_pct), str(tier.maker_pct)) == (taker, maker)
+
+
+def test_volume_lets_go_of_what_is_thirty_days_old():
+    volume = RollingVolume()
+    volume.add(0, Decimal(5))
+    volume.add(10, Decimal(7))
+    assert volume.total(WINDOW_NS - 1) == 12
+    assert volume.total(WINDOW_NS) == 7
+    assert volume.total(WINDOW_NS + 10) == 0
+
+
+def test_taker_pays_the_takers_rate_and_maker_the_makers(venue):
+    taker = venue.order(venue.add("buy", "0.01"))
+    resting = venue.add("sell", "0.01", "50000.5")
+    venue.strangers("50000.5", "1", Side.BUY)
+    assert (taker["cost"], taker["fee"]) == ("500.01000", "2.00000")
+    maker = venue.order(resting)
+    assert (maker["cost"], maker["fee"]) == ("500.00500", "1.25000")
+
+
+def test_fill_leaves_two_ledger_rows_that_carry_cost_and_fee(venue):
+    txid = venue.add("buy", "0.01")
+    (trade_txid,) = venue.order(txid)["trades"]
+    trade = venue.ok("QueryTrades", txid=trade_txid)[trade_txid]
+    rows = list(venue.ok("Ledgers", type="trade")["ledger"].values())
+    assert [(r["asset"], r["amount"], r["fee"], r["refid"]) for r in rows] == [
+        ("XXBT", "0.0100000000", "0.0000000000", trade_txid),
+        ("ZUSD", "-500.0100", "2.0000", trade_txid),
+    ]
+    assert Decimal(trade["cost"]) == Decimal("500.0100")
+    assert Decimal(trade["fee"]) == Decimal("2.0000")
+
+
+def test_ledger_balances_follow_amount_minus_fee(venue):
+    venue.add("buy", "0.5")
+    venue.add("sell", "0.7")
+    for asset in ("ZUSD", "XXBT"):
+        rows = list(venue.ok("Ledgers", asset=asset)["ledger"].values())
+        running = Decimal(0)
+        for row in reversed(rows):
+            running += Decimal(row["amount"]) - Decimal(row["fee"])
+            assert running == Decimal(row["balance"])
+        assert running == Decimal(venue.ok("Balance")[asset])
+
+
+def test_cost_is_cut_to_the_precision_of_the_quote_assets_ledger(venue):
+    txid = venue.add("buy", "0.00012345")
+    row = venue.order(txid)
+    # 0.00012345 × 50001.0 = 6.172 623 45
+    assert row["cost"] == "6.17260"
+
+
+def test_pair_quoted_in_crypto_keeps_its_own_precision(venue):
+    venue.exchange.deposit("alice", "ETH", Decimal(10), venue.now_ns)
+    venue.house(pair="ETHXBT", bids=[("0.054321", "5")])
+    txid = venue.add("sell", "0.1234567", pair="ETHXBT")
+    row = venue.order(txid)
+    # 0.1234567 × 0.054321 = 0.0067062914007
+    assert row["cost"] == "0.0067062914"
+    assert row["fee"] == "0.0000268252"
+
+
+def test_buy_with_fee_in_base_receives_less_base(venue):
+    txid = venue.add("buy", "0.01", oflags="fcib")
+    rows = {r["asset"]: r for r in venue.ok("Ledgers", type="trade")["ledger"].values()}
+    assert rows["XXBT"]["fee"] == "0.0000400000"
+    assert rows["ZUSD"]["fee"] == "0.0000"
+    assert venue.order(txid)["oflags"] == "fcib"
+    assert venue.ok("Balance")["XXBT"] == "2.0099600000"
+
+
+def test_sell_with_fee_in_base_gives_more_base(venue):
+    venue.add("sell", "0.01", oflags="fcib")
+    assert venue.ok("Balance")["XXBT"] == "1.9899600000"
+    assert venue.ok("Balance")["ZUSD"] == "100500.0000"
+
+
+def test_resting_buy_holds_its_worth_with_the_takers_fee(venue):
+    venue.add("buy", "0.1", "40000")
+    assert venue.ok("BalanceEx")["ZUSD"] == {"balance": "100000.0000", "hold_trade": "4016.0000"}
+
+
+def test_resting_sell_holds_its_base(venue):
+    venue.add("sell", "0.1", "60000")
+    assert venue.ok("BalanceEx")["XXBT"]["hold_trade"] == "0.1000000000"
+
+
+def test_hold_shrinks_with_each_fill_and_ends_with_the_order(venue):
+    venue.house(bids=[("40000.0", "1")], asks=[("60000.0", "1")])
+    venue.add("buy", "0.1", "50000")
+    venue.strangers("49999.0", "0.04", Side.SELL)
+    assert venue.ok("BalanceEx")["ZUSD"]["hold_trade"] == "3012.0000"
+    venue.strangers("49999.0", "0.06", Side.SELL)
+    assert venue.ok("BalanceEx")["ZUSD"]["hold_trade"] == "0.0000"
+
+
+def test_hold_does_not_lower_the_balance(venue):
+    before = venue.ok("Balance")
+    venue.add("buy", "0.1", "40000")
+    assert venue.ok("Balance") == before
+
+
+def test_all_in_order_filled_in_dust_never_owes(make_bench):
+    bench = make_bench()
+    bench.open(USD="10.04")
+    bench.house(bids=[("40000.0", "1")])
+    bench.add("buy", "0.0002", "50000")
+    for _ in range(40):
+        bench.strangers("49999.0", "0.000005", Side.SELL)
+    balances = bench.ok("Balance")
+    assert balances["XXBT"] == "0.0002000000"
+    assert Decimal(balances["ZUSD"]) >= 0
+    fees = Decimal(0)
+    for page in (0, 50):
+        rows = bench.ok("TradesHistory", ofs=page)["trades"].values()
+        fees += sum(Decimal(row["fee"]) for row in rows)
+    assert fees <= Decimal("0.04")
+
+
+def test_volume_moves_the_account_to_a_better_tier(venue):
+    venue.add("buy", "0.25")
+    volume = venue.ok("TradeVolume", pair="XBTUSD")
+    assert volume["volume"] == "12500.2500"
+    assert volume["fees"]["XXBTZUSD"]["fee"] == "0.3500"
+    assert venue.order(venue.add("buy", "0.01"))["fee"] == "1.75000"
+    venue.later(31 * DAY_S)
+    assert venue.ok("TradeVolume", pair="XBTUSD")["fees"]["XXBTZUSD"]["fee"] == "0.4000"
+
+
+def test_volume_of_a_crypto_pair_counts_in_dollars(venue):
+    venue.exchange.deposit("alice", "ETH", Decimal(10), venue.now_ns)
+    venue.house(pair="ETHXBT", bids=[("0.05", "5")])
+    venue.strangers("50000.5", "0.1", Side.BUY)
+    venue.add("sell", "1", pair="ETHXBT")
+    assert venue.ok("TradeVolume")["volume"] == "2500.0250"
+
+
+def test_withdrawal_cannot_take_what_orders_hold(venue):
+    venue.add("buy", "0.1", "40000")
+    with pytest.raises(AssertionError, match="free"):
+        venue.exchange.withdraw("alice", "USD", Decimal(96_000), venue.now_ns)
+    venue.exchange.withdraw("alice", "USD", Decimal(95_000), venue.now_ns)
+    assert venue.ok("Balance")["ZUSD"] == "5000.0000"
+
+
+def test_money_that_comes_and_goes_is_explained_in_the_ledger(venue):
+    venue.exchange.deposit("alice", "USD", Decimal("10.5"), venue.now_ns)
+    venue.exchange.withdraw("alice", "XBT", Decimal("0.5"), venue.now_ns)
+    venue.exchange.book_adjustment("alice", "EUR", Decimal(3), venue.now_ns)
+    rows = list(venue.ok("Ledgers")["ledger"].values())
+    assert [(r["type"], r["asset"], r["amount"], r["balance"]) for r in rows] == [
+        ("adjustment", "ZEUR", "3.0000", "3.0000"),
+        ("withdrawal", "XXBT", "-0.5000000000", "1.5000000000"),
+        ("deposit", "ZUSD", "10.5000", "100010.5000"),
+        ("deposit", "XXBT", "2.0000000000", "2.0000000000"),
+        ("deposit", "ZUSD", "100000.0000", "100000.0000"),
+    ]
