@@ -42,7 +42,7 @@ test-long: setup ## run the tests that take more than a few seconds
 lint: setup ## check format, style, types, layers, dependencies, dead code, spelling, tidiness
 	$(BIN)/ruff format --check $(PYTHON_FILES)
 	$(BIN)/ruff check $(PYTHON_FILES)
-	$(BIN)/mypy libs services
+	$(BIN)/mypy libs services tests
 	$(BIN)/mypy scripts
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/deptry libs services
