@@ -65,20 +65,12 @@ def apply(
         fee_in_base: the part of the fee that was taken from the base asset.
 
     A sale of more than the sleeve holds is possible only on ``manual`` (a foreign order): the
-    excess leaves at its own price, so it realizes nothing and the quantity may go negative.
+    excess leaves at its own price, so it realizes nothing and the quantity may go negative; a
+    later purchase first buys that back, which realizes the difference.
     """
-    if trade.side is Side.BUY:
-        quantity = position.quantity_base + trade.quantity_base - fee_in_base
-        cost = position.cost_quote + trade.cost_quote - _base_fee_cost(trade, fee_in_base)
-        realized = -fee_quote
-    else:
-        sold = trade.quantity_base + fee_in_base
-        held = min(sold, max(position.quantity_base, ZERO))
-        cost_out = _share(position.cost_quote, held, position.quantity_base)
-        excess_cost = (sold - held) * trade.price
-        quantity = position.quantity_base - sold
-        cost = position.cost_quote - cost_out - excess_cost
-        realized = trade.cost_quote + fee_in_base * trade.price - cost_out - excess_cost - fee_quote
+    move = _bought if trade.side is Side.BUY else _sold
+    quantity, cost, gain = move(position, trade, fee_in_base)
+    realized = gain - fee_quote
     return (
         msgspec.structs.replace(
             position,
@@ -92,15 +84,35 @@ def apply(
     )
 
 
-def _base_fee_cost(trade: VenueTrade, fee_in_base: Decimal) -> Decimal:
-    """Cost of the bought units that went away as fee, so that they are expensed once."""
-    return fee_in_base * trade.price
+def _bought(
+    position: Position, trade: VenueTrade, fee_in_base: Decimal
+) -> tuple[Decimal, Decimal, Decimal]:
+    """Quantity, cost and gain, the fee apart: units that went away as fee are expensed by it."""
+    got = trade.quantity_base - fee_in_base
+    paid = trade.cost_quote - fee_in_base * trade.price
+    covered = max(min(got, -position.quantity_base), ZERO)
+    paid_for_covered = _share(paid, covered, got)
+    proceeds = -_share(position.cost_quote, covered, -position.quantity_base)
+    cost = position.cost_quote + proceeds + paid - paid_for_covered
+    return position.quantity_base + got, cost, proceeds - paid_for_covered
+
+
+def _sold(
+    position: Position, trade: VenueTrade, fee_in_base: Decimal
+) -> tuple[Decimal, Decimal, Decimal]:
+    """Quantity, cost and gain, the fee apart: the cost of what is left stays proportional."""
+    gone = trade.quantity_base + fee_in_base
+    held = min(gone, max(position.quantity_base, ZERO))
+    cost_out = _share(position.cost_quote, held, position.quantity_base)
+    cost_out += (gone - held) * trade.price
+    proceeds = trade.cost_quote + fee_in_base * trade.price
+    return position.quantity_base - gone, position.cost_quote - cost_out, proceeds - cost_out
 
 
 def _share(cost: Decimal, part: Decimal, whole: Decimal) -> Decimal:
-    if part == whole or whole == 0:
-        return cost if part else ZERO
-    return cost * part / whole
+    if not part:
+        return ZERO
+    return cost if part == whole else cost * part / whole
 
 
 def _opened_at(position: Position, trade: VenueTrade, quantity: Decimal) -> int | None:
