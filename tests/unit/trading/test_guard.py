@@ -1,0 +1,116 @@
+"""The guard has the last word before the wire; it may stop entries and never traps an exit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from krakked.domain.ids import PairName
+from krakked.domain.kill_switch import KillSwitch
+from krakked.domain.orders import Journal, LegKind, Order
+from krakked.trading.account import Account
+from krakked.trading.guard import Guard
+
+MakeOrder = Callable[..., Order]
+EXPIRES_NS = 100
+LEAVING = [LegKind.EXIT, LegKind.PROTECTIVE]
+
+
+@pytest.fixture
+def guard(account: Account) -> Guard:
+    ready = Guard(account)
+    ready.is_ready = True
+    return ready
+
+
+def refusal(guard: Guard, order: Order, *, now_ns: int = 0) -> str | None:
+    return guard.refusal(order, plan_expires_at_ns=EXPIRES_NS, now_ns=now_ns)
+
+
+@pytest.mark.parametrize("kind", LegKind)
+def test_guard_of_a_healthy_engine_lets_every_order_pass(
+    guard: Guard, make_order: MakeOrder, kind: LegKind
+) -> None:
+    assert refusal(guard, make_order(kind=kind)) is None
+
+
+@pytest.mark.parametrize("kind", LegKind)
+def test_guard_before_the_books_agree_lets_nothing_pass(
+    account: Account, make_order: MakeOrder, kind: LegKind
+) -> None:
+    assert refusal(Guard(account), make_order(kind=kind)) == "the engine is starting"
+
+
+@pytest.mark.parametrize("kind", LegKind)
+def test_guard_of_a_stopping_engine_lets_nothing_pass(
+    guard: Guard, make_order: MakeOrder, kind: LegKind
+) -> None:
+    guard.is_stopping = True
+    assert refusal(guard, make_order(kind=kind)) == "the engine is stopping"
+
+
+@pytest.mark.parametrize("kind", LegKind)
+def test_guard_that_was_fenced_lets_nothing_pass_and_says_by_what(
+    guard: Guard, make_order: MakeOrder, kind: LegKind
+) -> None:
+    guard.fenced_by = "EAPI:Invalid nonce"
+    assert refusal(guard, make_order(kind=kind)) == "fenced: EAPI:Invalid nonce"
+
+
+@pytest.mark.parametrize("kind", LegKind)
+@pytest.mark.parametrize(("now_ns", "is_refused"), [(99, False), (100, True), (101, True)])
+def test_guard_refuses_a_plan_from_its_expiry_on(
+    guard: Guard, make_order: MakeOrder, kind: LegKind, now_ns: int, is_refused: bool
+) -> None:
+    found = refusal(guard, make_order(kind=kind), now_ns=now_ns)
+    assert found == ("the plan expired" if is_refused else None)
+
+
+@pytest.mark.parametrize(
+    ("status", "is_refused"),
+    [("online", False), ("post_only", False), ("cancel_only", True), ("maintenance", True)],
+)
+def test_guard_asks_whether_the_venue_takes_orders(
+    guard: Guard, make_order: MakeOrder, status: str, is_refused: bool
+) -> None:
+    guard.venue_status = status
+    found = refusal(guard, make_order(kind=LegKind.EXIT))
+    assert found == (f"the venue is in {status}" if is_refused else None)
+
+
+def test_kill_switch_stops_entries(guard: Guard, account: Account, make_order: MakeOrder) -> None:
+    account.kill_switch = KillSwitch(active=True)
+    assert refusal(guard, make_order()) == "the kill switch is on"
+
+
+def test_halt_stops_entries(guard: Guard, account: Account, make_order: MakeOrder) -> None:
+    account.halted = True
+    assert refusal(guard, make_order()) == "halted"
+
+
+def test_unknown_order_stops_entries_of_its_pair_alone(
+    guard: Guard, account: Account, make_order: MakeOrder
+) -> None:
+    account.put_order(make_order(1, journal=Journal.UNKNOWN))
+    assert refusal(guard, make_order(2)) == "XBTUSD has an order in an unknown state"
+    assert refusal(guard, make_order(3, pair=PairName("ETHUSD"))) is None
+
+
+@pytest.mark.parametrize("kind", LEAVING)
+def test_orders_that_reduce_pass_the_kill_switch_halt_and_unknown_orders(
+    guard: Guard, account: Account, make_order: MakeOrder, kind: LegKind
+) -> None:
+    account.kill_switch = KillSwitch(active=True)
+    account.halted = True
+    account.put_order(make_order(1, journal=Journal.UNKNOWN))
+    assert refusal(guard, make_order(2, kind=kind)) is None
+
+
+def test_guard_follows_the_account_as_it_changes(
+    guard: Guard, account: Account, make_order: MakeOrder
+) -> None:
+    account.kill_switch = KillSwitch(active=True)
+    assert refusal(guard, make_order()) is not None
+    account.kill_switch = KillSwitch()
+    assert refusal(guard, make_order()) is None
