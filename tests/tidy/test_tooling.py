@@ -92,6 +92,13 @@ def test_ci_does_nothing_that_make_ci_does_not(tree: Any) -> None:
     assert re.findall(r"- run: (.+)$", workflow, re.MULTILINE) == [".ci/run"]
 
 
+def test_every_action_of_the_ci_is_pinned_to_a_commit(tree: Any) -> None:
+    workflows = [p for p in tree.files if p.parent.name == "workflows"]
+    used = [use for p in workflows for use in re.findall(r"uses: (\S+)", p.read_text())]
+    assert used
+    assert [use for use in used if not re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", use)] == []
+
+
 def test_scripts_can_be_started(tree: Any) -> None:
     scripts = [p for p in tree.files if p.read_bytes()[:2] == b"#!" and p.suffix != ".py"]
     assert len(scripts) >= 3
