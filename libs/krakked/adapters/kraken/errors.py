@@ -134,8 +134,7 @@ def lost(message: str, *, mutates: bool, retry_after_s: float | None = None) -> 
 
 
 def _canonical(text: str) -> str:
-    category, _, rest = text.partition(":")
-    code = f"{category}:{rest.strip()}"
+    code = ":".join(part.strip() for part in text.split(":"))
     return next((to for start, to in _SPELLINGS.items() if code.startswith(start)), code)
 
 
