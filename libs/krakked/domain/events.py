@@ -18,6 +18,7 @@ class EventName(enum.Enum):
     ENGINE_STOPPED = "engine_stopped"
     STAGE_DONE = "stage_done"
     STAGE_FAILED = "stage_failed"
+    TASK_FAILED = "task_failed"
     BAR_CLOSED = "bar_closed"
     STRATEGY_CYCLE = "strategy_cycle"
     DECISION_MADE = "decision_made"

@@ -1,0 +1,83 @@
+"""Stages: the named steps of start and stop, each with a time-out and one line.
+
+A stage that fails ends the start: the line says what and how to mend it, the log says it
+critically, and the error goes on with its exit code. A stage may be skipped, by name and with the
+reason.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from krakked.domain.errors import BadInput, KrakkedError
+from krakked.domain.events import Event, EventName
+from krakked.runtime.exit_codes import ExitCode, of_error
+
+T = TypeVar("T")
+
+
+class Stages:
+    """Runs stages one after the other and tells of each."""
+
+    def __init__(
+        self,
+        *,
+        listen: Callable[[Event], None],
+        now_ns: Callable[[], int],
+        elapsed_s: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        """Tell ``listen`` of each stage; durations are of ``elapsed_s``, a machine's stopwatch."""
+        self._listen = listen
+        self._now_ns = now_ns
+        self._elapsed_s = elapsed_s
+        self.done: list[str] = []
+
+    def __repr__(self) -> str:
+        return f"<Stages done: {', '.join(self.done) or 'none'}>"
+
+    async def run(self, name: str, work: Awaitable[T], *, timeout_s: float) -> T:
+        """Wait for ``work``; its result.
+
+        Raises:
+            BadInput: it took longer than ``timeout_s``.
+            KrakkedError: what the work raised.
+        """
+        began_s = self._elapsed_s()
+        limit = asyncio.timeout(timeout_s)
+        try:
+            async with limit:
+                result = await work
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            late = BadInput(
+                f"{name}: not done within {timeout_s:g} s; look at the log before this line and "
+                "start again",
+                exit_code=ExitCode.TIMED_OUT,
+            )
+            self._fail(name, began_s, late)
+            raise late from error
+        except KrakkedError as error:
+            self._fail(name, began_s, error)
+            raise
+        self._tell(EventName.STAGE_DONE, name, began_s)
+        self.done.append(name)
+        return result
+
+    def skip(self, name: str, reason: str) -> None:
+        """Pass over a stage, and say so."""
+        self._tell(EventName.STAGE_DONE, name, self._elapsed_s(), skipped=reason)
+
+    def _fail(self, name: str, began_s: float, error: KrakkedError) -> None:
+        reason = str(error) or type(error).__name__
+        self._tell(
+            EventName.STAGE_FAILED, name, began_s, reason=reason, exit_code=int(of_error(error))
+        )
+
+    def _tell(self, event: EventName, stage: str, began_s: float, **more: object) -> None:
+        seconds = round(self._elapsed_s() - began_s, 3)
+        fields: dict[str, object] = {"stage": stage, "seconds": seconds, **more}
+        self._listen(Event(name=event, at_ns=self._now_ns(), fields=fields))

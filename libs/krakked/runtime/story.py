@@ -1,0 +1,196 @@
+"""The story: what happens, in short lines for a person at a terminal.
+
+One line for each event that matters to somebody watching: bars, decisions, plans, orders, fills,
+equity, and everything that needs attention. What repeats without news (refreshes, acknowledgements)
+is left out; equity is told after fills and otherwise once an hour of the engine's own time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Final, TypeAlias
+
+from krakked.domain.events import Event, EventName
+from krakked.domain.times import NS_PER_SECOND, to_minute
+from krakked.runtime.logs import CRITICAL, ERROR, INFO, LEVELS, WARNING
+
+Fields: TypeAlias = Mapping[str, object]
+Telling: TypeAlias = Callable[[Fields], str]
+
+EQUITY_PAUSE_NS: Final = 3_600 * NS_PER_SECOND
+_QUIET: Final = frozenset(
+    {
+        EventName.ORDER_ACKED,
+        EventName.DEAD_MAN_REFRESHED,
+        EventName.RECONCILED,
+        EventName.STRATEGY_CYCLE,
+        EventName.MALFORMED_FRAME,
+    }
+)
+_COLOURS: Final = {INFO: "", WARNING: "\x1b[33m", ERROR: "\x1b[31m", CRITICAL: "\x1b[1;31m"}
+_GREEN: Final = "\x1b[32m"
+_PLAIN: Final = "\x1b[0m"
+_WORD_WIDTH: Final = 9
+
+
+class Story:
+    """Writes lines; :meth:`listen` takes every event."""
+
+    def __init__(self, write: Callable[[str], None], *, is_coloured: bool = False) -> None:
+        self._write = write
+        self._is_coloured = is_coloured
+        self._equity_due_ns = 0
+
+    def listen(self, event: Event) -> None:
+        """Tell it, if it is worth a line."""
+        if event.name in _QUIET:
+            return
+        if event.name is EventName.EQUITY_MARKED:
+            if event.at_ns < self._equity_due_ns:
+                return
+            self._equity_due_ns = event.at_ns + EQUITY_PAUSE_NS
+        if event.name is EventName.FILL_BOOKED:
+            self._equity_due_ns = 0
+        self._write(self._line(event))
+
+    def _line(self, event: Event) -> str:
+        line = line_of(event)
+        colour = _colour(event.name) if self._is_coloured else ""
+        return f"{colour}{line}{_PLAIN}" if colour else line
+
+
+def line_of(event: Event) -> str:
+    """``2026-11-23 08:53  fill      trend/XBTUSD bought 0.01 at 42000.1, fee 1.09 USD``."""
+    if event.name in (EventName.STAGE_DONE, EventName.STAGE_FAILED):
+        return _stage(event)
+    word, telling = _TELLINGS.get(event.name, (event.name.value, _all_fields))
+    return f"{to_minute(event.at_ns)}  {word:<{_WORD_WIDTH}} {telling(event.fields)}".rstrip()
+
+
+def _stage(event: Event) -> str:
+    fields = event.fields
+    if event.name is EventName.STAGE_FAILED:
+        return f"[failed] {fields.get('stage')}  {fields.get('seconds')} s: {fields.get('reason')}"
+    if "skipped" in fields:
+        return f"[skipped] {fields.get('stage')}: {fields['skipped']}"
+    seconds = fields.get("seconds", 0)
+    shown = f"{seconds:.2f}" if isinstance(seconds, float) else str(seconds)
+    return f"[ok] {fields.get('stage')}  {shown} s"
+
+
+def _colour(name: EventName) -> str:
+    if name is EventName.FILL_BOOKED:
+        return _GREEN
+    return _COLOURS.get(LEVELS[name], "")
+
+
+def _bar(fields: Fields) -> str:
+    return f"{fields.get('pair')} {fields.get('timeframe')} closed at {_amount(fields, 'close')}"
+
+
+def _decision(fields: Fields) -> str:
+    said = [str(fields[name]) for name in ("outcome", "intent", "reason") if fields.get(name)]
+    return f"{_sleeve(fields)} {', '.join(said)}".rstrip()
+
+
+def _plan(fields: Fields) -> str:
+    orders = fields.get("orders", fields.get("legs", "?"))
+    return f"{fields.get('plan_id')}: {orders} orders{_because(fields, 'cause')}"
+
+
+def _risk_block(fields: Fields) -> str:
+    return f"{_sleeve(fields)} refused{_because(fields, 'reason')}"
+
+
+def _order(fields: Fields) -> str:
+    price = fields.get("limit_price")
+    at = f"at {_amount(fields, 'limit_price')}" if price is not None else "at market"
+    what = f"{fields.get('side')} {_amount(fields, 'quantity_base')}"
+    return f"{_sleeve(fields)} {what} {at}{_because(fields, 'kraken_error', 'reason')}"
+
+
+def _end(fields: Fields) -> str:
+    status = fields.get("status", "ended")
+    filled = fields.get("filled_base")
+    so_far = f", filled {_amount(fields, 'filled_base')}" if filled is not None else ""
+    return f"{_sleeve(fields)} {status}{so_far}{_because(fields, 'reason')}"
+
+
+def _fill(fields: Fields) -> str:
+    verb = "bought" if fields.get("side") == "buy" else "sold"
+    return (
+        f"{_sleeve(fields)} {verb} {_amount(fields, 'quantity_base')} at "
+        f"{_amount(fields, 'price')}, fee {fields.get('fee', '-')}"
+        f"{_realized(fields) if verb == 'sold' else ''}"
+    )
+
+
+def _realized(fields: Fields) -> str:
+    return f", realized {_cents(fields, 'realized_quote')}"
+
+
+def _equity(fields: Fields) -> str:
+    return (
+        f"{_cents(fields, 'equity')} (cash {_cents(fields, 'cash')}, unrealized "
+        f"{_cents(fields, 'unrealized')}, realized {_cents(fields, 'realized')})"
+    )
+
+
+def _stop(fields: Fields) -> str:
+    return (
+        f"{_sleeve(fields)} bid {_amount(fields, 'bid')} has reached its stop "
+        f"{_amount(fields, 'stop_price')}"
+    )
+
+
+def _all_fields(fields: Fields) -> str:
+    return " ".join(f"{name}={value}" for name, value in fields.items() if value is not None)
+
+
+def _sleeve(fields: Fields) -> str:
+    strategy, pair = fields.get("strategy_id"), fields.get("pair")
+    return f"{strategy}/{pair}" if strategy else str(pair)
+
+
+def _because(fields: Fields, *names: str) -> str:
+    reasons = [str(fields[name]) for name in names if fields.get(name)]
+    return f": {reasons[0]}" if reasons else ""
+
+
+def _amount(fields: Fields, name: str) -> str:
+    value = _decimal(fields.get(name))
+    if value is None:
+        return str(fields.get(name, "-"))
+    return f"{value.normalize():f}"
+
+
+def _cents(fields: Fields, name: str) -> str:
+    value = _decimal(fields.get(name))
+    return str(fields.get(name, "-")) if value is None else f"{value:,.2f}"
+
+
+def _decimal(value: object) -> Decimal | None:
+    try:
+        number = Decimal(str(value))
+    except InvalidOperation:
+        return None
+    return number if number.is_finite() else None
+
+
+_TELLINGS: Final[Mapping[EventName, tuple[str, Telling]]] = {
+    EventName.BAR_CLOSED: ("bar", _bar),
+    EventName.DECISION_MADE: ("decision", _decision),
+    EventName.RISK_BLOCK: ("risk", _risk_block),
+    EventName.PLAN_CREATED: ("plan", _plan),
+    EventName.ORDER_SENT: ("order", _order),
+    EventName.ORDER_REJECTED: ("rejected", _order),
+    EventName.ORDER_ERROR: ("error", _order),
+    EventName.ORDER_UNKNOWN: ("unknown", _order),
+    EventName.ORDER_CANCEL_SENT: ("cancel", _order),
+    EventName.ORDER_ENDED: ("ended", _end),
+    EventName.FILL_BOOKED: ("fill", _fill),
+    EventName.EQUITY_MARKED: ("equity", _equity),
+    EventName.POSITION_STOPPED: ("stop", _stop),
+}
+"""How each event is told; the others show their fields."""
