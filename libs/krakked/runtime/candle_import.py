@@ -110,6 +110,15 @@ def import_file(file: CandleFile, store: BarStore) -> Imported:
     )
 
 
+def read_rows(file: CandleFile) -> Iterator[CandleRow]:
+    """All rows of a file, checked.
+
+    Raises:
+        BadInput: a bad row (file and line), or a damaged file.
+    """
+    return _rows(file)
+
+
 def finest_tick(rows: Iterable[CandleRow]) -> Decimal:
     """The coarsest power of ten, at most one, of which every price is a whole multiple."""
     prices = {price for row in rows for price in (row.open, row.high, row.low, row.close)}

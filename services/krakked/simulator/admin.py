@@ -1,0 +1,236 @@
+"""The admin port: state, clock, prices, balances, statuses, faults. Loopback only, no keys.
+
+Everything a person or a test may do to the world from outside of the venue's own API. Answers are
+JSON; amounts are text. What cannot be done is status 400 and one line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from decimal import Decimal
+from typing import Final, TypeAlias
+
+import msgspec
+from aiohttp import web
+
+from krakked.domain.errors import BadInput
+from krakked.domain.ids import Asset, PairName
+from krakked.domain.money import BadAmount, parse_amount, to_text
+from krakked.domain.pairs import PairStatus
+from krakked.domain.times import to_rfc3339
+from krakked.sim.exchange.core import SystemStatus
+from krakked.simulator.faults import DEFAULT_LATE_S, Armed, FaultKind
+from krakked.simulator.options import ACCOUNT
+from krakked.simulator.venue import Venue
+
+Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class BalanceAct(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``POST /balances``: money comes in or goes out."""
+
+    deposit: dict[str, str] = {}
+    withdraw: dict[str, str] = {}
+    adjust: dict[str, str] = {}
+    account: str = ACCOUNT
+
+
+class StatusAct(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``POST /status``: of the system, or of a pair."""
+
+    system: SystemStatus | None = None
+    pair: str | None = None
+    status: PairStatus | None = None
+
+
+class FaultAct(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``POST /faults``: arm one, set the mixture, or clear all."""
+
+    kind: FaultKind | None = None
+    method: str | None = None
+    count: int = 1
+    seconds: int = DEFAULT_LATE_S
+    now: bool = False
+    """For ``ws-drop``: at once, not in place of the next private message."""
+    probabilities: dict[FaultKind, Decimal] | None = None
+    seed: int | None = None
+    clear: bool = False
+
+
+class Admin:
+    """The handlers of the admin port."""
+
+    def __init__(self, venue: Venue, speed: float | None) -> None:
+        self._venue = venue
+        self._speed = speed
+
+    def application(self) -> web.Application:
+        """Its routes."""
+        application = web.Application(middlewares=[_mendable])
+        add = application.router.add_route
+        add("GET", "/state", self._state)
+        add("GET", "/clock", self._clock)
+        add("GET", "/prices", self._prices)
+        add("POST", "/prices", self._set_prices)
+        add("GET", "/balances", self._balances)
+        add("POST", "/balances", self._change_balances)
+        add("GET", "/faults", self._faults)
+        add("POST", "/faults", self._change_faults)
+        add("POST", "/status", self._set_status)
+        return application
+
+    async def _state(self, _request: web.Request) -> web.Response:
+        venue = self._venue
+        now_ns = venue.catch_up()
+        venue.settle(now_ns)
+        exchange = venue.exchange
+        state = {
+            "clock": self._clock_now(now_ns),
+            "system": exchange.system_status().value,
+            "market_over": venue.market.next_event_ns() is None,
+            "pairs": self._prices_now(),
+            "accounts": {name: self._account(name) for name in exchange.account_names()},
+            "connections": len(venue.connections),
+            "faults": self._faults_now(),
+        }
+        return _answer(state)
+
+    async def _clock(self, _request: web.Request) -> web.Response:
+        return _answer(self._clock_now(self._venue.clock.now_ns()))
+
+    async def _prices(self, _request: web.Request) -> web.Response:
+        return _answer(self._prices_now())
+
+    async def _set_prices(self, request: web.Request) -> web.Response:
+        given = msgspec.json.decode(await request.read(), type=dict[str, str])
+        now_ns = self._venue.catch_up()
+        prices = {self._pair(name): _amount(text, name) for name, text in given.items()}
+        for pair, price in prices.items():
+            if price <= 0:
+                raise BadInput(f"price {price} of {pair} is not positive")
+            self._venue.market.set_price(pair, price)
+        self._venue.settle(now_ns)
+        return _answer(self._prices_now())
+
+    async def _balances(self, _request: web.Request) -> web.Response:
+        names = self._venue.exchange.account_names()
+        return _answer({name: self._account(name)["balances"] for name in names})
+
+    async def _change_balances(self, request: web.Request) -> web.Response:
+        act = msgspec.json.decode(await request.read(), type=BalanceAct)
+        exchange = self._venue.exchange
+        if not exchange.has_account(act.account):
+            raise BadInput(
+                f"no account {act.account}; there is {', '.join(exchange.account_names())}"
+            )
+        now_ns = self._venue.catch_up()
+        for asset, text in act.deposit.items():
+            exchange.deposit(act.account, Asset(asset), _positive(text, asset), now_ns)
+        for asset, text in act.withdraw.items():
+            self._withdraw(act.account, Asset(asset), _positive(text, asset), now_ns)
+        for asset, text in act.adjust.items():
+            exchange.book_adjustment(act.account, Asset(asset), _amount(text, asset), now_ns)
+        self._venue.settle(now_ns)
+        return _answer(self._account(act.account)["balances"])
+
+    def _withdraw(self, account: str, asset: Asset, amount: Decimal, now_ns: int) -> None:
+        had = self._venue.exchange.balances(account).get(asset, Decimal(0))
+        if amount > had:
+            raise BadInput(f"{account} has {to_text(had)} {asset}, not {to_text(amount)}")
+        self._venue.exchange.withdraw(account, asset, amount, now_ns)
+
+    async def _faults(self, _request: web.Request) -> web.Response:
+        return _answer(self._faults_now())
+
+    async def _change_faults(self, request: web.Request) -> web.Response:
+        act = msgspec.json.decode(await request.read(), type=FaultAct, strict=False)
+        faults = self._venue.faults
+        if act.clear:
+            faults.armed.clear()
+            faults.probabilities.clear()
+        if act.seed is not None:
+            faults.reseed(act.seed)
+        if act.probabilities is not None:
+            faults.probabilities = dict(act.probabilities)
+        if act.kind is FaultKind.WS_DROP and act.now:
+            self._venue.drop_all()
+        elif act.kind is not None:
+            faults.arm(
+                Armed(kind=act.kind, method=act.method, count=act.count, seconds=act.seconds)
+            )
+        return _answer(self._faults_now())
+
+    async def _set_status(self, request: web.Request) -> web.Response:
+        act = msgspec.json.decode(await request.read(), type=StatusAct)
+        venue = self._venue
+        now_ns = venue.catch_up()
+        if act.system is not None:
+            venue.exchange.set_system_status(act.system, now_ns)
+            venue.deliver(venue.hub.announce_system_status(now_ns))
+        if act.pair is not None and act.status is not None:
+            pair = self._pair(act.pair)
+            venue.exchange.set_pair_status(pair, act.status)
+            venue.deliver(venue.hub.announce_pair_status(pair, now_ns))
+        venue.settle(now_ns)
+        return _answer({"system": venue.exchange.system_status().value})
+
+    def _pair(self, name: str) -> PairName:
+        tape = self._venue.hub.data.by_rest_name(name)
+        if tape is None:
+            raise BadInput(f"no pair {name}; there is {', '.join(self._venue.hub.data.tapes)}")
+        return tape.pair.altname
+
+    def _clock_now(self, now_ns: int) -> dict[str, object]:
+        return {"now_ns": now_ns, "now": to_rfc3339(now_ns), "speed": self._speed or "max"}
+
+    def _prices_now(self) -> dict[str, object]:
+        return {name: self._price(name) for name in self._venue.hub.data.tapes}
+
+    def _price(self, pair: PairName) -> dict[str, object]:
+        data = self._venue.hub.data
+        bid, ask = data.quotes(data.tapes[pair])
+        last = data.exchange.last_trade(pair)
+        return {
+            "bid": None if bid is None else to_text(bid.price),
+            "ask": None if ask is None else to_text(ask.price),
+            "last": None if last is None else to_text(last.price),
+        }
+
+    def _account(self, name: str) -> dict[str, object]:
+        balances = self._venue.exchange.balances(name)
+        return {"balances": {asset: to_text(amount) for asset, amount in balances.items()}}
+
+    def _faults_now(self) -> dict[str, object]:
+        faults = self._venue.faults
+        return {
+            "armed": faults.armed,
+            "probabilities": {kind.value: str(p) for kind, p in faults.probabilities.items()},
+            "happened": {kind.value: count for kind, count in faults.happened.items()},
+        }
+
+
+@web.middleware
+async def _mendable(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """What a person can mend is one line."""
+    try:
+        return await handler(request)
+    except (BadInput, BadAmount, msgspec.MsgspecError, AssertionError, KeyError) as error:
+        return web.json_response({"error": str(error)}, status=400)
+
+
+def _amount(text: str, what: str) -> Decimal:
+    return parse_amount(text, what=what)
+
+
+def _positive(text: str, what: str) -> Decimal:
+    value = parse_amount(text, what=what)
+    if value <= 0:
+        raise BadInput(f"{what} {text}: give a positive amount")
+    return value
+
+
+def _answer(value: object) -> web.Response:
+    return web.Response(body=msgspec.json.encode(value), content_type=_JSON, charset="utf-8")
+
+
+_JSON: Final = "application/json"

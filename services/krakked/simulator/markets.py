@@ -1,0 +1,135 @@
+"""From options to a market: the files to read, the pairs to list, the instant to open at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Final
+
+from krakked.domain.errors import BadInput
+from krakked.domain.ids import PairName
+from krakked.domain.times import DAY_S, NS_PER_SECOND
+from krakked.runtime.candle_import import CandleFile, candle_files, read_rows
+from krakked.sim.exchange.pairs import PAIRS, VenuePair
+from krakked.sim.market.candles import Candle, candle_of
+from krakked.sim.market.model import DEFAULT_PRICES, Market
+from krakked.sim.market.replaying import ReplayMarket
+from krakked.sim.market.still import CalmMarket
+from krakked.simulator.options import SimulatorOptions
+from krakked.simulator.store import stored_now_ns
+
+PAST_S: Final = 720 * DAY_S
+"""A replay reads so much before its start, for the venue's past candles."""
+_FOR_EVER_S: Final = 253_402_300_799
+
+
+def opening_ns(options: SimulatorOptions, *, otherwise_ns: int) -> int:
+    """The instant at which the simulated clock has to start.
+
+    Where a stored world stopped (in real time, not before now); else where a replay begins; else
+    ``otherwise_ns``.
+
+    Raises:
+        BadInput: no candles, or a file that cannot be read.
+    """
+    stored_ns = stored_now_ns(options.state)
+    if stored_ns is not None:
+        return max(stored_ns, otherwise_ns) if options.speed == 1 else stored_ns
+    if options.market != "replay":
+        return otherwise_ns
+    if options.from_s is not None:
+        return options.from_s * NS_PER_SECOND
+    return min(_first_s(file) for file in chosen_files(options)) * NS_PER_SECOND
+
+
+def build_market(
+    options: SimulatorOptions, start_ns: int
+) -> tuple[Market, Mapping[PairName, VenuePair]]:
+    """The market, and the rules of the pairs it moves.
+
+    Raises:
+        BadInput: candles that cannot be used.
+    """
+    if options.market == "replay":
+        return _replay(options, start_ns)
+    names = options.pairs or tuple(DEFAULT_PRICES)
+    prices = {name: options.prices.get(name, DEFAULT_PRICES[name]) for name in names}
+    pairs = {name: PAIRS[name] for name in names}
+    if options.market == "calm":
+        return CalmMarket(pairs=pairs, prices=prices, start_ns=start_ns), pairs
+    return _synthetic(pairs, prices, options.seed, start_ns), pairs
+
+
+def chosen_files(options: SimulatorOptions) -> list[CandleFile]:
+    """One file for each pair that is known and wanted: the shortest candles there are of it.
+
+    Raises:
+        BadInput: none, or no such folder.
+    """
+    folder = options.candles
+    assert folder is not None, "checked with the options"
+    if not folder.is_dir():
+        raise BadInput(
+            f"--candles {folder}: no such folder; give one with files like XBTUSD_60.csv"
+        )
+    shortest: dict[PairName, CandleFile] = {}
+    for file in sorted(candle_files(folder), key=lambda file: -file.timeframe.minutes):
+        if file.pair in (options.pairs or PAIRS):
+            shortest[file.pair] = file
+    _check_found(folder, shortest, options.pairs)
+    return [shortest[pair] for pair in sorted(shortest)]
+
+
+def _check_found(
+    folder: Path, found: Mapping[PairName, CandleFile], wanted: Sequence[PairName]
+) -> None:
+    missing = [pair for pair in wanted if pair not in found]
+    if missing:
+        raise BadInput(
+            f"--candles {folder}: no file of {', '.join(missing)}; add it, or leave it out"
+        )
+    if not found:
+        raise BadInput(f"--candles {folder}: no file of a known pair; known are {', '.join(PAIRS)}")
+
+
+def _replay(
+    options: SimulatorOptions, start_ns: int
+) -> tuple[Market, Mapping[PairName, VenuePair]]:
+    from_s = start_ns // NS_PER_SECOND - PAST_S
+    to_s = _FOR_EVER_S if options.to_s is None else options.to_s
+    candles = {
+        file.pair: found for file in chosen_files(options) if (found := _read(file, from_s, to_s))
+    }
+    pairs = {name: PAIRS[name] for name in candles}
+    end_ns = to_s * NS_PER_SECOND
+    market = ReplayMarket(pairs=pairs, candles=candles, start_ns=start_ns, end_ns=end_ns)
+    return market, pairs
+
+
+def _read(file: CandleFile, from_s: int, to_s: int) -> list[Candle]:
+    """Candles that start in the range; all rows are read, so that all are checked."""
+    minutes = file.timeframe.minutes
+    return [
+        candle_of(row, minutes)
+        for row in read_rows(file)
+        if from_s <= row.start_s < to_s and row.trades > 0
+    ]
+
+
+def _first_s(file: CandleFile) -> int:
+    first = next(read_rows(file), None)
+    if first is None:
+        raise BadInput(f"{file.name}: empty; remove it, or export it again")
+    return first.start_s
+
+
+def _synthetic(
+    pairs: Mapping[PairName, VenuePair],
+    prices: Mapping[PairName, Decimal],
+    seed: int,
+    start_ns: int,
+) -> Market:
+    from krakked.sim.market.synthetic import SyntheticMarket  # numpy, only where it is used
+
+    return SyntheticMarket(pairs=pairs, prices=prices, seed=seed, start_ns=start_ns)

@@ -1,0 +1,135 @@
+"""What one simulator is asked to be, and the checks that need no file and no socket."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Final, Literal, TypeAlias
+
+import msgspec
+
+from krakked.domain.errors import BadInput
+from krakked.domain.ids import Asset, PairName
+from krakked.runtime.exit_codes import ExitCode
+from krakked.sim.exchange.limits import Tier
+from krakked.sim.exchange.pairs import ASSETS, PAIRS
+from krakked.simulator.faults import FaultKind
+
+MarketKind: TypeAlias = Literal["calm", "synthetic", "replay"]
+ACCOUNT: Final = "main"
+BALANCES: Final = {Asset("USD"): Decimal(10_000)}
+DEFAULT_TRADE_KEY: Final = "simulator-trade-key"
+DEFAULT_QUERY_KEY: Final = "simulator-query-key"
+
+
+class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
+    """Key and secret, as a client is given them."""
+
+    key: str
+    secret: str
+    """Base64; Kraken's decode to 64 bytes, any length does here."""
+
+    def __repr__(self) -> str:
+        return f"ApiKey({self.key!r}, secret hidden)"
+
+
+def default_key(name: str) -> ApiKey:
+    """A key that everybody may know: it opens nothing but a simulated account."""
+    return ApiKey(key=name, secret=base64.b64encode(name.encode() * 4).decode())
+
+
+class SimulatorOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Defaults are a small synthetic venue on free ports."""
+
+    listen: str = "127.0.0.1:0"
+    """Where REST and WebSocket are served; port 0 takes a free one."""
+    listen_private: str | None = None
+    """A second port for the private WebSocket; both are then as strict as the venue's hosts."""
+    admin: str | None = "127.0.0.1:0"
+    """Where the admin API is served; None: nowhere. Loopback only."""
+    market: MarketKind = "synthetic"
+    candles: Path | None = None
+    """Folder of candle files, for ``replay``."""
+    from_s: int | None = None
+    """Start of a replay (default: the first candle there is)."""
+    to_s: int | None = None
+    """End of a replay, exclusive (default: after the last candle)."""
+    pairs: tuple[PairName, ...] = ()
+    """What it lists; nothing: all it knows, or all that the candles are of."""
+    prices: Mapping[PairName, Decimal] = {}
+    """Starting prices; the rest has the usual ones. Not for ``replay``."""
+    speed: float | None = 1.0
+    """Shown only: the event loop owns the pace. None: as fast as possible."""
+    seed: int = 1
+    balances: Mapping[Asset, Decimal] = msgspec.field(default_factory=lambda: dict(BALANCES))
+    """What the account starts with, as deposits; a stored account keeps its own."""
+    tier: Tier = Tier.INTERMEDIATE
+    trade_key: ApiKey = default_key(DEFAULT_TRADE_KEY)
+    query_key: ApiKey | None = None
+    """A second key that may ask but not trade."""
+    state: Path | None = None
+    """File that the account lives in; None: it is gone with the process."""
+    heartbeats: bool = True
+    faults: Mapping[FaultKind, Decimal] = {}
+    """Probability of each kind, per request or message."""
+    fault_seed: int = 1
+
+
+def check(options: SimulatorOptions) -> None:
+    """Refuse what cannot be meant.
+
+    Raises:
+        BadInput: one clear line.
+    """
+    for pair in (*options.pairs, *options.prices):
+        if pair not in PAIRS:
+            raise BadInput(f"pair {pair} is not known; known are {', '.join(PAIRS)}")
+    for asset, amount in options.balances.items():
+        _check_balance(asset, amount)
+    for key in (options.trade_key, options.query_key):
+        if key is not None:
+            _check_secret(key)
+    if options.market == "replay" and options.candles is None:
+        raise BadInput("--market replay needs --candles DIR", exit_code=ExitCode.USAGE)
+    if options.market == "replay" and options.prices:
+        raise BadInput("recorded candles have prices of their own; leave the given ones out")
+    if None not in (options.from_s, options.to_s) and _span(options) <= 0:
+        raise BadInput("--from is not before --to; exchange them", exit_code=ExitCode.USAGE)
+
+
+def _span(options: SimulatorOptions) -> int:
+    assert options.from_s is not None
+    assert options.to_s is not None
+    return options.to_s - options.from_s
+
+
+def _check_balance(asset: Asset, amount: Decimal) -> None:
+    if asset not in ASSETS:
+        raise BadInput(f"asset {asset} is not known; known are {', '.join(ASSETS)}")
+    if amount < 0:
+        raise BadInput(f"balance {asset}={amount} is negative; give zero or more")
+
+
+def _check_secret(key: ApiKey) -> None:
+    try:
+        base64.b64decode(key.secret, validate=True)
+    except (binascii.Error, ValueError):
+        raise BadInput(
+            f"the secret of key {key.key} is not base64; give it as the venue shows it"
+        ) from None
+
+
+def parse_address(text: str, flag: str) -> tuple[str, int]:
+    """Host and port of ``HOST:PORT``; a host in brackets is IPv6.
+
+    Raises:
+        BadInput: not of that form.
+    """
+    host, colon, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not colon or not host or not (port.isascii() and port.isdigit()) or int(port) > 65_535:
+        raise BadInput(f"{flag} {text}: write HOST:PORT, as in 127.0.0.1:8700", exit_code=2)
+    return host, int(port)

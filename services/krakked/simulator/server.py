@@ -1,0 +1,218 @@
+"""Starting and stopping one simulator, in a process of its own or inside the engine's.
+
+options = SimulatorOptions(market="synthetic", speed=60)
+start_ns = opening_ns(options, otherwise_ns=...)    # the instant the loop has to begin at
+running = await start(options, clock=LoopClock(loop))
+... running.rest_url, running.ws_url, running.ws_auth_url, running.trade_key ...
+await running.stop()
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import ipaddress
+from collections.abc import Coroutine
+from typing import Final
+
+from aiohttp import web
+
+from krakked.domain.errors import BadInput
+from krakked.ports.clock import Clock
+from krakked.runtime.exit_codes import ExitCode
+from krakked.sim.exchange.exchange import Exchange
+from krakked.sim.exchange.keys import ALL_PERMISSIONS, QUERY_PERMISSIONS
+from krakked.sim.exchange.options import ExchangeOptions
+from krakked.sim.public.market_data import MarketData
+from krakked.sim.public.sessions import Hub, Role
+from krakked.simulator.admin import Admin
+from krakked.simulator.faults import Faults
+from krakked.simulator.markets import build_market
+from krakked.simulator.options import ACCOUNT, ApiKey, SimulatorOptions, check, parse_address
+from krakked.simulator.store import StateStore
+from krakked.simulator.venue import Driver, Venue, beat
+from krakked.simulator.wires import Wires
+
+_KEEP_ALIVE_S: Final = 30 * 86_400.0
+"""Idle connections stay: at full speed a minute without a request is no time at all."""
+_SHUTDOWN_S: Final = 1.0
+
+
+class RunningSimulator:
+    """A simulator that serves; made by :func:`start`."""
+
+    def __init__(self, options: SimulatorOptions, venue: Venue) -> None:
+        self.options = options
+        self.exchange = venue.exchange
+        self.market = venue.market
+        self.pairs = tuple(venue.hub.data.tapes)
+        self.rest_url = self.ws_url = self.ws_auth_url = ""
+        """REST base without ``/0``; WebSocket addresses with ``/v2``."""
+        self.admin_url: str | None = None
+        self._venue = venue
+        self._driver = Driver(venue)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._runners: list[web.AppRunner] = []
+
+    def __repr__(self) -> str:
+        return f"<RunningSimulator {self.rest_url} {self._venue!r}>"
+
+    @property
+    def account(self) -> str:
+        """The one account."""
+        return ACCOUNT
+
+    @property
+    def trade_key(self) -> ApiKey:
+        """May do everything."""
+        return self.options.trade_key
+
+    @property
+    def query_key(self) -> ApiKey:
+        """May ask; the trade key where there is no second one."""
+        return self.options.query_key or self.options.trade_key
+
+    @property
+    def faults(self) -> Faults:
+        """What goes wrong on purpose."""
+        return self._venue.faults
+
+    async def market_over(self) -> None:
+        """Return when the market has nothing more to play: a replay's end."""
+        await self._driver.over.wait()
+
+    def settle(self) -> None:
+        """Tell and store what was done to ``exchange`` directly (tests)."""
+        self._venue.settle(self._venue.catch_up())
+
+    async def failed(self) -> None:
+        """Raise what a task of the simulator died of, when it does."""
+        done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+
+    async def stop(self) -> None:
+        """Close all connections, store the last state."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._venue.drop_all()
+        for runner in self._runners:
+            await runner.cleanup()
+        self._venue.close()
+
+    async def open_ports(self) -> None:
+        """Serve."""
+        options = self.options
+        role = Role.BOTH if options.listen_private is None else Role.PUBLIC
+        address = await self._serve(options.listen, "--listen", self._wires(role))
+        self.rest_url, self.ws_url = f"http://{address}", f"ws://{address}/v2"
+        self.ws_auth_url = self.ws_url
+        if options.listen_private is not None:
+            private = self._wires(Role.PRIVATE)
+            address = await self._serve(options.listen_private, "--listen-private", private)
+            self.ws_auth_url = f"ws://{address}/v2"
+        if options.admin is not None:
+            _require_loopback(options.admin)
+            admin = Admin(self._venue, options.speed).application()
+            self.admin_url = f"http://{await self._serve(options.admin, '--admin', admin)}"
+
+    def run_tasks(self) -> None:
+        """Let time happen."""
+        self._run(self._driver.run(), "simulator driver")
+        if self.options.heartbeats:
+            self._run(beat(self._venue), "simulator heartbeats")
+
+    def _run(self, work: Coroutine[object, object, None], name: str) -> None:
+        self._tasks.append(asyncio.create_task(work, name=name))
+
+    def _wires(self, role: Role) -> web.Application:
+        return Wires(self._venue, role).application()
+
+    async def _serve(self, address: str, flag: str, application: web.Application) -> str:
+        host, port = parse_address(address, flag)
+        runner = web.AppRunner(
+            application,
+            access_log=None,
+            handle_signals=False,
+            keepalive_timeout=_KEEP_ALIVE_S,
+            shutdown_timeout=_SHUTDOWN_S,
+        )
+        self._runners.append(runner)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, host, port).start()
+        except OSError as error:
+            raise _cannot_listen(error, flag, address) from error
+        bound = runner.addresses[0]
+        return f"[{bound[0]}]:{bound[1]}" if ":" in bound[0] else f"{bound[0]}:{bound[1]}"
+
+
+async def start(options: SimulatorOptions, *, clock: Clock) -> RunningSimulator:
+    """Build the world and serve it on the running loop.
+
+    Raises:
+        BadInput: options, candles, state file or ports that cannot be used; nothing is left open.
+    """
+    check(options)
+    now_ns = clock.now_ns()
+    market, pairs = build_market(options, now_ns)
+    store = None if options.state is None else StateStore(options.state)
+    exchange = Exchange(pairs=pairs, options=_exchange_options(options), now_ns=now_ns)
+    _people(exchange, options, store, now_ns)
+    data = MarketData(pairs=pairs, market=market, exchange=exchange, now_ns=now_ns)
+    venue = Venue(
+        exchange=exchange,
+        market=market,
+        hub=Hub(data),
+        faults=Faults(options.faults, options.fault_seed),
+        clock=clock,
+        store=store,
+    )
+    running = RunningSimulator(options, venue)
+    venue.settle(venue.catch_up())
+    try:
+        await running.open_ports()
+    except BadInput:
+        await running.stop()
+        raise
+    running.run_tasks()
+    return running
+
+
+def _exchange_options(options: SimulatorOptions) -> ExchangeOptions:
+    return ExchangeOptions(seed=options.seed, prints_own_trades=options.market != "replay")
+
+
+def _people(
+    exchange: Exchange, options: SimulatorOptions, store: StateStore | None, now_ns: int
+) -> None:
+    """The account and its keys: from the state file, else as the options say."""
+    if store is not None:
+        exchange.restore(store.rows())
+    if not exchange.has_account(ACCOUNT):
+        exchange.open_account(ACCOUNT, deposits=options.balances, tier=options.tier, now_ns=now_ns)
+    for key, permissions in (
+        (options.trade_key, ALL_PERMISSIONS),
+        (options.query_key, QUERY_PERMISSIONS),
+    ):
+        if key is not None:
+            exchange.add_key(ACCOUNT, key=key.key, secret=key.secret, permissions=permissions)
+
+
+def _require_loopback(address: str) -> None:
+    host, _ = parse_address(address, "--admin")
+    try:
+        is_loopback = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        is_loopback = host == "localhost"
+    if not is_loopback:
+        raise BadInput(f"--admin {address}: it needs no key, so it serves loopback only")
+
+
+def _cannot_listen(error: OSError, flag: str, address: str) -> BadInput:
+    if error.errno == errno.EADDRINUSE:
+        what = "the port is taken; stop the other program, or give another port (0: any free one)"
+    else:
+        what = f"cannot listen: {error.strerror or error}"
+    return BadInput(f"{flag} {address}: {what}", exit_code=ExitCode.OCCUPIED)

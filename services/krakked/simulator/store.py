@@ -1,0 +1,117 @@
+"""The account on disk: rows of the exchange, upserted before the answer that made them leaves.
+
+Safe against the death of this process, not of the machine (``synchronous=OFF``): what SQLite has
+handed to the kernel outlives a SIGKILL. The file belongs to the simulator alone and says so.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from krakked.domain.errors import BadInput
+from krakked.runtime.exit_codes import ExitCode
+
+APPLICATION_ID: Final = 0x6B72_6B53  # "krkS"
+CLOCK: Final = ("clock", "clock")
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS rows (
+    kind TEXT NOT NULL, id TEXT NOT NULL, row BLOB NOT NULL, PRIMARY KEY (kind, id)
+) STRICT, WITHOUT ROWID
+"""
+_UPSERT: Final = (
+    "INSERT INTO rows VALUES (?, ?, ?) ON CONFLICT (kind, id) DO UPDATE SET row = excluded.row"
+)
+
+
+class StateStore:
+    """One open state file; one process at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with _readable(path):
+            self._database = _open(path)
+
+    def __repr__(self) -> str:
+        return f"<StateStore {self._path}>"
+
+    def rows(self) -> list[tuple[str, str, dict[str, object]]]:
+        """Everything stored, but the clock."""
+        with _readable(self._path):
+            found = self._database.execute("SELECT kind, id, row FROM rows WHERE kind <> 'clock'")
+            return [(kind, row_id, msgspec.json.decode(row)) for kind, row_id, row in found]
+
+    def now_ns(self) -> int | None:
+        """The latest simulated instant that was stored."""
+        with _readable(self._path):
+            query = "SELECT row FROM rows WHERE kind = ? AND id = ?"
+            found = self._database.execute(query, CLOCK).fetchone()
+        return None if found is None else int(found[0])
+
+    def save(
+        self, changes: Sequence[tuple[str, str, dict[str, object] | None]], now_ns: int
+    ) -> None:
+        """Store changed rows (None: gone) and the time, all or nothing."""
+        kept = [(kind, row_id, msgspec.json.encode(row)) for kind, row_id, row in changes if row]
+        gone = [(kind, row_id) for kind, row_id, row in changes if row is None]
+        with self._database:
+            self._database.executemany(_UPSERT, [*kept, (*CLOCK, str(now_ns).encode())])
+            self._database.executemany("DELETE FROM rows WHERE kind = ? AND id = ?", gone)
+
+    def close(self) -> None:
+        """Let the file go."""
+        self._database.close()
+
+
+def stored_now_ns(path: Path | None) -> int | None:
+    """When the world in that file stopped; None if there is none."""
+    if path is None or not path.exists():
+        return None
+    store = StateStore(path)
+    try:
+        return store.now_ns()
+    finally:
+        store.close()
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    database = sqlite3.connect(path)
+    try:
+        _claim(database, path)
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = OFF")
+        database.execute(_SCHEMA)
+    except (sqlite3.Error, BadInput):
+        database.close()
+        raise
+    return database
+
+
+def _claim(database: sqlite3.Connection, path: Path) -> None:
+    """Refuse another program's file; mark an empty one as ours."""
+    (owner,) = database.execute("PRAGMA application_id").fetchone()
+    (tables,) = database.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if owner == APPLICATION_ID:
+        return
+    if owner or tables:
+        raise BadInput(
+            f"--state {path}: not a simulator's file; give another path",
+            exit_code=ExitCode.DATABASE,
+        )
+    database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (sqlite3.Error, msgspec.DecodeError, ValueError) as error:
+        raise BadInput(
+            f"--state {path}: {error}; move the file away to start anew",
+            exit_code=ExitCode.DATABASE,
+        ) from error
