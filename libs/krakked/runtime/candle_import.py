@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Final, TypeAlias
 
 import msgspec
 
@@ -26,6 +26,8 @@ from krakked.domain.errors import BadInput
 from krakked.domain.ids import PairName
 from krakked.domain.money import quantum
 from krakked.ports.bar_store import BarStore
+
+Bytes: TypeAlias = IO[bytes] | gzip.GzipFile
 
 PORTION_ROWS: Final = 50_000
 
@@ -37,7 +39,7 @@ class CandleFile(msgspec.Struct, frozen=True, kw_only=True):
     """As messages call it."""
     pair: PairName
     timeframe: Timeframe
-    open: Callable[[], IO[bytes]]
+    open: Callable[[], Bytes]
 
 
 class Imported(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,7 +133,7 @@ def _plain_file(path: Path) -> CandleFile:
     assert known is not None
     pair, timeframe = known
 
-    def opened() -> IO[bytes]:
+    def opened() -> Bytes:
         return gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")
 
     return CandleFile(name=str(path), pair=pair, timeframe=timeframe, open=opened)
@@ -155,7 +157,7 @@ def _in_zip(path: Path) -> list[CandleFile]:
     ]
 
 
-def _open_member(path: Path, member: str) -> IO[bytes]:
+def _open_member(path: Path, member: str) -> Bytes:
     with zipfile.ZipFile(path) as archive:
         opened = archive.open(member)
     return gzip.open(opened, "rb") if member.endswith(".gz") else opened

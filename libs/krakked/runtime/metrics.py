@@ -1,9 +1,9 @@
 """Metrics: what Prometheus scrapes, fed in one place.
 
-Three ways lead in, and no other: events (:meth:`Metrics.listen`), figures that the engine shows once
-a heartbeat (:meth:`Metrics.show`), and durations that are measured where they pass. Names follow
-Prometheus' rules: prefix ``krakked_``, base units, ``_total`` for counters; no order or plan id is
-ever a label. :data:`BARE_NAMES` leads from the short names that screens use to these.
+Three ways lead in, and no other: events (:meth:`Metrics.listen`), figures that the engine shows
+once a heartbeat (:meth:`Metrics.show`), and durations that are measured where they pass. Names
+follow Prometheus' rules: prefix ``krakked_``, base units, ``_total`` for counters; no order or plan
+id is ever a label. :data:`BARE_NAMES` leads from the short names that screens use to these.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from prometheus_client import (
     Gauge,
     Histogram,
     Info,
+    disable_created_metrics,
     generate_latest,
 )
 
@@ -81,6 +82,7 @@ class Metrics:
     def __init__(
         self, *, environment: str, currency: str = "USD", component: str = "engine"
     ) -> None:
+        disable_created_metrics()  # one more series for each, that no rule of ours reads
         self.registry = CollectorRegistry(auto_describe=True)
         self._currency = currency
         self._lost: set[str] = set()
