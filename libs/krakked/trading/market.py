@@ -5,7 +5,8 @@ period while the stream is healthy. Once closed it never changes; a bar that ran
 was down is thrown away, and the true one is fetched from history.
 
 A *boundary* is the end of a timeframe's interval. It is settled when every pair has closed its
-bar or started a later one, at the latest when the grace has passed: then one cycle runs for it.
+bar, at the latest when the grace has passed (a pair that did not trade has no bar to close): then
+one cycle runs for it.
 """
 
 from __future__ import annotations
@@ -114,6 +115,9 @@ class Market:
         """History holds this bar: updates of it or of earlier ones are late."""
         key = (pair, timeframe)
         self._closed_start[key] = max(start_s, self._closed_start.get(key, start_s))
+        running = self._running.get(key)
+        if running is not None and running.start_s <= start_s:
+            del self._running[key]
 
     def running(self, pair: PairName, timeframe: Timeframe) -> Bar | None:
         """The bar that may still change (phase 2's ``get_live_ohlc``)."""
@@ -157,14 +161,14 @@ class Market:
         return min(self._next_end_s.values()) * NS_PER_SECOND + self._grace_ns
 
     def settled(self, now_ns: int) -> list[Boundary]:
-        """Boundaries that are complete now, oldest first, each returned once."""
+        """Boundaries that are complete now, each returned once: oldest first, then shortest."""
         result = []
-        for timeframe, end_s in sorted(self._next_end_s.items(), key=lambda item: item[1]):
+        for timeframe, end_s in self._next_end_s.items():
             while end_s * NS_PER_SECOND <= now_ns and self._is_settled(timeframe, end_s, now_ns):
                 result.append(Boundary(timeframe, end_s))
                 end_s += timeframe.seconds  # noqa: PLW2901 - one boundary after the other
             self._next_end_s[timeframe] = end_s
-        return result
+        return sorted(result, key=lambda boundary: (boundary.end_s, boundary.timeframe))
 
     def _is_settled(self, timeframe: Timeframe, end_s: int, now_ns: int) -> bool:
         if now_ns >= end_s * NS_PER_SECOND + self._grace_ns:
