@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
+from typing import TypeVar
 
 import msgspec
 
@@ -37,6 +37,8 @@ from krakked.domain.positions import Position, Sleeve, apply
 from krakked.domain.risk import LimitCheck, LimitName
 from krakked.ports.ledger import Identity, Transaction
 
+R = TypeVar("R", bound=msgspec.Struct)
+
 HOUR_S = 3_600
 NOON_NS = 1_700_000_000_000_000_000
 XBTUSD = PairName("XBTUSD")
@@ -65,7 +67,7 @@ class FixedClock:
         raise AssertionError("nothing here waits")
 
 
-def changed(record: Any, **changes: object) -> Any:
+def changed(record: R, **changes: object) -> R:
     return msgspec.structs.replace(record, **changes)
 
 

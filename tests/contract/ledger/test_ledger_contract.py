@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from decimal import Decimal
 from typing import Any
 
@@ -99,45 +98,6 @@ def test_writes_of_one_task_keep_their_order(subject: Any, records: Any) -> None
 
     first, second = asyncio.run(in_turn())
     assert first < second
-
-
-def test_write_after_closing_is_refused(subject: Any) -> None:
-    subject.close()
-    if subject.ledger._thread is None:
-        with pytest.raises(AssertionError, match="closed"):
-            subject.write(lambda _: None)
-    else:
-        with pytest.raises((AssertionError, RuntimeError)):
-            subject.write(lambda _: None)
-
-
-def test_cancelled_writer_waits_for_the_end_of_its_transaction(subject: Any) -> None:
-    if subject.ledger._thread is None:
-        pytest.skip("an inline transaction has no moment at which it could be cancelled")
-    release = threading.Event()
-
-    async def scene() -> None:
-        loop, started = asyncio.get_running_loop(), asyncio.Event()
-
-        def work(transaction: Transaction) -> None:
-            transaction.set_cursor("done", "yes")
-            loop.call_soon_threadsafe(started.set)
-            assert release.wait(10)
-
-        task = asyncio.create_task(subject.ledger.write(work))
-        await started.wait()
-        for _ in range(3):
-            task.cancel()
-            await asyncio.sleep(0)
-        assert not task.done()
-        assert not subject.ledger.is_idle
-        release.set()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        assert subject.ledger.is_idle
-
-    asyncio.run(scene())
-    assert subject.books().cursors == {"done": "yes"}
 
 
 # ---------------------------------------------------------------- the books

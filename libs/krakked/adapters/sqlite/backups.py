@@ -26,13 +26,8 @@ def back_up(connection: sqlite3.Connection, path: Path, now_ns: int) -> Path:
     """
     target = _free_name(path, now_ns)
     partial = target.with_name(target.name + ".partial")
-    partial.unlink(missing_ok=True)
     try:
-        with translated(partial):
-            connection.execute("VACUUM INTO ?", (str(partial),))
-        partial.chmod(0o600)
-        _check(partial)
-        _sync(partial)
+        _copy(connection, partial)
         partial.rename(target)
         _sync(target.parent)
     except OSError as error:
@@ -40,7 +35,8 @@ def back_up(connection: sqlite3.Connection, path: Path, now_ns: int) -> Path:
             f"backup {target}: {error.strerror}; free some space or make its folder writable"
         ) from error
     finally:
-        partial.unlink(missing_ok=True)
+        if partial.is_file():
+            partial.unlink()
     return target
 
 
@@ -72,6 +68,15 @@ def _free_name(path: Path, now_ns: int) -> Path:
         number += 1
         target = path.with_name(f"{path.name}.{digits}-{number}.bak")
     return target
+
+
+def _copy(connection: sqlite3.Connection, partial: Path) -> None:
+    partial.unlink(missing_ok=True)
+    with translated(partial):
+        connection.execute("VACUUM INTO ?", (str(partial),))
+    partial.chmod(0o600)
+    _check(partial)
+    _sync(partial)
 
 
 def _check(copy: Path) -> None:

@@ -18,6 +18,7 @@ from krakked.adapters.sqlite.connections import Execute
 from krakked.domain.fills import CashFlow, Fill, OpeningLot, VenueTrade
 from krakked.domain.ids import MANUAL, Asset, LedgerId, PairName, StrategyId, TradeId
 from krakked.domain.money import ZERO, to_text
+from krakked.domain.orders import Side
 from krakked.domain.positions import Position, Sleeve
 
 _TRADE: Final = VenueTrade.__struct_fields__
@@ -102,11 +103,13 @@ def save_position(execute: Execute, position: Position) -> None:
 def postings_of_fill(booked: BookedFill) -> list[Posting]:
     """Base, quote and fee; nothing for what is zero."""
     trade = booked.fill.trade
-    sign = trade.side.sign
+    base, quote = trade.quantity_base, trade.cost_quote.copy_negate()
+    if trade.side is Side.SELL:
+        base, quote = base.copy_negate(), quote.copy_negate()
     parts = (
-        ("base", booked.base, sign * trade.quantity_base),
-        ("quote", booked.quote, -sign * trade.cost_quote),
-        ("fee", trade.fee_asset, -trade.fee_amount),
+        ("base", booked.base, base),
+        ("quote", booked.quote, quote),
+        ("fee", trade.fee_asset, trade.fee_amount.copy_negate()),
     )
     return [
         Posting(

@@ -127,6 +127,7 @@ class SqliteLedger:
             self._thread.shutdown()
 
     async def _hop(self, job: Callable[[], T]) -> T:
+        self._open_connection()
         self._pending += 1
         try:
             if self._thread is None:

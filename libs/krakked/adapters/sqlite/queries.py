@@ -23,7 +23,9 @@ from krakked.adapters.sqlite.connections import (
     require_file,
     translated,
 )
+from krakked.adapters.sqlite.digest import digest
 from krakked.adapters.sqlite.identities import stored_identity
+from krakked.adapters.sqlite.migrations import Migration
 from krakked.adapters.sqlite.questions import LIMIT_DEFAULT, OrderChange, Question
 from krakked.domain.decisions import DecisionRecord
 from krakked.domain.errors import BadInput
@@ -39,8 +41,8 @@ from krakked.ports.ledger import Books, Identity
 A = TypeVar("A")
 
 
-def open_queries(path: Path) -> SqliteQueries:
-    """Read the ledger at ``path``.
+def open_queries(path: Path, *, steps: Sequence[Migration] = ()) -> SqliteQueries:
+    """Read the ledger at ``path``; ``steps`` are other migrations than those shipped.
 
     Raises:
         LedgerFailed: no such file, unreadable or damaged (73).
@@ -49,15 +51,14 @@ def open_queries(path: Path) -> SqliteQueries:
     connection = open_reader(path)
     try:
         with translated(path):
-            _check_readable(connection, path)
+            _check_readable(connection, path, steps or migrations.shipped())
     except BaseException:
         connection.close()
         raise
     return SqliteQueries(connection, path)
 
 
-def _check_readable(connection: sqlite3.Connection, path: Path) -> None:
-    known = migrations.shipped()
+def _check_readable(connection: sqlite3.Connection, path: Path, known: Sequence[Migration]) -> None:
     migrations.check_compatible(connection, path, known)
     version = migrations.stored_version(connection)
     if version != known[-1].version:
@@ -99,6 +100,10 @@ class SqliteQueries:
             yield
         finally:
             self._connection.execute("ROLLBACK")
+
+    def digest(self) -> str:
+        """What happened, in one line that two equal runs share (``adapters/sqlite/digest.py``)."""
+        return digest(self._connection)
 
     def books(self) -> Books:
         """What an engine would go on with, at one moment."""
