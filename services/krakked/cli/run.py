@@ -17,7 +17,14 @@ from krakked.runtime.exit_codes import ExitCode
 if TYPE_CHECKING:
     from krakked.runtime.run_options import RunOptions
 
-_FAULT_KINDS: Final = ("request-lost", "answer-lost", "5xx", "ws-drop", "late-visibility")
+FAULT_KINDS: Final = (
+    "request-lost",
+    "answer-lost",
+    "5xx",
+    "5xx-after",
+    "ws-drop",
+    "late-visibility",
+)
 _RUN_CODES: Final = (
     ExitCode.BOOKS_DIFFER,
     ExitCode.VENUE_UNREACHABLE,
@@ -67,7 +74,7 @@ _RUN_CODES: Final = (
     "faults",
     metavar="KIND=PROBABILITY",
     multiple=True,
-    help=f"Faults of the simulator in this process: {', '.join(_FAULT_KINDS)}. May be repeated.",
+    help=f"Faults of the simulator in this process: {', '.join(FAULT_KINDS)}. May be repeated.",
 )
 @click.option(
     "--strict", is_flag=True, help="End at what is otherwise survived and reported (tests)."
@@ -202,9 +209,9 @@ def _fault(text: str) -> tuple[str, Decimal]:
         value = Decimal(probability)
     except InvalidOperation:
         value = Decimal(-1)
-    if kind not in _FAULT_KINDS or not 0 <= value <= 1:
+    if kind not in FAULT_KINDS or not 0 <= value <= 1:
         raise BadInput(
-            f"--fault {text}: expected one of {', '.join(_FAULT_KINDS)} and a probability "
+            f"--fault {text}: expected one of {', '.join(FAULT_KINDS)} and a probability "
             "from 0 to 1, like answer-lost=0.01",
             exit_code=ExitCode.USAGE,
         )

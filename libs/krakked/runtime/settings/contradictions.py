@@ -10,7 +10,10 @@ import difflib
 from collections.abc import Callable, Iterator
 from typing import Final, TypeAlias
 
+from krakked.domain.errors import BadInput
+from krakked.domain.ids import StrategyId
 from krakked.domain.orders import TimeInForce
+from krakked.domain.strategies import known_types
 from krakked.runtime.settings.known import dotted
 from krakked.runtime.settings.models import Environment, Mode, Settings, VenueKind
 from krakked.runtime.settings.problems import Problem
@@ -241,6 +244,20 @@ def _ui(settings: Settings) -> Iterator[Problem]:
         )
 
 
+def _strategies(settings: Settings) -> Iterator[Problem]:
+    """Unknown types, unknown parameters, parameters out of bounds: the builder knows them."""
+    if not settings.strategies:
+        return
+    from krakked.domain.strategies import build  # late: arrays come with it
+
+    for name, strategy in settings.strategies.items():
+        try:
+            build(StrategyId(name), strategy.type, strategy.params, timeframes=strategy.timeframes)
+        except BadInput as error:
+            place = "type" if strategy.type not in known_types() else "params"
+            yield Problem(("strategies", name, place), str(error), "", shown="")
+
+
 def _problem(path: str, what: str, remedy: str) -> Problem:
     return Problem(tuple(path.split(".")), what, remedy)
 
@@ -270,5 +287,6 @@ RULES: Final[tuple[Rule, ...]] = (
     _stream,
     _pairs,
     _timeframes,
+    _strategies,
     _ui,
 )

@@ -52,7 +52,8 @@ class Loaded(msgspec.Struct, frozen=True, kw_only=True):
         for length in range(len(path), 0, -1):
             if path[:length] in self.sources:
                 return self.sources[path[:length]]
-        return DEFAULT_SOURCE
+        below = (at for written, at in self.sources.items() if written[: len(path)] == path)
+        return next(below, DEFAULT_SOURCE)
 
     def rows(self) -> list[tuple[str, object, str]]:
         """(setting, value without secrets, source) of everything, in the order of the models."""

@@ -38,10 +38,11 @@ class Problem(msgspec.Struct, frozen=True):
     def __str__(self) -> str:
         name = dotted(self.path) if self.shown is None else self.shown
         if self.source.startswith("default"):
-            subject = f"{name} ({self.source})"
+            subject = f"{name} ({self.source})" if name else ""
         else:
             subject = f"{self.source}: {name}" if name else self.source
-        return f"{subject}: {self.what}; {self.remedy}"
+        remedy = f"; {self.remedy}" if self.remedy else ""
+        return f"{subject}: {self.what}{remedy}".removeprefix(": ")
 
 
 def refuse(problems: Sequence[Problem]) -> None:
