@@ -141,11 +141,11 @@ class Engine:
 
     # tasks
 
-    def feed_task(self) -> Coroutine[None, None, None]:
+    def feed_task(self) -> Coroutine[object, object, None]:
         """The streams; started before the others, for they wait for it."""
         return self._feed.run(self.options.pairs, self.options.timeframes, self.feeder.deliver)
 
-    def tasks(self) -> dict[str, Coroutine[None, None, None]]:
+    def tasks(self) -> dict[str, Coroutine[object, object, None]]:
         """Everything else, by name; started when the books agree."""
         tasks = {
             "cycles": self._watch_boundaries(),

@@ -1,0 +1,86 @@
+"""The first start on an account, and ``krakked portfolio init``.
+
+A fresh account (deposits only) explains itself from the venue's ledger. One that has traded
+before needs a person: what it holds is booked as opening lots, and krakked's own books begin.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+
+from krakked.domain.errors import BadInput, Transient
+from krakked.domain.fills import OpeningLot
+from krakked.domain.ids import Asset
+from krakked.domain.portfolio import Difference
+from krakked.ports.exchange import Exchange
+from krakked.ports.ledger import Transaction
+from krakked.trading.compare import spot_totals
+from krakked.trading.engine import Engine
+from krakked.trading.reconcile import BOOKS_BEGAN_CURSOR, LEDGER_CURSOR, TRADES_CURSOR
+
+AGREE_TRIES_MAX = 40
+AGREE_PAUSE_S = 1.0
+
+
+async def begin_books(engine: Engine) -> None:
+    """Make sure that the books of a new ledger may begin with nothing.
+
+    Raises:
+        BadInput: the account has traded before.
+    """
+    account = engine.desk.account
+    if BOOKS_BEGAN_CURSOR in account.cursors:
+        return
+    if await engine.desk.exchange.trades_since(0):
+        raise BadInput(
+            "this account has traded before krakked's books begin: run `krakked portfolio init`, "
+            "which shows what it holds and books it as opening balances"
+        )
+    async with engine.desk.recorder.turn:
+        await engine.desk.recorder.commit(lambda tx: tx.set_cursor(BOOKS_BEGAN_CURSOR, "0"))
+        account.cursors[BOOKS_BEGAN_CURSOR] = "0"
+
+
+async def agree(engine: Engine) -> Sequence[Difference]:
+    """Reconcile until the books agree with the venue, or what differs has become drift."""
+    differences: Sequence[Difference] = ()
+    await engine.reconciler.catch_up()
+    for _ in range(AGREE_TRIES_MAX):
+        try:
+            differences = await engine.reconciler.reconcile()
+        except Transient as error:
+            await engine.desk.clock.sleep(error.retry_after_s or AGREE_PAUSE_S)
+            continue
+        if not differences:
+            break
+        await engine.desk.clock.sleep(AGREE_PAUSE_S)
+    return differences
+
+
+async def find_lots(
+    exchange: Exchange, prices: dict[Asset, Decimal], now_ns: int
+) -> tuple[OpeningLot, ...]:
+    """What the account holds now, valued where there is a price."""
+    totals = spot_totals(await exchange.balances())
+    return tuple(
+        OpeningLot(
+            asset=asset,
+            quantity=quantity,
+            cost_base=quantity * prices[asset] if asset in prices else None,
+            at_ns=now_ns,
+        )
+        for asset, quantity in sorted(totals.items())
+        if quantity
+    )
+
+
+def book_lots(tx: Transaction, lots: Sequence[OpeningLot], now_ns: int) -> None:
+    """Begin the books with these lots: what was before them is in them."""
+    for lot in lots:
+        tx.insert_opening_lot(lot)
+    for cursor in (BOOKS_BEGAN_CURSOR, TRADES_CURSOR, LEDGER_CURSOR):
+        tx.set_cursor(cursor, str(now_ns))
+
+
+Confirm = Callable[[Sequence[OpeningLot]], bool]

@@ -1,0 +1,57 @@
+"""Where the files of a run are: the database, what stands beside it, and run folders of replays."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from krakked.runtime.run_options import RunOptions
+from krakked.runtime.settings import Settings
+
+RUNS: Final = Path("runs")
+
+
+class Places(msgspec.Struct, frozen=True, kw_only=True):
+    """Paths of one run."""
+
+    database: Path
+    bars: Path
+    simulator_state: Path | None
+    """None: the simulated account is gone with the process (replays)."""
+    control_socket: Path
+
+
+def places_of(settings: Settings, options: RunOptions) -> Places:
+    """A replay gets a run folder of its own, unless a person named the database."""
+    if options.candles is not None and not options.is_db_path_given:
+        return _in_folder(_new_run_folder())
+    database = options.db_path
+    root = settings.market_data.ohlc_store.root_dir
+    is_replay = options.candles is not None
+    return Places(
+        database=database,
+        bars=root if root.is_absolute() else database.parent / root,
+        simulator_state=None if is_replay else database.with_suffix(".simulator"),
+        control_socket=database.with_name(database.name + ".sock"),
+    )
+
+
+def _in_folder(folder: Path) -> Places:
+    return Places(
+        database=folder / "portfolio.db",
+        bars=folder / "bars",
+        simulator_state=None,
+        control_socket=folder / "portfolio.db.sock",
+    )
+
+
+def _new_run_folder() -> Path:
+    """``runs/replay-0001`` and so on: the first number that is free."""
+    number = 1
+    while (RUNS / f"replay-{number:04d}").exists():
+        number += 1
+    folder = RUNS / f"replay-{number:04d}"
+    folder.mkdir(parents=True, mode=0o700)
+    return folder

@@ -1,0 +1,329 @@
+"""One run of the engine: started in named stages, watched, stopped in named stages, reported."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from typing import TypeVar
+
+import msgspec
+
+from krakked.adapters.kraken.observers import Observer
+from krakked.adapters.kraken.rest import KrakenRest
+from krakked.adapters.parquet.bar_store import ParquetBarStore
+from krakked.adapters.sqlite.ledger import SqliteLedger, open_ledger
+from krakked.adapters.sqlite.queries import open_queries
+from krakked.domain.bars import Timeframe
+from krakked.domain.errors import BadInput, Transient
+from krakked.domain.events import Event, EventName
+from krakked.domain.fills import Fill
+from krakked.domain.ids import Asset, PairName
+from krakked.domain.pairs import Pair
+from krakked.domain.portfolio import Difference, Snapshot
+from krakked.domain.times import NS_PER_SECOND
+from krakked.engine import assembling, opening, reporting, translating, venues
+from krakked.engine.places import Places
+from krakked.engine.venues import Addresses, Pace
+from krakked.ports.clock import Clock
+from krakked.runtime.exit_codes import ExitCode
+from krakked.runtime.run_options import RunOptions
+from krakked.runtime.settings import Settings
+from krakked.runtime.stages import Stages
+from krakked.runtime.supervisor import Supervisor
+from krakked.simulator import RunningSimulator, start
+from krakked.trading.account import Account
+from krakked.trading.cycling import Cycler
+from krakked.trading.desk import Desk
+from krakked.trading.engine import Engine, EngineOptions
+from krakked.trading.guard import Guard
+from krakked.trading.market import Market
+from krakked.trading.recording import Listener, Recorder
+
+T = TypeVar("T")
+
+CLOCK_OFFSET_MAX_S = 2
+"""The venue tells whole seconds: one of them, and one of real difference."""
+EVERYTHING = 1_000_000_000
+AFTER_LAST_CANDLE_S = 60.0
+
+
+class Given(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run is made of before anything is opened."""
+
+    settings: Settings
+    options: RunOptions
+    places: Places
+    pace: Pace
+    environ: Mapping[str, str]
+    clock: Clock
+    listeners: Sequence[Listener]
+    observer: Observer
+
+    @property
+    def is_lock_step(self) -> bool:
+        """Whether the clock jumps."""
+        return self.pace.speed is None
+
+
+class Run:
+    """Opens everything in stages and closes it in the reverse order."""
+
+    def __init__(self, given: Given, supervisor: Supervisor, stack: AsyncExitStack) -> None:
+        self.given = given
+        self.supervisor = supervisor
+        self.simulator: RunningSimulator | None = None
+        self.engine: Engine | None = None
+        self._stack = stack
+        self._stages = Stages(listen=self._tell, now_ns=given.clock.now_ns)
+
+    def _tell(self, event: Event) -> None:
+        for listener in self.given.listeners:
+            listener(event)
+
+    async def _stage(self, name: str, work: Awaitable[T], *, timeout_s: float = 15.0) -> T:
+        """Time-outs are real time: on a faster clock they take more of its seconds."""
+        return await self._stages.run(name, work, timeout_s=timeout_s * self.given.pace.factor)
+
+    # start
+
+    async def start(self) -> Engine:
+        """All stages up to a trading engine."""
+        addresses = await self._stage("venue", self._open_venue())
+        ledger = await self._stage("database", self._open_ledger(), timeout_s=300)
+        rest = self._open_rest(addresses)
+        await self._stage("venue reachable", self._check_venue(rest))
+        await self._stage("keys valid", self._check_keys(rest))
+        await self._stage("clock offset", self._check_clock(rest))
+        pairs = await self._stage("pairs", self._load_pairs(rest))
+        engine = await self._assemble(addresses, ledger, rest, pairs)
+        self.engine = engine
+        await self._stage("streams", self._start_feed(engine), timeout_s=30)
+        await self._stage("warm-up", engine.load_history(), timeout_s=300)
+        await self._stage("reconcile", self._open_books(engine), timeout_s=120)
+        await self._stage("dead-man", self._arm_dead_man(engine))
+        engine.desk.guard.is_ready = True
+        for name, work in engine.tasks().items():
+            self.supervisor.start(name, work)
+        engine.desk.recorder.publish(engine.desk.recorder.event(EventName.ENGINE_STARTED))
+        return engine
+
+    async def _open_venue(self) -> Addresses:
+        settings = self.given.settings
+        if not venues.is_in_process(settings):
+            return venues.addresses_of_settings(settings, self.given.environ)
+        options = venues.simulator_options(
+            settings,
+            self.given.options,
+            state=self.given.places.simulator_state,
+            is_lock_step=self.given.is_lock_step,
+        )
+        self.simulator = await start(options, clock=self.given.clock)
+        self._stack.push_async_callback(self.simulator.stop)
+        return venues.addresses_of_simulator(
+            self.simulator.rest_url, self.simulator.ws_url, options, settings
+        )
+
+    async def _open_ledger(self) -> SqliteLedger:
+        ledger = open_ledger(
+            self.given.places.database,
+            translating.identity_of(self.given.settings),
+            clock=self.given.clock,
+            threaded=not self.given.is_lock_step,
+        )
+        self._stack.push_async_callback(ledger.close)
+        return ledger
+
+    def _open_rest(self, addresses: Addresses) -> KrakenRest:
+        given = self.given
+        rest = venues.open_rest(
+            addresses, given.settings, given.clock, pace=given.pace, observer=given.observer
+        )
+        self._stack.push_async_callback(rest.close)
+        self._feed = venues.open_feed(addresses, given.settings, rest, given.clock, pace=given.pace)
+        return rest
+
+    async def _check_venue(self, rest: KrakenRest) -> None:
+        status = await rest.system_status()
+        if status != "online":
+            raise Transient(f"the venue is in {status}; start again when it is online")
+
+    async def _check_keys(self, rest: KrakenRest) -> None:
+        """Bad key, missing permission and network down are told apart by the adapter."""
+        await rest.check_keys()
+        await rest.balances()
+
+    async def _check_clock(self, rest: KrakenRest) -> None:
+        before_s = self.given.clock.now_ns() / NS_PER_SECOND
+        venue_s = await rest.venue_time_ns() / NS_PER_SECOND
+        after_s = self.given.clock.now_ns() / NS_PER_SECOND
+        slack_s = CLOCK_OFFSET_MAX_S * self.given.pace.factor
+        if not before_s - slack_s <= venue_s <= after_s + slack_s:
+            raise BadInput(
+                f"the clock of this machine is {before_s - venue_s:+.0f} s from the venue's; "
+                "synchronise it (NTP), orders carry deadlines",
+                exit_code=ExitCode.CLOCK,
+            )
+
+    async def _load_pairs(self, rest: KrakenRest) -> dict[PairName, Pair]:
+        listed = dict(await rest.pairs())
+        universe = translating.universe_of(self.given.settings.universe, listed)
+        if not universe:
+            raise BadInput("universe: no pair is left; look at universe.* and the venue's pairs")
+        fees = await rest.fees(universe)
+        for name, fee in fees.items():
+            listed[name] = msgspec.structs.replace(
+                listed[name], fee_taker_pct=fee.taker_pct, fee_maker_pct=fee.maker_pct
+            )
+        self.universe = universe
+        return listed
+
+    async def _assemble(
+        self,
+        addresses: Addresses,
+        ledger: SqliteLedger,
+        rest: KrakenRest,
+        pairs: dict[PairName, Pair],
+    ) -> Engine:
+        del addresses
+        settings, clock = self.given.settings, self.given.clock
+        sleeves = assembling.configured_sleeves(settings, self.universe)
+        timeframes = assembling.timeframes_of(sleeves)
+        bar_s = timeframes[0].seconds if self.given.is_lock_step else None
+        books = await ledger.write(lambda tx: tx.books())
+        account = Account(
+            books,
+            fingerprint=translating.fingerprint_of(settings),
+            base_currency=Asset(settings.portfolio.base_currency),
+            pairs=pairs,
+        )
+        desk = Desk(
+            exchange=rest,
+            account=account,
+            market=Market(
+                self.universe,
+                timeframes,
+                stale_after_s=settings.market_data.ws.stale_tolerance_seconds
+                * self.given.pace.factor,
+                grace_s=settings.market_data.bar_close_grace_seconds,
+                now_ns=clock.now_ns(),
+            ),
+            guard=Guard(account),
+            recorder=Recorder(ledger, clock, self.given.listeners),
+            clock=clock,
+            rules=translating.rules_of(settings, replay_bar_s=bar_s, speed=self.given.pace.factor),
+        )
+        store = ParquetBarStore(self.given.places.bars)
+        self._stack.callback(store.close)
+        cycler = Cycler(desk, store, sleeves, translating.limits_of(settings))
+        return Engine(
+            desk,
+            feed=self._feed,
+            history=rest,
+            store=store,
+            cycler=cycler,
+            options=self._engine_options(timeframes),
+        )
+
+    def _engine_options(self, timeframes: tuple[Timeframe, ...]) -> EngineOptions:
+        settings = self.given.settings
+        return EngineOptions(
+            pairs=self.universe,
+            timeframes=timeframes,
+            backfill_bars=settings.market_data.backfill_bars,
+            mark_interval_s=settings.scheduler.portfolio_sync_sec * self.given.pace.factor,
+            day_boundary_s=translating.day_boundary_s(settings),
+            drawdown_max_pct=settings.risk.max_daily_drawdown_pct,
+            clock_look_s=settings.scheduler.strategy_loop_sec * self.given.pace.factor,
+            is_paced_by_bars=self.given.is_lock_step,
+        )
+
+    async def _start_feed(self, engine: Engine) -> None:
+        self.supervisor.start("feed", engine.feed_task())
+        await engine.wait_until_fed()
+
+    async def _open_books(self, engine: Engine) -> None:
+        await opening.begin_books(engine)
+        await opening.agree(engine)
+        snapshot = await engine.marker.mark()
+        self.equity_start = snapshot.equity
+
+    async def _arm_dead_man(self, engine: Engine) -> None:
+        await engine.dead_man.refresh()
+
+    # the end
+
+    def arrange_end(self) -> None:
+        """Stop by itself where that was asked for: after a duration, or when a replay is over."""
+        options, simulator = self.given.options, self.simulator
+        if options.duration_s is not None:
+            self._after_real_seconds(float(options.duration_s))
+        if simulator is not None and options.candles is not None:
+            self.supervisor.start("end of candles", self._wait_for_candles(simulator))
+
+    def _after_real_seconds(self, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        timer = threading.Timer(
+            seconds,
+            loop.call_soon_threadsafe,
+            (self.supervisor.request_stop, "the duration is over"),
+        )
+        timer.daemon = True
+        timer.start()
+        self._stack.callback(timer.cancel)
+
+    async def _wait_for_candles(self, simulator: RunningSimulator) -> None:
+        """After the last candle the engine gets time to close its bar and to trade on it."""
+        await simulator.market_over()
+        await self.given.clock.sleep(AFTER_LAST_CANDLE_S)
+        self.supervisor.request_stop("the candles are over")
+        await asyncio.Event().wait()
+
+    # stop
+
+    async def stop(self) -> reporting.Report:
+        """Drain, compare the books with the venue's to the last digit, close; what the run did."""
+        engine = self.engine
+        assert engine is not None
+        await self._stage("drain", engine.drain(), timeout_s=15)
+        await self.supervisor.stop("cycles", "stops", "history", "reconcile")
+        snapshot = await engine.marker.mark()
+        differences = await self._stage(
+            "books", reporting.compare_books(engine, self._read_fills), timeout_s=120
+        )
+        await engine.dead_man.refresh()
+        await self.supervisor.stop()
+        engine.desk.recorder.publish(engine.desk.recorder.event(EventName.ENGINE_STOPPED))
+        return self._report(engine, snapshot, tuple(differences))
+
+    def _read_fills(self) -> Sequence[Fill]:
+        queries = open_queries(self.given.places.database)
+        try:
+            return queries.fills(limit=EVERYTHING)
+        finally:
+            queries.close()
+
+    def _report(
+        self, engine: Engine, snapshot: Snapshot, differences: tuple[Difference, ...]
+    ) -> reporting.Report:
+        queries = open_queries(self.given.places.database)
+        try:
+            fills = queries.fills(limit=EVERYTHING)
+            return reporting.Report(
+                pairs=reporting.pair_lines(fills),
+                bars=engine.feeder.bars_closed,
+                plans=len(queries.plans(limit=EVERYTHING)),
+                orders=len(queries.orders(limit=EVERYTHING)),
+                fills=len(fills),
+                fees=snapshot.fees,
+                realized=snapshot.realized,
+                unrealized=snapshot.unrealized,
+                equity_start=self.equity_start,
+                equity_end=snapshot.equity,
+                drawdown_max_pct=engine.marker.drawdown_max_pct,
+                digest=queries.digest(),
+                differences=differences,
+            )
+        finally:
+            queries.close()

@@ -1,0 +1,180 @@
+"""The venue: Kraken, a simulator by address, or a simulator in this process; then one adapter.
+
+Which of them it is is the only difference between environments, and it ends here: what comes out
+is addresses, keys and limits, and one adapter speaks to them.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from krakked.adapters.kraken.auth import Credentials
+from krakked.adapters.kraken.observers import Observer
+from krakked.adapters.kraken.rate_limit import Tier
+from krakked.adapters.kraken.rest import KrakenRest
+from krakked.adapters.kraken.transport import RestSettings, Transport
+from krakked.adapters.kraken.websocket import FeedSettings, KrakenFeed
+from krakked.domain.errors import BadInput
+from krakked.domain.ids import Asset, PairName
+from krakked.ports.clock import Clock
+from krakked.runtime.credentials import load_credentials
+from krakked.runtime.exit_codes import ExitCode
+from krakked.runtime.run_options import RunOptions
+from krakked.runtime.settings import Settings, VenueKind
+from krakked.sim.exchange.limits import Tier as SimulatorTier
+from krakked.simulator.faults import FaultKind
+from krakked.simulator.options import ApiKey, SimulatorOptions, default_key
+
+LONG_S: Final = 10.0**9
+"""For time-outs of idle connections, which a lock-step replay must not run into."""
+
+
+class Pace(msgspec.Struct, frozen=True, kw_only=True):
+    """How the time of a run passes."""
+
+    start_ns: int
+    speed: float | None
+    """Seconds of the run in a real one; None: as fast as possible, in lock step."""
+
+    @property
+    def factor(self) -> float:
+        """How much longer, in the run's own seconds, what the machine does may take."""
+        return 1.0 if self.speed is None else max(1.0, self.speed)
+
+
+class Addresses(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the venue answers, and with which keys."""
+
+    rest_url: str
+    ws_url: str
+    ws_auth_url: str
+    trade: Credentials
+    query: Credentials
+    tier: Tier
+
+
+def is_in_process(settings: Settings) -> bool:
+    """Whether the venue is a simulator that starts in this process."""
+    return settings.venue.kind is VenueKind.SIMULATOR and settings.venue.rest_url is None
+
+
+def simulator_options(
+    settings: Settings, options: RunOptions, *, state: Path | None, is_lock_step: bool
+) -> SimulatorOptions:
+    """The simulator of dev: on free ports, with a trade and a query key."""
+    chosen = settings.simulator
+    return SimulatorOptions(
+        admin="127.0.0.1:0",
+        market=chosen.market,
+        candles=options.candles,
+        from_s=options.start_s,
+        to_s=options.end_s,
+        pairs=tuple(PairName(pair) for pair in chosen.pairs),
+        speed=None if chosen.speed is None else float(chosen.speed),
+        seed=chosen.seed,
+        balances={Asset(asset): amount for asset, amount in chosen.balances.items()},
+        tier=SimulatorTier(chosen.tier.value),
+        query_key=default_key("simulator-query-key"),
+        state=state,
+        heartbeats=not is_lock_step,
+        faults=_faults(options.faults),
+        fault_seed=chosen.seed,
+    )
+
+
+def _faults(given: Mapping[str, Decimal]) -> dict[FaultKind, Decimal]:
+    return {FaultKind(name): chance for name, chance in given.items()}
+
+
+def addresses_of_simulator(
+    rest_url: str, ws_url: str, options: SimulatorOptions, settings: Settings
+) -> Addresses:
+    """Of the simulator in this process."""
+    query = options.query_key or options.trade_key
+    return Addresses(
+        rest_url=rest_url,
+        ws_url=ws_url,
+        ws_auth_url=ws_url,
+        trade=_credentials(options.trade_key),
+        query=_credentials(query),
+        tier=Tier(settings.simulator.tier.value),
+    )
+
+
+def _credentials(key: ApiKey) -> Credentials:
+    return Credentials(key.key, key.secret)
+
+
+def addresses_of_settings(settings: Settings, environ: Mapping[str, str]) -> Addresses:
+    """Of a venue that runs elsewhere.
+
+    Raises:
+        BadInput: an address or the keys are missing.
+    """
+    venue = settings.venue
+    if venue.rest_url is None or venue.ws_url is None:
+        raise BadInput("venue.rest_url and venue.ws_url: both are needed for a venue elsewhere")
+    keys = load_credentials(environ=environ, keys_dir=venue.keys_dir)
+    if keys is None:
+        raise BadInput(
+            "no API keys: set KRAKEN_API_KEY and KRAKEN_API_SECRET, or venue.keys_dir",
+            exit_code=ExitCode.KEYS,
+        )
+    return Addresses(
+        rest_url=venue.rest_url,
+        ws_url=venue.ws_url,
+        ws_auth_url=venue.ws_auth_url or venue.ws_url,
+        trade=Credentials(keys.trade.key, keys.trade.secret),
+        query=Credentials(keys.query.key, keys.query.secret),
+        tier=Tier(venue.tier.value),
+    )
+
+
+def open_rest(
+    addresses: Addresses, settings: Settings, clock: Clock, *, pace: Pace, observer: Observer
+) -> KrakenRest:
+    """The account side of the adapter."""
+    return KrakenRest(
+        Transport(
+            RestSettings(
+                url=addresses.rest_url,
+                timeout_s=settings.venue.timeout_seconds * pace.factor,
+                keepalive_s=LONG_S if pace.speed is None else 15.0 * pace.factor,
+                tier=addresses.tier,
+            ),
+            clock,
+            trade=addresses.trade,
+            query=addresses.query,
+            observer=observer,
+        )
+    )
+
+
+def open_feed(
+    addresses: Addresses,
+    settings: Settings,
+    rest: KrakenRest,
+    clock: Clock,
+    *,
+    pace: Pace,
+) -> KrakenFeed:
+    """The market side of the adapter."""
+    silence_s = settings.market_data.ws.heartbeat_seconds * pace.factor
+    return KrakenFeed(
+        FeedSettings(
+            public_url=addresses.ws_url,
+            private_url=addresses.ws_auth_url,
+            connect_timeout_s=10.0 * pace.factor,
+            subscribe_timeout_s=15.0 * pace.factor,
+            silence_s=0.0 if pace.speed is None else silence_s,
+        ),
+        rest,
+        clock,
+        random.Random(settings.simulator.seed),  # noqa: S311 - jitter, not a secret
+    )
