@@ -48,6 +48,7 @@ lint: setup ## check format, style, types, layers, dependencies, dead code, spel
 	$(BIN)/deptry libs services
 	$(BIN)/vulture
 	$(BIN)/codespell $$(git ls-files 2>/dev/null || echo .)
+	$(BIN)/python scripts/ratchets.py report
 	$(BIN)/python -m pytest -q tests/tidy
 
 fmt: setup ## format, and mend what can be mended
