@@ -63,7 +63,7 @@ class SimulatedTimeLoop(asyncio.SelectorEventLoop):
     """See the module."""
 
     def __init__(self, *, start_ns: int, speed: float | None) -> None:
-        self._start_ns = start_ns
+        self._start_ns = start_ns - start_ns % NS_PER_US
         self._lock_step = _LockStepSelector(speed)
         self._default_pool: concurrent.futures.Executor | None = None
         super().__init__(self._lock_step)

@@ -27,8 +27,8 @@ _FOR_EVER_S: Final = 253_402_300_799
 def opening_ns(options: SimulatorOptions, *, otherwise_ns: int) -> int:
     """The instant at which the simulated clock has to start.
 
-    Where a stored world stopped (in real time, not before now); else where a replay begins; else
-    ``otherwise_ns``.
+    Where a stored world stopped (in real time, not before now); else where the options begin, or
+    the candles of a replay; else ``otherwise_ns``.
 
     Raises:
         BadInput: no candles, or a file that cannot be read.
@@ -36,10 +36,10 @@ def opening_ns(options: SimulatorOptions, *, otherwise_ns: int) -> int:
     stored_ns = stored_now_ns(options.state)
     if stored_ns is not None:
         return max(stored_ns, otherwise_ns) if options.speed == 1 else stored_ns
-    if options.market != "replay":
-        return otherwise_ns
     if options.from_s is not None:
         return options.from_s * NS_PER_SECOND
+    if options.market != "replay":
+        return otherwise_ns
     return min(_first_s(file) for file in chosen_files(options)) * NS_PER_SECOND
 
 

@@ -54,7 +54,7 @@ class SimulatorOptions(msgspec.Struct, frozen=True, kw_only=True):
     candles: Path | None = None
     """Folder of candle files, for ``replay``."""
     from_s: int | None = None
-    """Start of a replay (default: the first candle there is)."""
+    """Start of simulated time (default: now; of a replay, the first candle there is)."""
     to_s: int | None = None
     """End of a replay, exclusive (default: after the last candle)."""
     pairs: tuple[PairName, ...] = ()

@@ -97,6 +97,10 @@ class Market(Protocol):
         """
         ...
 
+    def candles_between(self, pair: PairName, minutes: int, from_s: int, to_s: int) -> list[Candle]:
+        """All candles of a stretch, for export; both ends lie between two candles."""
+        ...
+
     def prints_before(self, pair: PairName, from_ns: int, before_ns: int) -> list[Print]:
         """The trades of ``[from_ns, before_ns)``, oldest first."""
         ...

@@ -95,6 +95,11 @@ class ReplayMarket:
         running = candles_from_prints(prints, lane.candle_s // 60)
         return list(fold([*whole, *running], minutes))[-count:]
 
+    def candles_between(self, pair: PairName, minutes: int, from_s: int, to_s: int) -> list[Candle]:
+        """All candles of a stretch, for export."""
+        count = -(-(to_s - from_s) // (minutes * 60))
+        return self.candles_before(pair, minutes, to_s * NS_PER_SECOND, count)
+
     def prints_before(self, pair: PairName, from_ns: int, before_ns: int) -> list[Print]:
         """The trades of ``[from_ns, before_ns)``, oldest first."""
         lane = self._lanes[pair]

@@ -74,6 +74,11 @@ class CalmMarket:
         candles = (lane.candle(start_s, minutes, before_ns) for start_s in starts)
         return [candle for candle in candles if candle is not None]
 
+    def candles_between(self, pair: PairName, minutes: int, from_s: int, to_s: int) -> list[Candle]:
+        """All candles of a stretch, for export."""
+        count = -(-(to_s - from_s) // (minutes * 60))
+        return self.candles_before(pair, minutes, to_s * NS_PER_SECOND, count)
+
     def prints_before(self, pair: PairName, from_ns: int, before_ns: int) -> list[Print]:
         """The trades of ``[from_ns, before_ns)``, oldest first."""
         lane = self._lanes[pair]

@@ -1,0 +1,316 @@
+"""``krakked simulator``: a venue to trade against that is nobody's but one's own."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import click
+
+from krakked.cli import options as shared
+from krakked.cli.output import print_json, print_table
+from krakked.domain.errors import BadInput
+from krakked.domain.times import DAY_S
+from krakked.runtime.exit_codes import ExitCode
+
+if TYPE_CHECKING:
+    from krakked.simulator import RunningSimulator, SimulatorOptions
+    from krakked.simulator.options import ApiKey
+
+T = TypeVar("T")
+MARKETS: Final = ("calm", "synthetic", "replay")
+TIERS: Final = ("starter", "intermediate", "pro", "none")
+INTERVALS: Final = ("1", "5", "15", "60", "240", "1440")
+
+
+@click.group(
+    invoke_without_command=True,
+    epilog=shared.ending(
+        ExitCode.DATABASE,
+        ExitCode.OCCUPIED,
+        ExitCode.CONFIGURATION,
+        example=(
+            "krakked simulator --market synthetic --speed 60 --balance USD=10000,XBT=1\n"
+            "krakked simulator --market replay --candles candles --from 2020-03-01 --speed 600\n"
+            "krakked simulator export-candles --pair XBTUSD --from 2024-01-01 --to 2024-03-31"
+            " --out candles"
+        ),
+    ),
+)
+@click.option(
+    "--listen",
+    default="127.0.0.1:8700",
+    show_default=True,
+    metavar="HOST:PORT",
+    help="REST and WebSocket v2. Port 0 takes a free one.",
+)
+@click.option(
+    "--listen-private",
+    metavar="HOST:PORT",
+    help="A port of its own for the private WebSocket; both are then as strict as the venue's.",
+)
+@click.option(
+    "--admin",
+    default="127.0.0.1:8701",
+    show_default=True,
+    metavar="HOST:PORT",
+    help="State, clock, prices, balances, faults. Loopback only.",
+)
+@click.option("--market", type=click.Choice(MARKETS), default="synthetic", show_default=True)
+@click.option(
+    "--candles",
+    type=click.Path(path_type=Path),
+    help="Folder of <PAIR>_<minutes>.csv[.gz] files, for --market replay.",
+)
+@click.option("--from", "start", metavar="DATE", help="First day of simulated time, UTC.")
+@click.option("--to", "end", metavar="DATE", help="Last day of a replay, UTC, inclusive.")
+@click.option(
+    "--speed",
+    default="1",
+    show_default=True,
+    metavar="N|max",
+    help="Simulated seconds in a real one. max leaves clients of other processes behind.",
+)
+@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True)
+@click.option("--pair", "pairs", multiple=True, help="List only this pair. May be repeated.")
+@click.option("--price", "prices", multiple=True, metavar="PAIR=PRICE", help="Starting price.")
+@click.option(
+    "--balance",
+    "balances",
+    multiple=True,
+    metavar="ASSET=AMOUNT,…",
+    help="What the account starts with.  [default: USD=10000]",
+)
+@click.option("--tier", type=click.Choice(TIERS), default="intermediate", show_default=True)
+@click.option("--api-key", help="Key that may do everything.  [default: one that is printed]")
+@click.option("--api-secret", help="Its secret, base64.")
+@click.option("--query-key", help="A second key, that may ask but not trade.")
+@click.option("--query-secret", help="Its secret, base64.")
+@click.option(
+    "--state",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="File that the account lives in; the next start goes on from it.",
+)
+@click.option(
+    "--heartbeats/--no-heartbeats",
+    default=None,
+    help="Of WebSockets, every second.  [default: unless the speed is max]",
+)
+@click.option(
+    "--fault",
+    "faults",
+    multiple=True,
+    metavar="KIND=PROBABILITY",
+    help="Things that go wrong on purpose: request-lost, answer-lost, 5xx, 5xx-after, ws-drop, "
+    "late-visibility.",
+)
+@shared.as_json
+@click.pass_context
+def command(context: click.Context, /, **flags: object) -> int:
+    """A Kraken look-alike: REST and WebSocket v2 over a market of its own.
+
+    Serves until Ctrl-C. At start it prints its addresses, its keys, and what to try.
+    """
+    if context.invoked_subcommand is not None:
+        return ExitCode.DONE
+    from krakked.simulator import __main__ as simulator
+
+    chosen = _options(flags)
+    announce = _announce_json if flags["as_json"] else _announce
+    return simulator.run(chosen, announce=announce, at_end=_say_over)
+
+
+@command.command(
+    "export-candles",
+    epilog=shared.ending(
+        ExitCode.OCCUPIED,
+        ExitCode.CONFIGURATION,
+        example="krakked simulator export-candles --pair XBTUSD --pair ETHUSD --from 2024-01-01"
+        " --to 2024-03-31 --out candles",
+    ),
+)
+@click.option("--pair", "pairs", multiple=True, help="May be repeated.  [default: all]")
+@click.option("--from", "start", required=True, metavar="DATE", help="First day, UTC.")
+@click.option("--to", "end", required=True, metavar="DATE", help="Last day, UTC, inclusive.")
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder."
+)
+@click.option(
+    "--interval",
+    type=click.Choice(INTERVALS),
+    default="60",
+    show_default=True,
+    help="Length of a candle in minutes.",
+)
+@click.option(
+    "--market", type=click.Choice(("calm", "synthetic")), default="synthetic", show_default=True
+)
+@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True)
+@click.option("--price", "prices", multiple=True, metavar="PAIR=PRICE", help="Base price.")
+@click.option("--gzip", "compressed", is_flag=True, help="Write .csv.gz.")
+@shared.as_json
+def export_candles(out: Path, interval: str, compressed: bool, **flags: object) -> int:
+    """Write an invented market as candle files that --market replay and data import read."""
+    from krakked.simulator.exporting import export
+    from krakked.simulator.options import check
+
+    chosen = _options(flags)
+    check(chosen)
+    written = list(export(chosen, minutes=int(interval), folder=out, compressed=compressed))
+    if flags["as_json"]:
+        print_json(written)
+    else:
+        rows = [(one.path, str(one.rows)) for one in written]
+        print_table(("file", "rows"), rows, nothing="nothing was written")
+    return ExitCode.DONE
+
+
+def _options(flags: Mapping[str, object]) -> SimulatorOptions:
+    """The flags that are there, as options; the others keep their defaults.
+
+    Raises:
+        BadInput: a flag that cannot be read, or a file of keys without its other half.
+    """
+    from krakked.simulator import SimulatorOptions
+
+    given: dict[str, object] = {
+        name: flags[name]
+        for name in ("listen", "listen_private", "admin", "market", "candles", "seed", "state")
+        if flags.get(name) is not None
+    }
+    given["pairs"] = _texts(flags, "pairs")
+    given["from_s"] = _day(flags, "start", "--from", days=0)
+    given["to_s"] = _day(flags, "end", "--to", days=1)
+    given["speed"] = speed = _speed(str(flags.get("speed", "1")))
+    beats = flags.get("heartbeats")
+    given["heartbeats"] = speed is not None if beats is None else beats
+    given["prices"] = _assignments(_texts(flags, "prices"), "--price")
+    if balances := _texts(flags, "balances"):
+        parts = [part for text in balances for part in text.split(",")]
+        given["balances"] = _assignments(parts, "--balance")
+    given |= _keys(flags) | _choices(flags)
+    return SimulatorOptions(**given)  # type: ignore[arg-type]  # each name has its type above
+
+
+def _choices(flags: Mapping[str, object]) -> dict[str, object]:
+    from krakked.sim.exchange.limits import Tier
+    from krakked.simulator.faults import FaultKind
+
+    chances = _assignments(_texts(flags, "faults"), "--fault")
+    kinds = {kind.value: kind for kind in FaultKind}
+    for name, chance in chances.items():
+        if name not in kinds or chance > 1:
+            raise _usage(f"--fault {name}={chance}: one of {', '.join(kinds)} and at most 1")
+    return {
+        "tier": Tier(flags.get("tier", "intermediate")),
+        "faults": {kinds[name]: chance for name, chance in chances.items()},
+    }
+
+
+def _keys(flags: Mapping[str, object]) -> dict[str, object]:
+    pairs = {
+        "trade_key": _key(flags, "api_key", "api_secret"),
+        "query_key": _key(flags, "query_key", "query_secret"),
+    }
+    return {name: key for name, key in pairs.items() if key is not None}
+
+
+def _key(flags: Mapping[str, object], key_flag: str, secret_flag: str) -> ApiKey | None:
+    from krakked.simulator.options import ApiKey, default_key
+
+    key, secret = flags.get(key_flag), flags.get(secret_flag)
+    if key is None and secret is None:
+        return None
+    if key is None:
+        raise _usage(f"--{secret_flag.replace('_', '-')} needs --{key_flag.replace('_', '-')}")
+    return default_key(str(key)) if secret is None else ApiKey(key=str(key), secret=str(secret))
+
+
+def _texts(flags: Mapping[str, object], name: str) -> tuple[str, ...]:
+    found = flags.get(name, ())
+    assert isinstance(found, tuple)
+    return found
+
+
+def _assignments(texts: Iterable[str], flag: str) -> dict[str, Decimal]:
+    return dict(_assignment(text.strip(), flag) for text in texts)
+
+
+def _assignment(text: str, flag: str) -> tuple[str, Decimal]:
+    name, _, amount = text.partition("=")
+    value = _or_none(Decimal, amount)
+    if value is None or not value.is_finite() or value < 0:
+        raise _usage(f"{flag} {text}: write NAME=NUMBER, as in USD=10000")
+    return name.strip(), value
+
+
+def _or_none(read: Callable[[str], T], text: str) -> T | None:
+    try:
+        return read(text)
+    except (ValueError, InvalidOperation):
+        return None
+
+
+def _speed(text: str) -> float | None:
+    if text == "max":
+        return None
+    speed = _or_none(float, text)
+    if speed is None or not 0 < speed <= 1_000_000:
+        raise _usage(f"--speed {text}: write a number above 0, or max")
+    return speed
+
+
+def _day(flags: Mapping[str, object], name: str, flag: str, *, days: int) -> int | None:
+    text = flags.get(name)
+    if text is None:
+        return None
+    day = _or_none(dt.date.fromisoformat, str(text))
+    if day is None:
+        raise _usage(f"{flag} {text}: not a date; write it as 2020-03-12")
+    return int(dt.datetime(day.year, day.month, day.day, tzinfo=dt.UTC).timestamp()) + days * DAY_S
+
+
+def _usage(text: str) -> BadInput:
+    return BadInput(text, exit_code=ExitCode.USAGE)
+
+
+def _announce(running: RunningSimulator) -> None:
+    options = running.options
+    speed = "max" if options.speed is None else f"{options.speed:g}"
+    click.echo(
+        f"simulator: {options.market} market, {len(running.pairs)} pairs, "
+        f"seed {options.seed}, speed {speed}"
+    )
+    for name, text in _addresses(running).items():
+        click.echo(f"  {name.ljust(14)}{text}")
+    click.echo("Try:")
+    click.echo(f"  curl '{running.rest_url}/0/public/Ticker?pair={running.pairs[0]}'")
+    if running.admin_url is not None:
+        click.echo(f"  curl {running.admin_url}/state")
+    click.echo("Ctrl-C stops it.")
+
+
+def _addresses(running: RunningSimulator) -> dict[str, str]:
+    rows = {"rest_url": running.rest_url, "ws_url": running.ws_url}
+    rows["ws_auth_url"] = running.ws_auth_url
+    if running.admin_url is not None:
+        rows["admin_url"] = running.admin_url
+    for role, key in (("trade", running.options.trade_key), ("query", running.options.query_key)):
+        if key is not None:
+            rows |= {f"{role}_key": key.key, f"{role}_secret": key.secret}
+    return rows
+
+
+def _announce_json(running: RunningSimulator) -> None:
+    import msgspec
+
+    options = running.options
+    row = {"market": options.market, "pairs": running.pairs, "seed": options.seed}
+    click.echo(msgspec.json.encode(row | _addresses(running)).decode())
+
+
+def _say_over(running: RunningSimulator) -> None:
+    click.echo(f"the market of {len(running.pairs)} pairs is over; still serving", err=True)

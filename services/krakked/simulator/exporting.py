@@ -1,0 +1,79 @@
+"""Writing a market that follows from its parameters as candle files, as ``replay`` reads them."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from krakked.domain.candles import to_line
+from krakked.domain.errors import BadInput
+from krakked.domain.ids import PairName
+from krakked.domain.times import DAY_S, NS_PER_SECOND
+from krakked.runtime.exit_codes import ExitCode
+from krakked.sim.market.candles import Candle, row_of
+from krakked.sim.market.model import Market
+from krakked.simulator.markets import build_market
+from krakked.simulator.options import SimulatorOptions
+
+INTERVALS: Final = (1, 5, 15, 60, 240, 1440)
+"""Lengths in minutes that a replay takes; each divides a day."""
+_PORTION_S: Final = 30 * DAY_S
+
+
+class Exported(msgspec.Struct, frozen=True, kw_only=True):
+    """One file that was written."""
+
+    path: str
+    pair: PairName
+    minutes: int
+    rows: int
+
+
+def export(
+    options: SimulatorOptions, *, minutes: int, folder: Path, compressed: bool = False
+) -> Iterator[Exported]:
+    """Write one file per pair with the candles of ``[from_s, to_s)``.
+
+    Raises:
+        BadInput: the folder cannot be written.
+    """
+    assert options.from_s is not None
+    assert options.to_s is not None
+    assert minutes in INTERVALS
+    market, pairs = build_market(options, options.from_s * NS_PER_SECOND)
+    for pair in pairs:
+        candles = _candles(market, pair, minutes, (options.from_s, options.to_s))
+        ending = ".csv.gz" if compressed else ".csv"
+        path = folder / f"{pair}_{minutes}{ending}"
+        rows = _write(path, candles)
+        yield Exported(path=str(path), pair=pair, minutes=minutes, rows=rows)
+
+
+def _candles(
+    market: Market, pair: PairName, minutes: int, span: tuple[int, int]
+) -> Iterator[Candle]:
+    from_s, to_s = span
+    for start_s in range(from_s, to_s, _PORTION_S):
+        end_s = min(start_s + _PORTION_S, to_s)
+        yield from market.candles_between(pair, minutes, start_s, end_s)
+
+
+def _write(path: Path, candles: Iterable[Candle]) -> int:
+    """Write beside, then rename: a file under its name is whole."""
+    part = path.with_name(path.name + ".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        rows = [to_line(row_of(candle)) + "\n" for candle in candles]
+        data = "".join(rows).encode()
+        part.write_bytes(gzip.compress(data, mtime=0) if path.suffix == ".gz" else data)
+        part.replace(path)
+    except OSError as error:
+        raise BadInput(
+            f"{path}: cannot be written: {error.strerror or error}; choose another --out",
+            exit_code=ExitCode.OCCUPIED,
+        ) from error
+    return len(rows)
