@@ -12,6 +12,9 @@ from krakked.runtime.settings import Mode, Settings
 from krakked.runtime.settings.models import Universe
 from krakked.trading.rules import ExecutionRules
 
+NEVER_S = 10.0**9
+"""A replay reconciles at each bar, when the engine asks for it."""
+
 
 def venue_name(settings: Settings) -> str:
     """What the ledger calls the venue."""
@@ -45,8 +48,11 @@ def rules_of(settings: Settings, *, replay_bar_s: int | None, speed: float) -> E
             machine need stays real time, so it takes that many more of the clock's seconds.
     """
     execution = settings.execution
+    reconcile_s = settings.scheduler.portfolio_sync_sec * speed
     timeout_s = execution.dead_man_switch_seconds
     refresh_s = execution.dead_man_refresh_seconds
+    if replay_bar_s is not None:
+        reconcile_s = NEVER_S
     if timeout_s is not None and replay_bar_s is not None:
         timeout_s, refresh_s = 2 * replay_bar_s, float(replay_bar_s)
     elif timeout_s is not None:
@@ -63,7 +69,7 @@ def rules_of(settings: Settings, *, replay_bar_s: int | None, speed: float) -> E
         max_retries=execution.max_retries,
         retry_backoff_s=execution.retry_backoff_seconds,
         retry_backoff_factor=execution.retry_backoff_factor,
-        reconcile_interval_s=settings.scheduler.portfolio_sync_sec * speed,
+        reconcile_interval_s=reconcile_s,
         dead_man_timeout_s=timeout_s,
         dead_man_refresh_s=refresh_s,
         cancel_on_shutdown=execution.on_shutdown == "cancel",

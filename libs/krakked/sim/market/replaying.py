@@ -53,7 +53,8 @@ class ReplayMarket:
             name: _Lane(index, pairs[name], candles[name], end_ns)
             for index, name in enumerate(sorted(candles))
         }
-        if not any(lane.seek(start_ns) for lane in self._lanes.values()):
+        found = [lane.seek(start_ns) for lane in self._lanes.values()]
+        if not any(found):
             raise BadInput(
                 f"no candles between {to_minute(start_ns)} and {to_minute(end_ns)};"
                 " choose a range that the files cover"
