@@ -86,9 +86,11 @@ class ParquetBarStore:
     def close(self) -> None:
         """Compact and let go."""
         if self._lock is not None:
-            self.compact()
-            self._lock.release()
-            self._lock = None
+            try:
+                self.compact()
+            finally:
+                self._lock.release()
+                self._lock = None
 
     def _of(self, pair: PairName, timeframe: Timeframe) -> Series:
         series = self._series.get((pair, timeframe))

@@ -47,7 +47,9 @@ class Series:
         if not fresh:
             return 0
         self._prepare_tail(tick_size)
+        self._is_mended = False  # so it stays if the disk fails in the middle
         segments.append(self._tail, tick_size, fresh)
+        self._is_mended = True
         self._tail_tick = tick_size
         self._tail_count += len(fresh)
         window.add(block_of(tick_size, fresh))

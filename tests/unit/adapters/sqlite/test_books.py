@@ -17,16 +17,25 @@ from krakked.adapters.sqlite.maintenance import check_ledger
 Raw = Callable[..., list[Any]]
 
 
-@pytest.mark.parametrize("table", ["fills", "cash_flows", "opening_lots", "postings"])
+@pytest.mark.parametrize(
+    ("table", "change"),
+    [
+        ("fills", "UPDATE fills SET price = '1'"),
+        ("fills", "DELETE FROM fills"),
+        ("cash_flows", "UPDATE cash_flows SET amount = '1'"),
+        ("cash_flows", "DELETE FROM cash_flows"),
+        ("opening_lots", "UPDATE opening_lots SET quantity = '1'"),
+        ("opening_lots", "DELETE FROM opening_lots"),
+        ("postings", "UPDATE postings SET amount = '1'"),
+        ("postings", "DELETE FROM postings"),
+    ],
+)
 def test_books_refuse_to_be_changed_even_by_hand(
-    filled: SqliteLedger, raw: Raw, table: str
+    filled: SqliteLedger, path: Path, raw: Raw, table: str, change: str
 ) -> None:
-    content = "SELECT * FROM " + table
-    before = raw(content)
-    for change in ("UPDATE " + table + " SET sequence = sequence + 9", "DELETE FROM " + table):
-        with pytest.raises(sqlite3.IntegrityError, match=f"{table} are append-only"):
-            raw(change)
-    assert raw(content) == before != []
+    with pytest.raises(sqlite3.IntegrityError, match=f"{table} are append-only"):
+        raw(change)
+    assert check_ledger(path) == []
 
 
 def test_plans_refuse_to_be_changed(filled: SqliteLedger, raw: Raw) -> None:
@@ -134,9 +143,11 @@ def test_order_without_its_plan_is_found(filled: SqliteLedger, path: Path, raw: 
 
 
 def test_totals_stay_exact_over_many_bookings(filled: SqliteLedger, records: Any) -> None:
-    for number in range(100, 400):
-        one = records.flow(number, amount=Decimal("0.1"), value_base=Decimal("0.1"))
-        filled.run(lambda t, one=one: t.insert_cash_flow(one))
+    some = [
+        records.flow(number, amount=Decimal("0.1"), value_base=Decimal("0.1"))
+        for number in range(100, 400)
+    ]
+    filled.run(lambda t: [t.insert_cash_flow(one) for one in some])
     books = filled.run(lambda t: t.books())
     assert books.totals["USD"] == Decimal("9288.074")
     assert books.net_flows == Decimal(55030)
