@@ -192,8 +192,6 @@ def _mode(settings: Settings) -> Iterator[Problem]:
             "environment live knows dry_run and live only",
             "start with --env paper, or set it to dry_run",
         )
-    if mode is Mode.LIVE and settings.venue.kind is not VenueKind.KRAKEN:
-        yield _problem("venue.kind", "mode live trades at Kraken only", "set it to kraken")
     if (
         mode is Mode.PAPER
         and settings.venue.kind is VenueKind.KRAKEN
@@ -208,8 +206,10 @@ def _mode(settings: Settings) -> Iterator[Problem]:
 
 def _live(settings: Settings) -> Iterator[Problem]:
     execution, account = settings.execution, settings.account
-    if execution.mode is not Mode.LIVE:
+    if execution.mode is not Mode.LIVE or settings.environment is not Environment.LIVE:
         return
+    if settings.venue.kind is not VenueKind.KRAKEN:
+        yield _problem("venue.kind", "mode live trades at Kraken only", "set it to kraken")
     if not execution.allow_live_trading:
         yield _problem(
             "execution.allow_live_trading", "mode live needs it", "set it to true, or use dry_run"

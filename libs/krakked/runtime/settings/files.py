@@ -37,18 +37,14 @@ def read_file(path: Path) -> list[Given]:
         BadInput: not readable, not YAML, or not a mapping; named by file and line.
     """
     text = _read_text(path)
-    loader = yaml.SafeLoader(text)
     try:
+        loader = yaml.SafeLoader(text)
         node = loader.get_single_node()
-        if node is None:
-            return []
-        return list(_values(loader, str(path), node, ()))
+        return [] if node is None else list(_values(loader, str(path), node, ()))
     except yaml.MarkedYAMLError as error:
         raise BadInput(_yaml_problem(str(path), error)) from error
     except yaml.YAMLError as error:
-        raise BadInput(f"{path}: not YAML: {str(error).splitlines()[0]}") from error
-    finally:
-        loader.dispose()
+        raise BadInput(f"{path}: not YAML: {str(error).splitlines()[0]}; mend it") from error
 
 
 def parse_text(text: str) -> object:
@@ -93,21 +89,26 @@ def _values(
             raise BadInput(f"{source}: a configuration is made of `name: value` lines")
         yield Given(above, _plain(loader, node), source)
         return
-    seen: dict[str, int] = {}
+    _refuse_twins(file_name, node, above)
     loader.flatten_mapping(node)
     if not node.value and above:
         yield Given(above, {}, f"{file_name}:{node.start_mark.line + 1}")
-    for key_node, value_node in node.value:
-        name = _name(file_name, key_node)
-        path = (*above, name)
-        line = key_node.start_mark.line + 1
+    # What is merged in stands before what is written out, which wins.
+    last = {_name(file_name, key): value for key, value in node.value}
+    for name, value_node in last.items():
+        yield from _values(loader, file_name, value_node, (*above, name))
+
+
+def _refuse_twins(file_name: str, node: yaml.MappingNode, above: SettingPath) -> None:
+    seen: dict[str, int] = {}
+    for key_node, _ in node.value:
+        name, line = _name(file_name, key_node), key_node.start_mark.line + 1
         if name in seen:
             raise BadInput(
-                f"{file_name}:{line}: {dotted(path)} stands twice (first in line {seen[name]}); "
-                "remove one"
+                f"{file_name}:{line}: {dotted((*above, name))} stands twice (first in line "
+                f"{seen[name]}); remove one"
             )
         seen[name] = line
-        yield from _values(loader, file_name, value_node, path)
 
 
 def _name(file_name: str, node: yaml.Node) -> str:

@@ -61,7 +61,13 @@ def refuse(problems: Sequence[Problem]) -> None:
 
 def from_validation(error: ValidationError, sources: Mapping[SettingPath, str]) -> list[Problem]:
     """One problem for each thing that a model refused, in the order of the sources."""
-    return [_from_details(details, sources) for details in error.errors(include_url=False)]
+    found = [_from_details(details, sources) for details in error.errors(include_url=False)]
+    return sorted(found, key=_place)
+
+
+def _place(problem: Problem) -> tuple[str, int]:
+    file_name, _, line = problem.source.rpartition(":")
+    return (file_name, int(line)) if line.isdigit() else (problem.source, 0)
 
 
 def _from_details(details: ErrorDetails, sources: Mapping[SettingPath, str]) -> Problem:

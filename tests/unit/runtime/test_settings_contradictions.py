@@ -1,0 +1,268 @@
+"""What several settings may not say together; each rule once broken and once kept."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from krakked.runtime.settings import Environment
+from krakked.runtime.settings.contradictions import RULES
+
+DEV, PAPER, LIVE = Environment.DEV, Environment.PAPER, Environment.LIVE
+
+READY = """
+account: {name: main, confirm_name: main}
+execution: {mode: live, allow_live_trading: true}
+"""
+
+
+def without_source(line: str) -> str:
+    """The line without the place where its setting was written."""
+    line = re.sub(r"^KRAKKED_\w+: ", "", line)
+    return re.sub(r" \(default[ a-z]*\):", ":", line)
+
+
+@pytest.mark.parametrize(
+    ("environment", "given", "line"),
+    [
+        (
+            DEV,
+            {"execution.mode": "live"},
+            "execution.mode: live is not possible in environment dev; start with --env live, or "
+            "set it to paper or dry_run",
+        ),
+        (
+            PAPER,
+            {"execution.mode": "live"},
+            "execution.mode: live is not possible in environment paper; start with --env live, "
+            "or set it to paper or dry_run",
+        ),
+        (
+            LIVE,
+            {"account.name": "main", "execution.mode": "paper", "execution.validate_only": "true"},
+            "execution.mode: environment live knows dry_run and live only; start with --env "
+            "paper, or set it to dry_run",
+        ),
+        (
+            PAPER,
+            {"venue.kind": "kraken"},
+            "venue.kind: paper orders would be placed at Kraken; set it to simulator, or "
+            "execution.validate_only to true",
+        ),
+        (
+            DEV,
+            {"venue.rest_url": "http://localhost:1"},
+            "venue.ws_url: is missing; give all three addresses of the venue",
+        ),
+        (
+            PAPER,
+            {"venue.rest_url": "null", "venue.ws_url": "null", "venue.ws_auth_url": "null"},
+            "venue.rest_url: is missing; give all three addresses of the venue",
+        ),
+        (
+            LIVE,
+            {"account.name": "main", "venue.admin_url": "http://localhost:1"},
+            "venue.admin_url: Kraken has no admin API; remove it",
+        ),
+        (
+            DEV,
+            {"risk.max_risk_per_trade_pct": "11"},
+            "risk.max_risk_per_trade_pct: 11 % on one trade is more than all trades together may "
+            "risk (risk.max_portfolio_risk_pct 10 %); lower the one or raise the other",
+        ),
+        (
+            DEV,
+            {"risk.max_per_strategy_pct": "{trnd: 3}"},
+            "risk.max_per_strategy_pct.trnd: there is no strategy of that id; the nearest known "
+            "one is trend",
+        ),
+        (
+            DEV,
+            {"risk.max_per_strategy_pct": "{trend: 3}", "strategies.trend.budget": "4"},
+            "strategies.trend.budget: 4 % is more than risk.max_per_strategy_pct.trend allows "
+            "(3 %); lower the one or raise the other",
+        ),
+        (
+            DEV,
+            {"execution.dead_man_refresh_seconds": "16"},
+            "execution.dead_man_refresh_seconds: 16 s is more than a quarter of "
+            "execution.dead_man_switch_seconds (60 s); set it to 15 or less",
+        ),
+        (
+            DEV,
+            {"execution.deadline_seconds": "10", "execution.order_ttl_seconds": "10"},
+            "execution.deadline_seconds: 10 s is not below execution.order_ttl_seconds (10 s): "
+            "orders would end before they arrive; lower the one or raise the other",
+        ),
+        (
+            DEV,
+            {"venue.timeout_seconds": "2"},
+            "venue.timeout_seconds: 2 s ends before execution.deadline_seconds (3 s): orders "
+            "would be given up while they may arrive; raise the one or lower the other",
+        ),
+        (
+            DEV,
+            {"execution.time_in_force": "GTD", "execution.order_ttl_seconds": "null"},
+            "execution.time_in_force: GTD needs an end, and execution.order_ttl_seconds is null; "
+            "set execution.order_ttl_seconds, or use GTC",
+        ),
+        (
+            DEV,
+            {"execution.time_in_force": "IOC", "execution.post_only": "true"},
+            "execution.post_only: an order that only makes cannot be IOC, which only takes; set "
+            "it to false, or execution.time_in_force to GTC",
+        ),
+        (
+            DEV,
+            {"execution.max_retries": "10"},
+            "execution.max_retries: the last of 10 retries would wait 1024 s, more than 300 s; "
+            "lower it, or execution.retry_backoff_factor",
+        ),
+        (
+            DEV,
+            {"market_data.ws.heartbeat_seconds": "60"},
+            "market_data.ws.heartbeat_seconds: 60 s is not below "
+            "market_data.ws.stale_tolerance_seconds (60 s): a dead connection would look fresh; "
+            "lower the one or raise the other",
+        ),
+        (
+            DEV,
+            {"universe.include_pairs": "[XBTUSD]", "universe.exclude_pairs": "[XBTUSD]"},
+            "universe.exclude_pairs: XBTUSD is in include_pairs too; remove it from one",
+        ),
+        (
+            DEV,
+            {"universe.include_pairs": "[XBTUSD]", "strategies.trend.pairs": "[ETHUSD]"},
+            "strategies.trend.pairs: ETHUSD is not in universe.include_pairs; add it there or "
+            "remove it here",
+        ),
+        (
+            DEV,
+            {"strategies.trend.timeframes": "[1d]"},
+            "strategies.trend.timeframes: 1d is not in market_data.timeframes; add it there or "
+            "remove it here",
+        ),
+        (
+            DEV,
+            {"ui.auth.enabled": "true"},
+            "ui.auth.token: is missing while ui.auth.enabled; set KRAKKED_UI__AUTH__TOKEN",
+        ),
+    ],
+)
+def test_contradiction_is_refused_with_its_remedy(
+    configuration: Any, environment: Environment, given: dict[str, str], line: str
+) -> None:
+    for name, value in given.items():
+        configuration.environ["KRAKKED_" + name.upper().replace(".", "__")] = value
+    assert [without_source(said) for said in configuration.refusal(environment)] == [line]
+
+
+@pytest.mark.parametrize(
+    ("broken", "line"),
+    [
+        (
+            {"execution.allow_live_trading": "false"},
+            "execution.allow_live_trading: mode live needs it; set it to true, or use dry_run",
+        ),
+        (
+            {"execution.validate_only": "true"},
+            "execution.validate_only: mode live places orders for money; set it to false",
+        ),
+        (
+            {"execution.dead_man_switch_seconds": "null"},
+            "execution.dead_man_switch_seconds: live does not run without the dead-man switch; "
+            "set it to 60",
+        ),
+        (
+            {"account.confirm_name": "other"},
+            "account.confirm_name: the account's name (main) is not confirmed; type it once "
+            "more: main",
+        ),
+        (
+            {"account.confirm_name": "null"},
+            "account.confirm_name: the account's name (main) is not confirmed; type it once "
+            "more: main",
+        ),
+        (
+            {"venue.kind": "simulator"},
+            "venue.kind: mode live trades at Kraken only; set it to kraken",
+        ),
+        (
+            {"account.name": "default", "account.confirm_name": "default"},
+            "account.name: live needs a name for its account; give it one",
+        ),
+    ],
+)
+def test_live_is_refused_while_one_of_its_locks_is_closed(
+    configuration: Any, broken: dict[str, str], line: str
+) -> None:
+    configuration.write(READY)
+    configuration.flags.update(broken)
+    configuration.flags = {
+        name: None if value == "null" else value for name, value in configuration.flags.items()
+    }
+    assert configuration.refusal(LIVE) == [f"command line: {line}"]
+
+
+def test_live_on_its_defaults_plans_without_orders(configuration: Any) -> None:
+    configuration.write("account: {name: main}")
+    assert configuration.load(LIVE).settings.execution.mode.value == "dry_run"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"venue.kind": "kraken", "execution.validate_only": "true"},
+        {"execution.dead_man_switch_seconds": "null"},
+        {"execution.dead_man_switch_seconds": "64", "execution.dead_man_refresh_seconds": "16"},
+        {"execution.order_ttl_seconds": "null", "execution.deadline_seconds": "10"},
+        {"execution.max_retries": "0", "execution.retry_backoff_seconds": "1000"},
+        {"execution.max_retries": "8"},
+        {"risk.max_per_strategy_pct": "{trend: 5}", "strategies.trend.budget": "5"},
+        {"market_data.timeframes": "[1h, 1d]", "strategies.trend.timeframes": "[1h, 1d]"},
+        {"ui.auth.enabled": "true", "ui.auth.token": "abc"},
+        {"universe.include_pairs": "[XBTUSD]", "strategies.trend.pairs": "[XBTUSD]"},
+    ],
+)
+def test_what_goes_together_is_not_refused(configuration: Any, given: dict[str, str]) -> None:
+    for name, value in given.items():
+        configuration.environ["KRAKKED_" + name.upper().replace(".", "__")] = value
+    configuration.load(PAPER)
+
+
+def test_unknown_type_of_strategy_names_the_nearest(configuration: Any) -> None:
+    configuration.write("strategies:\n  mine:\n    type: trend_folowing\n")
+    assert configuration.refusal() == [
+        "config.yaml:3: strategies.mine.type: there is no type 'trend_folowing'; did you mean "
+        "'trend_following'?"
+    ]
+
+
+def test_unknown_parameter_of_a_strategy_is_refused_with_its_line(configuration: Any) -> None:
+    configuration.write("strategies:\n  trend:\n    params:\n      fast_bar: 3\n")
+    (said,) = configuration.refusal()
+    assert said.startswith("config.yaml:4: strategies.trend.params: there is no parameter")
+    assert said.endswith("did you mean 'fast_bars'?")
+
+
+def test_parameter_out_of_bounds_is_refused(configuration: Any) -> None:
+    configuration.write("strategies:\n  trend:\n    params:\n      fast_bars: 0\n")
+    (said,) = configuration.refusal()
+    assert said.startswith("config.yaml:4: strategies.trend.params")
+
+
+def test_contradictions_are_all_told_at_once_each_at_its_line(configuration: Any) -> None:
+    configuration.write(
+        "risk:\n  max_risk_per_trade_pct: 50\nexecution:\n  dead_man_refresh_seconds: 50\n"
+    )
+    assert [line.split(": ")[0] for line in configuration.refusal()] == [
+        "config.yaml:2",
+        "config.yaml:4",
+    ]
+
+
+def test_every_rule_is_silent_on_the_defaults(configuration: Any) -> None:
+    settings = configuration.load().settings
+    assert [list(rule(settings)) for rule in RULES] == [[]] * len(RULES)

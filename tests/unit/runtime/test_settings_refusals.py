@@ -1,0 +1,343 @@
+"""Whatever cannot be used is refused in one line: where, what, how to mend it."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import pytest
+
+from krakked.domain.errors import BadInput
+from krakked.runtime.settings import Environment
+from krakked.runtime.settings.files import read_file
+from krakked.runtime.settings.problems import Problem, refuse
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (
+            "execution:\n  mod: paper\n",
+            "config.yaml:2: execution.mod: unknown setting; the nearest known one is "
+            "execution.mode",
+        ),
+        (
+            "excution:\n  mode: paper\n",
+            "config.yaml:2: excution.mode: unknown setting; the nearest known one is "
+            "execution.mode",
+        ),
+        (
+            "max_open_positions: 3\n",
+            "config.yaml:1: max_open_positions: unknown setting; the nearest known one is "
+            "risk.max_open_positions",
+        ),
+        (
+            "strategies:\n  trend:\n    tipe: x\n",
+            "config.yaml:3: strategies.trend.tipe: unknown setting; the nearest known one is "
+            "strategies.trend.type",
+        ),
+        (
+            "qqqqqq: 1\n",
+            "config.yaml:1: qqqqqq: unknown setting; `krakked config schema` lists all that are "
+            "known",
+        ),
+        (
+            "risk:\n  day_boundary:\n    hour: 3\n",
+            "config.yaml:3: risk.day_boundary.hour: unknown setting; the nearest known one is "
+            "risk.day_boundary",
+        ),
+    ],
+)
+def test_unknown_name_is_refused_with_the_nearest_known_one(
+    configuration: Any, text: str, line: str
+) -> None:
+    assert configuration.write(text).refusal() == [line]
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (
+            "execution:\n\n  max_retries: three\n",
+            "config.yaml:3: execution.max_retries: 'three' is wrong; expected a whole number",
+        ),
+        (
+            "execution:\n  max_retries: 2.5\n",
+            "config.yaml:2: execution.max_retries: 2.5 is wrong; expected a whole number",
+        ),
+        (
+            "execution:\n  max_retries: -1\n",
+            "config.yaml:2: execution.max_retries: -1 is wrong; expected at least 0",
+        ),
+        (
+            "execution:\n  retry_backoff_factor: 0.5\n",
+            "config.yaml:2: execution.retry_backoff_factor: 0.5 is wrong; expected at least 1",
+        ),
+        (
+            "execution:\n  deadline_seconds: 1\n",
+            "config.yaml:2: execution.deadline_seconds: 1 is wrong; expected at least 2",
+        ),
+        (
+            "execution:\n  mode: papr\n",
+            "config.yaml:2: execution.mode: 'papr' is wrong; expected one of `dry_run`, `paper`, "
+            "`live`",
+        ),
+        (
+            "execution:\n  post_only: maybe\n",
+            "config.yaml:2: execution.post_only: 'maybe' is wrong; expected true or false",
+        ),
+        (
+            "risk:\n  max_per_asset_pct: 200\n",
+            "config.yaml:2: risk.max_per_asset_pct: 200 is wrong; expected at most 100",
+        ),
+        (
+            "risk:\n  max_per_asset_pct: .nan\n",
+            "config.yaml:2: risk.max_per_asset_pct: '.nan' is wrong; expected a number",
+        ),
+        (
+            "risk: 3\n",
+            "config.yaml:1: risk: 3 is wrong; expected a section: `name: value` lines below it",
+        ),
+        (
+            "risk: [1]\n",
+            "config.yaml:1: risk: [1] is wrong; expected a section: `name: value` lines below it",
+        ),
+        (
+            "risk:\n  day_boundary: '24:00'\n",
+            "config.yaml:2: risk.day_boundary: '24:00' is wrong; expected a time of day in "
+            "quotes, `00:00`",
+        ),
+        (
+            "universe:\n  include_pairs: XBTUSD\n",
+            "config.yaml:2: universe.include_pairs: 'XBTUSD' is wrong; expected a list of the "
+            "altname of a pair, like `XBTUSD`",
+        ),
+        (
+            "universe:\n  include_pairs: [XBTUSD, BTC/USD]\n",
+            "config.yaml:2: universe.include_pairs.1: 'BTC/USD' is wrong; expected a list of the "
+            "altname of a pair, like `XBTUSD`",
+        ),
+        (
+            "market_data:\n  timeframes: [1h, 2h]\n",
+            "config.yaml:2: market_data.timeframes.1: '2h' is wrong; expected a list of one of "
+            "`1m`, `5m`, `15m`, `1h`, `4h`, `1d`",
+        ),
+        (
+            "venue:\n  rest_url: api.kraken.com\n",
+            "config.yaml:2: venue.rest_url: 'api.kraken.com' is wrong; expected an address "
+            "`http://…` or `https://…` or `null`",
+        ),
+        (
+            "simulator:\n  speed: fast\n",
+            "config.yaml:2: simulator.speed: 'fast' is wrong; expected a number or `max`",
+        ),
+        (
+            "simulator:\n  balances:\n    X: 1\n",
+            "config.yaml:3: simulator.balances.X: 'X' is wrong; expected the code of an asset, "
+            "like `XBT`",
+        ),
+        (
+            "strategies:\n  Trend:\n    type: trend_following\n",
+            "config.yaml:3: strategies.Trend: 'Trend' is wrong; expected a name of small letters, "
+            "digits, `_` and `-`",
+        ),
+        (
+            "strategies:\n  mine:\n    enabled: true\n",
+            "config.yaml:3: strategies.mine.type: is missing; add it",
+        ),
+        (
+            "region:\n  profile: EU\n",
+            "config.yaml:2: region.profile: 'EU' is wrong; expected one of `US_CA`",
+        ),
+    ],
+)
+def test_wrong_type_is_refused_with_file_line_and_what_is_expected(
+    configuration: Any, text: str, line: str
+) -> None:
+    assert configuration.write(text).refusal() == [line]
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("execution:\n  mode: [paper\n", "config.yaml:3: not YAML: "),
+        ("execution:\n\tmode: paper\n", "config.yaml:2: not YAML: "),
+        ("a: 'b\n", "config.yaml:2: not YAML: "),
+        ("a: *b\n", "config.yaml:1: not YAML: "),
+        ("risk: {}\n---\nrisk: {}\n", "config.yaml:2: not YAML: "),
+        ("- a\n", "config.yaml:1: a configuration is made of `name: value` lines"),
+        ("text\n", "config.yaml:1: a configuration is made of `name: value` lines"),
+        ("[a]: b\n", "config.yaml:1: a name must be plain text"),
+        (
+            "risk:\n  max_open_positions: 1\n  max_open_positions: 2\n",
+            "config.yaml:3: risk.max_open_positions stands twice (first in line 2); remove one",
+        ),
+        ("a\x07: b\n", "config.yaml: not YAML: "),
+    ],
+)
+def test_text_that_is_no_configuration_is_refused_with_its_line(
+    configuration: Any, text: str, line: str
+) -> None:
+    (said,) = configuration.write(text).refusal()
+    assert said.startswith(line)
+
+
+def test_code_in_a_file_is_refused_and_not_run(configuration: Any) -> None:
+    configuration.write("risk:\n  day_boundary: !!python/object/apply:os.getcwd []\n")
+    (said,) = configuration.refusal()
+    assert said.startswith("config.yaml:2: ")
+
+
+def test_file_that_is_not_utf8_is_refused(configuration: Any) -> None:
+    (configuration.folder / "config.yaml").write_bytes(b"risk: \xff\n")
+    assert configuration.refusal() == ["config.yaml: not UTF-8 text (byte 6); save it as UTF-8"]
+
+
+def test_file_of_absurd_size_is_refused_unread(configuration: Any) -> None:
+    configuration.write("#" * 1_000_001)
+    (said,) = configuration.refusal()
+    assert "larger than a megabyte" in said
+
+
+def test_file_that_is_a_folder_is_refused(configuration: Any) -> None:
+    (configuration.folder / "config.yaml").mkdir()
+    (said,) = configuration.refusal()
+    assert said.startswith("config.yaml: cannot be read: ")
+
+
+@pytest.mark.skipif(os.getuid() == 0, reason="root reads every file")
+def test_file_without_permission_is_refused(configuration: Any) -> None:
+    configuration.write("risk: {}")
+    (configuration.folder / "config.yaml").chmod(0)
+    (said,) = configuration.refusal()
+    assert "mend its permissions" in said
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "line"),
+    [
+        (
+            "KRAKKED_EXECUTION__MOD",
+            "x",
+            "KRAKKED_EXECUTION__MOD: unknown variable; the nearest known one is "
+            "KRAKKED_EXECUTION__MODE",
+        ),
+        (
+            "KRAKKED_EXECUTION_MODE",
+            "x",
+            "KRAKKED_EXECUTION_MODE: unknown variable; the nearest known one is "
+            "KRAKKED_EXECUTION__MODE",
+        ),
+        (
+            "KRAKKED_ENVIRONMEN",
+            "x",
+            "KRAKKED_ENVIRONMEN: unknown variable; the nearest known one is KRAKKED_ENVIRONMENT",
+        ),
+        (
+            "KRAKKED_API_SERVICE_HOST",
+            "10.0.0.1",
+            "KRAKKED_API_SERVICE_HOST: unknown variable; Kubernetes sets it for a service; set "
+            "`enableServiceLinks: false` on the pod",
+        ),
+        (
+            "KRAKKED_RISK",
+            "x",
+            "KRAKKED_RISK: unknown variable; the nearest known one is KRAKKED_RISK",
+        ),
+        (
+            "KRAKKED_EXECUTION__MAX_RETRIES",
+            "three",
+            "KRAKKED_EXECUTION__MAX_RETRIES: execution.max_retries: 'three' is wrong; expected a "
+            "whole number",
+        ),
+        (
+            "KRAKKED_UNIVERSE__INCLUDE_PAIRS",
+            "[XBTUSD",
+            "KRAKKED_UNIVERSE__INCLUDE_PAIRS: '[XBTUSD' is neither a list nor a mapping; mend "
+            "the variable",
+        ),
+    ],
+)
+def test_bad_variable_is_refused_by_its_name(
+    configuration: Any, name: str, text: str, line: str
+) -> None:
+    configuration.environ[name] = text
+    if name == "KRAKKED_RISK":
+        # A section is no value; what is nearest to it is any of its settings.
+        assert configuration.refusal()[0].startswith("KRAKKED_RISK: unknown variable; ")
+    else:
+        assert configuration.refusal() == [line]
+
+
+def test_wrong_secret_is_not_repeated_in_the_refusal(configuration: Any) -> None:
+    configuration.write("ui:\n  auth:\n    token: [geheim]\n")
+    (said,) = configuration.refusal()
+    assert "geheim" not in said
+    assert said.startswith("config.yaml:3: ui.auth.token: (secret) is wrong; expected ")
+
+
+def test_long_wrong_value_is_cut(configuration: Any) -> None:
+    configuration.write(f"execution:\n  mode: {'x' * 500}\n")
+    (said,) = configuration.refusal()
+    assert len(said) < 200
+    assert "…" in said
+
+
+def test_flag_that_is_wrong_is_named_as_such(configuration: Any) -> None:
+    configuration.flags["execution.max_retries"] = "x"
+    assert configuration.refusal() == [
+        "command line: execution.max_retries: 'x' is wrong; expected a whole number"
+    ]
+    configuration.flags.clear()
+    configuration.flags["execution.modus"] = "x"
+    assert configuration.refusal() == [
+        "command line: execution.modus: unknown setting; the nearest known one is execution.mode"
+    ]
+
+
+def test_file_of_another_environment_is_refused(configuration: Any) -> None:
+    configuration.write("environment: live\n")
+    assert configuration.refusal() == [
+        "config.yaml:1: environment: is 'live', but 'dev' is being started; remove the line, or "
+        "give that --env"
+    ]
+
+
+def test_file_that_names_its_own_environment_is_fine(configuration: Any) -> None:
+    configuration.write("environment: paper\n", "config.paper.yaml")
+    assert configuration.load(Environment.PAPER).settings.environment is Environment.PAPER
+
+
+def test_all_problems_are_told_at_once(configuration: Any) -> None:
+    configuration.write("execution:\n  max_retries: x\n  post_only: 3\nrisk: 1\n")
+    assert [line.split(":")[1] for line in configuration.refusal()] == ["2", "3", "4"]
+
+
+def test_problems_beyond_ten_are_counted() -> None:
+    problems = [Problem(("a",), "is wrong", "mend it", source=f"f:{n}") for n in range(13)]
+    with pytest.raises(BadInput) as caught:
+        refuse(problems)
+    lines = str(caught.value).splitlines()
+    assert len(lines) == 11
+    assert lines[-1] == "and 3 more problems"
+
+
+def test_anchors_and_merged_mappings_are_plain_values(configuration: Any) -> None:
+    configuration.write(
+        "strategies:\n"
+        "  one: &base\n    type: trend_following\n    max_positions: 3\n"
+        "  two:\n    <<: *base\n    max_positions: 1\n"
+    )
+    strategies = configuration.load().settings.strategies
+    assert (strategies["one"].max_positions, strategies["two"].max_positions) == (3, 1)
+    assert strategies["two"].type == "trend_following"
+
+
+def test_read_values_know_their_lines(configuration: Any) -> None:
+    configuration.write("a:\n  b: 1.50\n  c: [1, {d: 2.5}]\n  e:\n")
+    given = {
+        v.path: (v.value, v.source[-1]) for v in read_file(configuration.folder / "config.yaml")
+    }
+    assert str(given[("a", "b")][0]) == "1.50"
+    assert given[("a", "c")][1] == "3"
+    assert given[("a", "e")] == (None, "4")
