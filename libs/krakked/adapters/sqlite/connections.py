@@ -173,6 +173,22 @@ def pragma(connection: sqlite3.Connection, name: str) -> int:
     return int(value)
 
 
+def caution(version: tuple[int, ...] = sqlite3.sqlite_version_info) -> str | None:
+    """What to know about this SQLite; None if nothing.
+
+    Up to 3.51.2 two connections that write or checkpoint at once can damage a WAL database
+    (mended in 3.51.3, and in 3.50.7 and 3.44.6). Ours has one such connection, so it is safe as
+    long as nothing else writes to the file.
+    """
+    mended = version >= (3, 51, 3) or any(
+        version[:2] == branch[:2] and version >= branch for branch in ((3, 50, 7), (3, 44, 6))
+    )
+    if mended:
+        return None
+    words = ".".join(map(str, version))
+    return f"SQLite {words} can damage a database that two programs write: let krakked alone write"
+
+
 def _equip(connection: sqlite3.Connection) -> None:
     connection.row_factory = sqlite3.Row
     # typeshed knows aggregates of int alone

@@ -12,7 +12,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -154,7 +154,8 @@ class SqliteLedger:
             if connection is None:
                 return
             try:
-                with translated(self.path):
+                # a full disk loses nothing here: the next opening goes on from the log
+                with translated(self.path), suppress(sqlite3.OperationalError):
                     connection.execute("PRAGMA optimize")
                     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
             finally:

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from krakked.adapters.sqlite.connections import APPLICATION_ID
+from krakked.adapters.sqlite.connections import APPLICATION_ID, caution
 from krakked.adapters.sqlite.ledger import SqliteLedger, open_ledger
 from krakked.adapters.sqlite.migrations import shipped
 from krakked.domain.errors import BadInput, LedgerFailed
@@ -246,3 +246,26 @@ def test_migration_changed_after_it_was_applied_is_refused(
             path, records.IDENTITY, clock=records.FixedClock(), threaded=False, steps=edited
         )
     assert caught.value.exit_code == 78
+
+
+# ---------------------------------------------------------------- the library itself
+
+
+@pytest.mark.parametrize(
+    ("version", "is_cautious"),
+    [
+        ((3, 40, 1), True),
+        ((3, 44, 5), True),
+        ((3, 44, 6), False),
+        ((3, 46, 1), True),
+        ((3, 50, 6), True),
+        ((3, 50, 7), False),
+        ((3, 51, 2), True),
+        ((3, 51, 3), False),
+        ((3, 54, 0), False),
+    ],
+)
+def test_version_that_needs_one_writer_says_so(version: tuple[int, ...], is_cautious: bool) -> None:
+    words = caution(version)
+    assert (words is not None) is is_cautious
+    assert words is None or "let krakked alone write" in words

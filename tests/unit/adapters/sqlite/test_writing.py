@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -58,6 +60,24 @@ def test_ledger_goes_on_when_there_is_room_again(opened: Opened, records: Any) -
         ledger.run(work)
     limit_pages(ledger, 1000)
     assert ledger.run(work) == 200
+
+
+def test_ledger_that_cannot_checkpoint_closes_and_loses_nothing(
+    opened: Opened, path: Path, records: Any
+) -> None:
+    ledger = opened()
+    asyncio.run(ledger.close())
+    ledger = opened()
+    ledger.run(lambda t: [t.insert_cash_flow(records.flow(n)) for n in range(300)])
+    connection = ledger._connection
+    assert connection is not None
+    with closing(sqlite3.connect(path, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM cash_flows").fetchone()
+        connection.execute("PRAGMA busy_timeout = 0")
+        asyncio.run(ledger.close())
+        reader.execute("ROLLBACK")
+    assert opened().run(lambda t: t.books()).totals == {"USD": Decimal(3_000_000)}
 
 
 @pytest.mark.parametrize("threaded", [True, False])
