@@ -50,6 +50,8 @@ class Meaning(enum.Enum):
     """The nonce was not above the last one seen on the key."""
     IN_DOUBT = enum.auto()
     """It may have been done."""
+    CLIENT_ID = enum.auto()
+    """An order may live under this id already: sent before, and its answer was lost."""
     BAD_KEY = enum.auto()
     PERMISSION = enum.auto()
     NO = enum.auto()
@@ -69,8 +71,7 @@ _TABLE: Final[dict[str, tuple[Meaning, float | None]]] = {
     "EService:Busy": (Meaning.IN_DOUBT, 1.0),
     "EService:Deadline elapsed": (Meaning.IN_DOUBT, None),
     "EDatabase:": (Meaning.IN_DOUBT, 1.0),
-    # An order may already live under this id: sent before, and the answer was lost.
-    "EGeneral:Invalid arguments:cl_ord_id": (Meaning.IN_DOUBT, None),
+    "EGeneral:Invalid arguments:cl_ord_id": (Meaning.CLIENT_ID, None),
     # Credentials.
     "EAPI:Invalid key": (Meaning.BAD_KEY, None),
     "EAPI:Invalid signature": (Meaning.BAD_KEY, None),
@@ -118,11 +119,13 @@ def error_from(verdict: Verdict, *, method: str, mutates: bool, on_trade_key: bo
             return Fenced(message, code=verdict.code) if on_trade_key else NonceRefused(message)
         case Meaning.IN_DOUBT:
             return lost(message, mutates=mutates, retry_after_s=verdict.retry_after_s)
+        case Meaning.CLIENT_ID if mutates:
+            return Ambiguous(message)
         case Meaning.BAD_KEY:
             return BadKey(message, code=verdict.code)
         case Meaning.PERMISSION:
             return MissingPermission(message, code=verdict.code)
-        case Meaning.NO:
+        case Meaning.NO | Meaning.CLIENT_ID:
             return Permanent(message, code=verdict.code)
         case Meaning.LATER:
             return Transient(message, retry_after_s=verdict.retry_after_s)

@@ -110,6 +110,10 @@ class KrakenRest:
         """Points left below the venue's rate limits."""
         return self.transport.limits.headroom()
 
+    def headroom_ratios(self) -> dict[str, float]:
+        """What is left of each counter, 1 for untouched; by ``rest/<role>`` and ``engine/<pair>``."""
+        return self.transport.limits.headroom_ratios()
+
     # What changes something.
 
     async def add_order(self, request: OrderRequest, *, deadline_at_ns: int) -> VenueOrderId:
@@ -261,22 +265,25 @@ class KrakenRest:
 
     async def find_order(self, client_order_id: ClientOrderId, since_ns: int) -> VenueOrder | None:
         """Look an order up by our id: open orders, then closed ones since ``since_ns``."""
-        wanted = {"cl_ord_id": client_order_id}
-        found = _by_client_id(await self._open_by_client_id(wanted), client_order_id)
-        if not found:
-            form = {**wanted, **_since(since_ns), "closetime": "both", **_PLAIN_COUNTLESS}
-            page = await self._ask(_CLOSED, Call(method="ClosedOrders", form=form))
-            found = _by_client_id(page.closed, client_order_id)
-        return next(iter((await self._orders(found)).values()), None)
-
-    async def _open_by_client_id(self, wanted: Mapping[str, str]) -> Mapping[str, OrderInfo]:
         try:
-            return (await self._ask(_OPEN, Call(method="OpenOrders", form=dict(wanted)))).open
+            found = await self._rows_of(client_order_id, since_ns, {"cl_ord_id": client_order_id})
         except Permanent as error:
             if not error.code.startswith(INVALID_ARGUMENTS):
                 raise
             # The venue disputes the form of the id: look at all and match here.
-            return (await self._ask(_OPEN, Call(method="OpenOrders"))).open
+            found = await self._rows_of(client_order_id, since_ns, {})
+        return next(iter((await self._orders(found)).values()), None)
+
+    async def _rows_of(
+        self, client_order_id: ClientOrderId, since_ns: int, wanted: Mapping[str, str]
+    ) -> dict[str, OrderInfo]:
+        page = await self._ask(_OPEN, Call(method="OpenOrders", form=dict(wanted)))
+        found = _by_client_id(page.open, client_order_id)
+        if found:
+            return found
+        form = {**wanted, **_since(since_ns), "closetime": "both", "without_count": "true"}
+        ask = self._pages(_CLOSED, "ClosedOrders", form)
+        return _by_client_id(await all_rows(ask, _closing_time), client_order_id)
 
     async def orders(self, ids: Sequence[VenueOrderId]) -> Mapping[VenueOrderId, VenueOrder]:
         """Orders by the venue's id, whatever their state; those not visible (yet) are left out."""
@@ -373,9 +380,6 @@ class KrakenRest:
             if method in MUTATIONS:
                 raise lost(message, mutates=True) from error
             raise Malformed(message) from error
-
-
-_PLAIN_COUNTLESS: Final = {"consolidate_taker": "false", "without_count": "true"}
 
 
 def order_form(request: OrderRequest, deadline_at_ns: int) -> dict[str, str]:

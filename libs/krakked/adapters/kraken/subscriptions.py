@@ -37,6 +37,12 @@ class _Request:
         self.pending: dict[str, None] = dict.fromkeys(symbols or [""])
         self.accepted = 0
 
+    def answered_by(self, symbol: str) -> list[str]:
+        """What a reply that names ``symbol`` answers; one that names none answers all."""
+        if symbol in self.pending:
+            return [symbol]
+        return list(self.pending) if not symbol or "" in self.pending else []
+
 
 class Subscriptions:
     """The requests of one connection, in order."""
@@ -88,7 +94,7 @@ class Subscriptions:
         if request is None:
             return
         symbol = reply.symbol or (reply.result.symbol if reply.result else "")
-        answered = [symbol] if symbol in request.pending else list(request.pending)
+        answered = request.answered_by(symbol)
         for name in answered:
             del request.pending[name]
         if reply.success:

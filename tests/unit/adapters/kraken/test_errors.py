@@ -56,7 +56,6 @@ IN_DOUBT = [
     "EService:Something new",
     "EService:Deadline elapsed",
     "EDatabase:Internal error",
-    "EGeneral:Invalid arguments:cl_ord_id not unique",
 ]
 NOT_PLACED_EVER = [
     "EGeneral:Invalid arguments",
@@ -103,6 +102,14 @@ def test_refusal_that_passes_is_transient_for_orders_and_questions(
 def test_answer_about_the_venues_own_trouble_leaves_an_order_in_doubt(text: str) -> None:
     assert type(translated(text, mutates=True)) is Ambiguous
     assert type(translated(text, mutates=False)) is Transient
+
+
+@pytest.mark.parametrize("text", ["EGeneral:Invalid arguments:cl_ord_id not unique"])
+def test_client_id_that_is_taken_means_that_an_order_may_live_under_it(text: str) -> None:
+    assert type(translated(text, mutates=True)) is Ambiguous
+    asked = translated(text, mutates=False)
+    assert type(asked) is Permanent
+    assert asked.code == text
 
 
 @pytest.mark.parametrize("text", NOT_PLACED_EVER)

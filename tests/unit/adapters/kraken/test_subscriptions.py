@@ -125,6 +125,14 @@ def test_answer_without_number_is_matched_by_channel() -> None:
     assert wanted.is_complete
 
 
+def test_symbol_answered_twice_answers_for_no_other() -> None:
+    wanted = Subscriptions()
+    wanted.add("ticker", ["A", "B"])
+    for _ in range(2):
+        wanted.on_reply(reply(req_id=1, success=True, result={"symbol": "A"}))
+    assert not wanted.is_complete
+
+
 @pytest.mark.parametrize("fields", [{"req_id": 99}, {"req_id": 1}])
 def test_answer_to_nothing_is_ignored(fields: dict[str, Any]) -> None:
     wanted = Subscriptions()
