@@ -11,15 +11,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from decimal import Decimal
 
 import msgspec
 
-from krakked.domain.errors import Permanent, Transient
-from krakked.domain.events import EventName
+from krakked.domain.commands import Resolve
+from krakked.domain.errors import Permanent, Refused, Transient
+from krakked.domain.events import Event, EventName
 from krakked.domain.fills import CashFlow, CashFlowKind
+from krakked.domain.ids import VenueOrderId
+from krakked.domain.money import ZERO
 from krakked.domain.orders import Journal, Order, VenueOrder
-from krakked.domain.portfolio import Difference, DriftKind
+from krakked.domain.portfolio import Day, Difference, DriftKind
 from krakked.domain.times import NS_PER_SECOND
 from krakked.ports.exchange import LedgerRow
 from krakked.ports.ledger import Transaction
@@ -37,7 +41,7 @@ from krakked.trading.fills import FillBooker
 TRADES_CURSOR = "trades_ns"
 LEDGER_CURSOR = "ledger_ns"
 BOOKS_BEGAN_CURSOR = "books_began_ns"
-"""Executions before it are in the opening lots, not in the fills."""
+"""Executions and flows before it are in the opening lots, and are not booked again."""
 CURSOR_OVERLAP_NS = 300 * NS_PER_SECOND
 """Rows this much older than the cursor are asked for again: late ones must not be skipped."""
 UNKNOWN_PAUSE_S = 2.0
@@ -53,18 +57,18 @@ CASH_FLOW_KINDS = {
 }
 """The venue's ledger types that are not trades; any other is an adjustment."""
 EXTERNAL_FLOWS = (CashFlowKind.DEPOSIT, CashFlowKind.WITHDRAWAL, CashFlowKind.TRANSFER)
-"""Flows that are neither gain nor loss."""
+"""Flows that are neither gain nor loss of a day; the others count into its drawdown."""
 
 
 class Reconciler:
     """Keeps our books and the venue's equal, or says in what they are not."""
 
     def __init__(
-        self, desk: Desk, booker: FillBooker, *, on_drift: Callable[[], None] | None = None
+        self, desk: Desk, booker: FillBooker, *, on_drift: Callable[[str], Awaitable[None]]
     ) -> None:
         self._desk = desk
         self._booker = booker
-        self._on_drift = on_drift or (lambda: None)
+        self._on_drift = on_drift
         self._wanted = asyncio.Event()
         self.last_success_ns = 0
         self.foreign: tuple[VenueOrder, ...] = ()
@@ -113,6 +117,9 @@ class Reconciler:
             differences = await self._compare()
         await self._conclude(differences)
         self.last_success_ns = self._desk.now_ns()
+        self._desk.recorder.publish(
+            self._desk.recorder.event(EventName.RECONCILED, differences=len(differences))
+        )
         return differences
 
     async def _compare(self) -> list[Difference]:
@@ -133,12 +140,16 @@ class Reconciler:
         await self._book_cash_flows()
 
     async def _book_trades(self) -> None:
-        account = self._desk.account
-        since_ns = int(account.cursors.get(TRADES_CURSOR, "0"))
-        trades = await self._desk.exchange.trades_since(max(0, since_ns - CURSOR_OVERLAP_NS))
+        trades = await self._desk.exchange.trades_since(self._since_ns(TRADES_CURSOR))
         await self._booker.book(trades)
         if trades:
             await self._move_cursor(TRADES_CURSOR, max(trade.at_ns for trade in trades))
+
+    def _since_ns(self, cursor: str) -> int:
+        """A little before the cursor, but never before the books began."""
+        cursors = self._desk.account.cursors
+        began_ns = int(cursors.get(BOOKS_BEGAN_CURSOR, "0"))
+        return max(began_ns, int(cursors.get(cursor, "0")) - CURSOR_OVERLAP_NS)
 
     async def _move_cursor(self, name: str, at_ns: int) -> None:
         async with self._desk.recorder.turn:
@@ -213,48 +224,70 @@ class Reconciler:
             await self._desk.recorder.commit(lambda tx: tx.update_order(order, at_ns=at_ns), event)
             self._desk.account.put_order(order)
 
+    async def resolve_by_hand(self, command: Resolve) -> str:
+        """End the doubt about one order by a person's word.
+
+        Raises:
+            Refused: the order is not in doubt, or the venue has none by the id given.
+        """
+        order = self._desk.account.order(command.client_order_id)
+        if order is None or order.journal not in (Journal.UNKNOWN, Journal.SENT):
+            raise Refused(f"order {command.client_order_id} is not in doubt; nothing to resolve")
+        if command.outcome == "absent":
+            await self._mark_absent(order)
+            return "taken for absent"
+        venue_id = VenueOrderId(command.outcome)
+        report = (await self._desk.exchange.orders([venue_id])).get(venue_id)
+        if report is None:
+            raise Refused(f"the venue has no order {venue_id}; give its id, or `absent`")
+        await self._adopt(order, report)
+        return f"taken for the venue's order {venue_id}"
+
     # cash flows
 
     async def _book_cash_flows(self) -> None:
         account = self._desk.account
-        since_ns = int(account.cursors.get(LEDGER_CURSOR, "0"))
-        rows = await self._desk.exchange.ledger_since(max(0, since_ns - CURSOR_OVERLAP_NS))
+        rows = await self._desk.exchange.ledger_since(self._since_ns(LEDGER_CURSOR))
         flows = [self._flow(row) for row in rows if row.type != "trade" and row.kind == "spot"]
         async with self._desk.recorder.turn:
-            booked = await self._desk.recorder.commit(lambda tx: self._insert_flows(tx, flows))
+            booked, day = await self._desk.recorder.commit(lambda tx: self._book_flows(tx, flows))
             for flow in booked:
-                self._apply_flow(flow)
-            day = account.day
-            if booked and day is not None:
-                await self._desk.recorder.commit(lambda tx: tx.save_day(day))
+                account.post(flow.asset, flow.amount)
+                account.net_flows += flow.value_base or ZERO
+            account.day = day
+        for flow in booked:
+            self._desk.recorder.publish(self._flow_event(flow))
         if rows:
             await self._move_cursor(LEDGER_CURSOR, max(row.at_ns for row in rows))
+
+    def _book_flows(
+        self, tx: Transaction, flows: Sequence[CashFlow]
+    ) -> tuple[list[CashFlow], Day | None]:
+        """The new ones, and the day with them, in one transaction."""
+        booked = self._insert_flows(tx, flows)
+        day = self._desk.account.day
+        if not booked or day is None:
+            return booked, day
+        day = msgspec.structs.replace(day, net_flows=day.net_flows + _external(booked))
+        tx.save_day(day)
+        return booked, day
 
     def _insert_flows(self, tx: Transaction, flows: Sequence[CashFlow]) -> list[CashFlow]:
         booked = []
         for flow in flows:
             if tx.insert_cash_flow(flow):
-                tx.add_event(
-                    self._desk.recorder.event(
-                        EventName.CASH_FLOW_BOOKED,
-                        kind=flow.kind.value,
-                        asset=flow.asset,
-                        amount=str(flow.amount),
-                        ledger_id=flow.ledger_id,
-                    )
-                )
+                tx.add_event(self._flow_event(flow))
                 booked.append(flow)
         return booked
 
-    def _apply_flow(self, flow: CashFlow) -> None:
-        account = self._desk.account
-        account.post(flow.asset, flow.amount)
-        if flow.kind in EXTERNAL_FLOWS and flow.value_base is not None:
-            account.net_flows += flow.value_base
-            if account.day is not None:
-                account.day = msgspec.structs.replace(
-                    account.day, net_flows=account.day.net_flows + flow.value_base
-                )
+    def _flow_event(self, flow: CashFlow) -> Event:
+        return self._desk.recorder.event(
+            EventName.CASH_FLOW_BOOKED,
+            kind=flow.kind.value,
+            asset=flow.asset,
+            amount=str(flow.amount),
+            ledger_id=flow.ledger_id,
+        )
 
     def _flow(self, row: LedgerRow) -> CashFlow:
         amount = row.amount - row.fee
@@ -287,10 +320,15 @@ class Reconciler:
             self._desk.recorder.event(EventName.DRIFT_FOUND, difference=str(d.difference))
             for d in new
         ]
-        if account.drifts and not drifts:
+        if was and not any(drift.kind is DriftKind.UNEXPLAINED for drift in drifts):
             events.append(self._desk.recorder.event(EventName.DRIFT_CLEARED))
         async with self._desk.recorder.turn:
             await self._desk.recorder.commit(lambda tx: tx.save_drifts(drifts), *events)
             account.drifts = drifts
         if new:
-            self._on_drift()
+            await self._on_drift(str(new[0].difference))
+
+
+def _external(flows: Sequence[CashFlow]) -> Decimal:
+    """What came in from outside less what went out, where its value is known."""
+    return sum((flow.value_base or ZERO for flow in flows if flow.kind in EXTERNAL_FLOWS), ZERO)

@@ -1,0 +1,591 @@
+"""Fills are booked once, whatever told of them; what differs is explained, or becomes drift."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+
+from krakked.adapters.kraken.transport import Call
+from krakked.domain.errors import Transient
+from krakked.domain.events import EventName
+from krakked.domain.fills import CashFlowKind, OpeningLot
+from krakked.domain.ids import MANUAL, Asset, PairName, StrategyId
+from krakked.domain.orders import Journal, LegKind, OrderStatus, Side, VenueStatus
+from krakked.domain.portfolio import DriftKind
+from krakked.domain.positions import Sleeve
+from krakked.domain.quotes import Quote
+from krakked.ports.market_feed import ExecutionHint
+from krakked.sim.exchange.keys import ALL_PERMISSIONS
+from krakked.simulator.faults import FaultKind
+from krakked.simulator.options import ACCOUNT, default_key
+from krakked.trading.fills import HINT_TRIES_MAX
+from krakked.trading.reconcile import (
+    BOOKS_BEGAN_CURSOR,
+    LEDGER_CURSOR,
+    TRADES_CURSOR,
+)
+from krakked.trading.rules import ExecutionRules
+
+Play = Callable[..., Any]
+D = Decimal
+USD, XBT = Asset("USD"), Asset("XBT")
+XBTUSD = PairName("XBTUSD")
+TREND = Sleeve(StrategyId("trend"), XBTUSD)
+BY_HAND = Sleeve(MANUAL, XBTUSD)
+
+
+def quote(world: Any, mid: str) -> Quote:
+    return Quote(
+        pair=XBTUSD,
+        bid=D(mid),
+        ask=D(mid),
+        last=D(mid),
+        volume_24h_base=D(1),
+        at_ns=world.clock.now_ns(),
+    )
+
+
+async def settled_down(world: Any) -> None:
+    """Long enough for hints to be followed up."""
+    await world.clock.sleep(5)
+
+
+async def passed(is_reached: Callable[[], bool]) -> None:
+    """Let the loop turn until a point is reached, and no further."""
+    while not is_reached():  # noqa: ASYNC110 - there is no event: the point is inside others' work
+        await asyncio.sleep(0)
+
+
+# fills, by stream and by REST
+
+
+def test_fill_that_the_stream_tells_is_booked_without_reconciling(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        async with world.listening():
+            order = await world.submit(price=None)
+            await settled_down(world)
+            assert world.booker.is_idle
+            assert world.stored(order.request).journal is Journal.DONE
+            assert len(world.fills()) == 1
+
+    play(scenario)
+
+
+def test_fill_that_is_told_twice_and_reconciled_as_well_is_booked_once(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        async with world.listening():
+            order = await world.submit(price=None)
+            await asyncio.gather(
+                world.reconciler.catch_up(), world.reconciler.catch_up(), settled_down(world)
+            )
+            (fill,) = world.fills()
+            done = world.stored(order.request)
+            again = ExecutionHint(
+                venue_order_id=done.venue_order_id,
+                client_order_id=done.request.client_order_id,
+                trade_id=fill.trade.trade_id,
+                status=VenueStatus.CLOSED,
+                filled_base=None,
+                reason=None,
+                at_ns=world.clock.now_ns(),
+            )
+            world.booker.on_hint(again)
+            world.booker.on_hint(again)
+            await settled_down(world)
+            assert world.booker.is_idle
+            assert list(await world.reconciler.reconcile()) == []
+        assert len(world.fills()) == 1
+        assert world.account.position(TREND).quantity_base == D("0.01")
+        assert world.stored(order.request).filled_base == D("0.01")
+
+    play(scenario)
+
+
+def test_fill_that_the_stream_missed_is_found_by_reconciling(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        order = await world.submit(price="59500.0")
+        assert list(await world.reconciler.reconcile()) == []
+        world.stand_at("59000.0")
+        await world.clock.sleep(30)
+        assert world.fills() == []
+        assert list(await world.reconciler.reconcile()) == []
+        assert sum(fill.trade.quantity_base for fill in world.fills()) == D("0.01")
+        assert world.stored(order.request).status is OrderStatus.FILLED
+        assert world.account.drifts == ()
+
+    play(scenario)
+
+
+def test_stream_that_drops_in_the_middle_loses_no_fill(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        async with world.listening():
+            world.fault(FaultKind.WS_DROP)
+            order = await world.submit(price=None)
+            await settled_down(world)
+            assert list(await world.reconciler.reconcile()) == []
+        assert world.stored(order.request).journal is Journal.DONE
+        assert len(world.fills()) == 1
+
+    play(scenario)
+
+
+def test_fill_whose_order_shows_itself_late_is_booked_when_it_does(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        async with world.listening():
+            world.fault(FaultKind.LATE_VISIBILITY, seconds=4)
+            order = await world.submit(price=None)
+            await world.clock.sleep(2)
+            assert world.fills() == []
+            await world.clock.sleep(8)
+            assert len(world.fills()) == 1
+            assert world.stored(order.request).journal is Journal.DONE
+            assert list(await world.reconciler.reconcile()) == []
+
+    play(scenario)
+
+
+def test_hint_that_leads_nowhere_is_given_up_after_its_tries(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        async with world.listening():
+            world.booker.on_hint(
+                ExecutionHint(
+                    venue_order_id="OAAAAA-BBBBB-CCCCCC",
+                    client_order_id=None,
+                    trade_id="TAAAAA-BBBBB-CCCCCC",
+                    status=VenueStatus.OPEN,
+                    filled_base=None,
+                    reason=None,
+                    at_ns=world.clock.now_ns(),
+                )
+            )
+            await world.clock.sleep(2)
+            assert not world.booker.is_idle
+            await world.clock.sleep(HINT_TRIES_MAX + 5)
+            assert world.booker.is_idle
+        assert world.fills() == []
+
+    play(scenario)
+
+
+def test_sale_realizes_profit_on_its_sleeve(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        await world.bought("0.01")
+        world.stand_at("66000.0")
+        await world.clock.sleep(20)
+        await world.bought("0.01", side=Side.SELL)
+        position = world.account.position(TREND)
+        assert position.is_flat
+        assert position.cost_quote == 0
+        flows = world.account.net_flows
+        assert flows == 10_000
+        assert world.account.totals[USD] - flows == position.realized_quote
+        assert position.realized_quote > 50
+
+    play(scenario)
+
+
+# other people's orders
+
+
+async def by_hand(world: Any, **fields: str) -> str:
+    """Somebody trades on the account with a program of his own."""
+    key = default_key("by-hand")
+    world.simulator.exchange.add_key(
+        ACCOUNT, key=key.key, secret=key.secret, permissions=ALL_PERMISSIONS
+    )
+    client = world.adapter(key)
+    form = {"pair": "XBTUSD", "type": "buy", "ordertype": "market", "volume": "0.02", **fields}
+    raw = await client.transport.private(Call(method="AddOrder", form=form))
+    await client.close()
+    (txid,) = msgspec.json.decode(bytes(raw))["txid"]
+    return str(txid)
+
+
+def test_fill_of_a_foreign_order_goes_to_manual(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        await world.bought("0.01")
+        await by_hand(world)
+        assert list(await world.reconciler.reconcile()) == []
+        assert world.account.position(BY_HAND).quantity_base == D("0.02")
+        assert world.account.position(TREND).quantity_base == D("0.01")
+        (foreign,) = [fill for fill in world.fills() if fill.strategy_id == MANUAL]
+        assert foreign.client_order_id is None
+        assert world.account.drifts == ()
+
+    play(scenario)
+
+
+def test_foreign_order_that_rests_is_shown_and_no_difference(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        txid = await by_hand(world, ordertype="limit", price="50000")
+        assert list(await world.reconciler.reconcile()) == []
+        assert [order.venue_order_id for order in world.reconciler.foreign] == [txid]
+        assert world.account.live_orders() == []
+
+    play(scenario)
+
+
+def test_foreign_order_with_an_id_of_its_own_is_foreign_too(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        await by_hand(world, cl_ord_id="my-order-1")
+        assert list(await world.reconciler.reconcile()) == []
+        assert world.account.position(BY_HAND).quantity_base == D("0.02")
+
+    play(scenario)
+
+
+# cash flows
+
+
+def test_opening_deposit_explains_a_fresh_account(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        assert world.account.totals == {}
+        assert list(await world.reconciler.reconcile()) == []
+        assert world.account.totals == {USD: 10_000, XBT: 1}
+        flows = world.ask(lambda q: list(q.cash_flows()))
+        assert {(flow.kind, flow.asset) for flow in flows} == {
+            (CashFlowKind.DEPOSIT, USD),
+            (CashFlowKind.DEPOSIT, XBT),
+        }
+
+    play(scenario, speaks_first=False, balances={USD: D(10_000), XBT: D(1)})
+
+
+def test_deposit_and_withdrawal_become_cash_flows_and_no_drift(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        await world.marker.mark()
+        await world.deposit(USD, "500.25")
+        await world.deposit(USD, "-200")
+        assert list(await world.reconciler.reconcile()) == []
+        assert world.account.totals[USD] == D("10300.25")
+        assert world.account.net_flows == D("10300.25")
+        assert world.account.day.net_flows == D("300.25")
+        assert world.account.drifts == ()
+        assert world.count(EventName.CASH_FLOW_BOOKED) == 3
+        assert world.fills() == []
+
+    play(scenario)
+
+
+def test_deposit_is_booked_once_however_often_it_is_seen(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        await world.deposit(USD, "500")
+        for _ in range(3):
+            await world.reconciler.catch_up()
+        assert world.account.totals[USD] == 10_500
+        assert world.account.net_flows == 10_500
+
+    play(scenario)
+
+
+def test_adjustment_counts_as_a_flow_but_may_be_a_loss_of_the_day(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        await world.marker.mark()
+        exchange = world.simulator.exchange
+        exchange.book_adjustment(ACCOUNT, USD, D("-100"), world.clock.now_ns())
+        world.simulator.settle()
+        assert list(await world.reconciler.reconcile()) == []
+        (flow,) = [f for f in world.ask(lambda q: list(q.cash_flows())) if f.amount < 0]
+        assert flow.kind is CashFlowKind.ADJUSTMENT
+        assert world.account.net_flows == 9_900
+        assert world.account.day.net_flows == 0
+        snapshot = await world.marker.mark()
+        assert world.account.day.drawdown_pct(snapshot.equity) == 1
+        assert snapshot.equity == snapshot.net_flows + snapshot.realized + snapshot.unrealized
+
+    play(scenario)
+
+
+def test_flow_in_an_asset_with_a_price_is_valued_at_it(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        world.market.on_quote(quote(world, "60000"))
+        await world.deposit(XBT, "0.5")
+        assert list(await world.reconciler.reconcile()) == []
+        assert world.account.net_flows == 40_000
+
+    play(scenario)
+
+
+def test_restarted_engine_knows_what_the_stopped_one_knew(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        world.market.on_quote(quote(world, "60000"))
+        await world.bought("0.01")
+        resting = await world.submit()
+        await world.deposit(USD, "500")
+        exchange = world.simulator.exchange
+        exchange.book_adjustment(ACCOUNT, USD, D("-1"), world.clock.now_ns())
+        world.simulator.settle()
+        assert list(await world.reconciler.reconcile()) == []
+        await world.marker.mark()
+        before = world.account
+        await world.restart()
+        await world.clock.sleep(20)  # the venue's counter of calls outlives the process
+        after = world.account
+        assert after is not before
+        assert after.positions == before.positions
+        assert after.net_flows == before.net_flows == 10_499
+        assert after.day == before.day
+        assert after.order(None, resting.venue_order_id) == resting
+        assert list(await world.reconciler.reconcile()) == []
+        assert len(world.fills()) == 1
+
+    play(scenario)
+
+
+# a process that died
+
+
+def test_order_in_flight_when_the_process_died_is_found_after_the_restart(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        plan = await world.plan({"price": None})
+        request = plan.legs[0].request
+        sending = asyncio.create_task(world.executor.execute(plan))
+        await passed(lambda: XBT in world.simulator.exchange.balances(ACCOUNT))
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+        assert world.stored(request).journal is Journal.SENT
+        await world.restart()
+        await world.clock.sleep(4)
+        assert list(await world.reconciler.reconcile()) == []
+        found = world.stored(request)
+        assert (found.journal, found.status) == (Journal.DONE, OrderStatus.FILLED)
+        assert len(world.fills()) == 1
+        assert len(await world.venue_orders()) == 1
+
+    play(scenario)
+
+
+def test_order_recorded_but_never_written_to_the_wire_is_absent_in_the_end(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        world.fault(FaultKind.REQUEST_LOST, "AddOrder")
+        plan = await world.plan({})
+        sending = asyncio.create_task(world.executor.execute(plan))
+        request = plan.legs[0].request
+        await passed(lambda: world.stored(request).journal is not Journal.PENDING)
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+        await world.restart()
+        for journal, pause_s in ((Journal.SENT, 10), (Journal.SENT, 14), (Journal.ABSENT, 0)):
+            await world.reconciler.reconcile()
+            assert world.stored(request).journal is journal
+            await world.clock.sleep(pause_s)
+        assert await world.venue_orders() == {}
+
+    play(scenario)
+
+
+# the beginning of the books
+
+
+def test_executions_and_flows_from_before_the_books_began_are_in_the_lots_alone(
+    play: Play,
+) -> None:
+    async def scenario(world: Any) -> None:
+        await by_hand(world)
+        await world.clock.sleep(10)
+        held = world.simulator.exchange.balances(ACCOUNT)
+        now_ns = world.clock.now_ns()
+
+        def begin(tx: Any) -> None:
+            for asset, quantity in sorted(held.items()):
+                tx.insert_opening_lot(
+                    OpeningLot(asset=asset, quantity=quantity, cost_base=None, at_ns=now_ns)
+                )
+            for cursor in (BOOKS_BEGAN_CURSOR, TRADES_CURSOR, LEDGER_CURSOR):
+                tx.set_cursor(cursor, str(now_ns))
+
+        world.ledger.run(begin)
+        await world.restart()
+        assert list(await world.reconciler.reconcile()) == []
+        await world.reconciler.catch_up()
+        assert world.fills() == []
+        assert world.ask(lambda q: list(q.cash_flows())) == []
+        await world.clock.sleep(10)
+        await by_hand(world)
+        assert list(await world.reconciler.reconcile()) == []
+        assert len(world.fills()) == 1
+
+    play(scenario, speaks_first=False)
+
+
+# drift
+
+
+async def make_unexplained(world: Any, asset: Asset, amount: str) -> None:
+    """Our books say what the venue never did."""
+    lot = OpeningLot(asset=asset, quantity=D(amount), cost_base=None, at_ns=world.clock.now_ns())
+    async with world.recorder.turn:
+        await world.recorder.commit(lambda tx: tx.insert_opening_lot(lot))
+        world.account.post(asset, D(amount))
+
+
+def test_unexplained_balance_becomes_drift_after_its_patience_and_not_before(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        await make_unexplained(world, USD, "0.01")
+        (difference,) = await world.reconciler.reconcile()
+        assert str(difference) == "balance USD: ours 10000.01, theirs 10000"
+        assert [drift.kind for drift in world.account.drifts] == [DriftKind.LATE]
+        await world.clock.sleep(29)
+        await world.reconciler.reconcile()
+        assert [drift.kind for drift in world.account.drifts] == [DriftKind.LATE]
+        assert (world.drifts_found, world.count(EventName.DRIFT_FOUND)) == ([], 0)
+        await world.clock.sleep(2)
+        await world.reconciler.reconcile()
+        assert [drift.kind for drift in world.account.drifts] == [DriftKind.UNEXPLAINED]
+        assert world.drifts_found == [str(difference)]
+        assert world.count(EventName.DRIFT_FOUND) == 1
+
+    play(scenario, agree=False)
+
+
+def test_drift_is_told_once_and_survives_a_restart(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        await make_unexplained(world, USD, "0.01")
+        for _ in range(4):
+            await world.reconciler.reconcile()
+            await world.clock.sleep(15)
+        assert world.count(EventName.DRIFT_FOUND) == 1
+        await world.restart()
+        (drift,) = world.account.drifts
+        assert drift.kind is DriftKind.UNEXPLAINED
+        await world.reconciler.reconcile()
+        assert world.count(EventName.DRIFT_FOUND) == 1
+
+    play(scenario, agree=False)
+
+
+def test_drift_that_is_explained_is_cleared(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        await make_unexplained(world, USD, "5")
+        await world.reconciler.reconcile()
+        await world.clock.sleep(31)
+        await world.reconciler.reconcile()
+        assert world.count(EventName.DRIFT_CLEARED) == 0
+        await make_unexplained(world, USD, "-5")
+        assert list(await world.reconciler.reconcile()) == []
+        assert world.account.drifts == ()
+        assert world.count(EventName.DRIFT_CLEARED) == 1
+
+    play(scenario)
+
+
+def test_difference_that_was_only_late_leaves_without_a_word(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        await make_unexplained(world, USD, "5")
+        await world.reconciler.reconcile()
+        await make_unexplained(world, USD, "-5")
+        assert list(await world.reconciler.reconcile()) == []
+        assert world.account.drifts == ()
+        assert world.count(EventName.DRIFT_FOUND) == world.count(EventName.DRIFT_CLEARED) == 0
+
+    play(scenario)
+
+
+def test_order_of_ours_that_we_do_not_know_is_drift_and_is_not_adopted(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        stray = world.request(99, 0)
+        await world.rest.add_order(stray, deadline_at_ns=world.clock.now_ns() + 5_000_000_000)
+        (difference,) = await world.reconciler.reconcile()
+        assert (difference.subject, difference.key) == ("open_order", stray.client_order_id)
+        assert world.account.live_orders() == []
+
+    play(scenario)
+
+
+# trouble
+
+
+@pytest.mark.parametrize("method", ["OpenOrders", "BalanceEx"])
+def test_reconciling_a_venue_that_does_not_answer_concludes_nothing(
+    play: Play, method: str
+) -> None:
+    async def scenario(world: Any) -> None:
+        await make_unexplained(world, USD, "5")
+        world.fault(FaultKind.SERVER_ERROR, method, count=9)
+        with pytest.raises(Transient):
+            await world.reconciler.reconcile()
+        assert world.account.drifts == ()
+        assert world.reconciler.last_success_ns == 0
+        world.simulator.faults.armed.clear()
+        assert len(await world.reconciler.reconcile()) == 1
+        assert world.reconciler.last_success_ns == world.clock.now_ns()
+
+    play(scenario, agree=False)
+
+
+def test_reconciler_goes_on_after_the_venue_was_away(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        world.fault(FaultKind.SERVER_ERROR, "OpenOrders")
+        running = asyncio.create_task(world.reconciler.run())
+        world.reconciler.request()
+        await world.clock.sleep(1)
+        assert world.count(EventName.EXCHANGE_DEGRADED) == 1
+        assert world.reconciler.last_success_ns == 0
+        await world.clock.sleep(61)
+        assert world.reconciler.last_success_ns > 0
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+    play(scenario)
+
+
+def test_reconciler_looks_soon_while_an_order_is_unknown(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        running = asyncio.create_task(world.reconciler.run())
+        world.fault(FaultKind.ANSWER_LOST, "AddOrder")
+        order = await world.submit()
+        world.reconciler.request()  # what the executor's on_unknown does in an engine
+        await world.clock.sleep(3)
+        assert world.stored(order.request).journal is Journal.ACKED
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+    play(scenario, rules=ExecutionRules(reconcile_interval_s=3600))
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_many_orders_with_every_kind_of_fault_leave_no_difference(play: Play, seed: int) -> None:
+    """Whatever is lost on the way, each order exists once at most and each fill is booked once."""
+
+    async def scenario(world: Any) -> None:
+        world.simulator.faults.reseed(seed)
+        world.simulator.faults.probabilities = {
+            FaultKind.REQUEST_LOST: D("0.05"),
+            FaultKind.ANSWER_LOST: D("0.05"),
+            FaultKind.SERVER_ERROR: D("0.05"),
+            FaultKind.SERVER_ERROR_AFTER: D("0.05"),
+            FaultKind.WS_DROP: D("0.05"),
+            FaultKind.LATE_VISIBILITY: D("0.2"),
+        }
+        orders = []
+        async with world.listening():
+            running = asyncio.create_task(world.reconciler.run())
+            for turn in range(20):
+                fields: dict[str, Any] = {"quantity": "0.002", "price": None}
+                if turn % 4 == 3:
+                    fields = {"quantity": "0.002", "price": "59000.0"}
+                if turn % 3 == 2:
+                    fields |= {"side": Side.SELL, "price": None, "kind": LegKind.EXIT}
+                orders.append(await world.submit(**fields))
+                await world.clock.sleep(30)
+            world.simulator.faults.probabilities = {}
+            await world.clock.sleep(120)
+            assert list(await world.reconciler.reconcile()) == []
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+        venue = (await world.venue_orders()).values()
+        by_client_id = [order.client_order_id for order in venue]
+        assert len(by_client_id) == len(set(by_client_id))
+        assert not [o for o in orders if world.stored(o.request).journal is Journal.UNKNOWN]
+        told = {trade.trade_id for trade in await world.rest.trades_since(0)}
+        booked = [fill.trade.trade_id for fill in world.fills()]
+        assert sorted(booked) == sorted(told)
+        assert len(booked) >= 6
+        assert world.count(EventName.ORDER_UNKNOWN) >= 1
+
+    play(scenario)
