@@ -235,7 +235,7 @@ def _cash_cap(wish: Wish, book: RiskBook) -> Bound:
 
 
 def _count_caps(wish: Wish, book: RiskBook, limits: Limits) -> list[Bound]:
-    is_new = wish.sleeve not in book.value_by_sleeve
+    is_new = wish.quantity > 0 and wish.sleeve not in book.value_by_sleeve
     counts = [
         (LimitName.MAX_OPEN_POSITIONS, open_positions(book, limits), limits.max_open_positions)
     ]

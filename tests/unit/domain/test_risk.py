@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
@@ -630,6 +632,26 @@ def _makes_approvals(source: str) -> bool:
         isinstance(node, ast.Name) and node.id == "ApprovedAction" and id(node) not in annotations
         for node in ast.walk(tree)
     )
+
+
+def test_type_checker_refuses_what_risk_has_not_approved(tmp_path: Path) -> None:
+    """Neither an approval of one's own nor a leg without one passes the checker."""
+    snippet = tmp_path / "shortcut.py"
+    snippet.write_text(
+        "from krakked.domain.orders import OrderRequest\n"
+        "from krakked.domain.plans import ApprovedAction, PlanLeg\n"
+        "def shortcut(request: OrderRequest, name: str) -> None:\n"
+        "    ApprovedAction(sleeve=name)\n"
+        "    ApprovedAction()\n"
+        "    PlanLeg(request=request)\n"
+        "    PlanLeg(action=name, request=request)\n"
+    )
+    root = Path(plans_module.__file__).parents[3]
+    mypy = [sys.executable, "-m", "mypy", "--follow-imports=silent", str(snippet)]
+    done = subprocess.run(mypy, cwd=root, capture_output=True, text=True, check=False)
+    refused = [line for line in done.stdout.splitlines() if ": error:" in line]
+    assert len(refused) == 4, done.stdout
+    assert [line.split(":")[1] for line in refused] == ["4", "5", "6", "7"]
 
 
 def test_approval_survives_storage() -> None:
