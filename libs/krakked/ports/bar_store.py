@@ -43,6 +43,10 @@ class BarStore(Protocol):
         """(pair, timeframe, first start, last start, count) of everything kept."""
         ...
 
+    def compact(self) -> None:
+        """Move what was appended into its lasting form; at the change of the day, and at the end."""
+        ...
+
     def gaps(self, pair: PairName, timeframe: Timeframe) -> Sequence[Gap]:
         """Known holes, oldest first."""
         ...

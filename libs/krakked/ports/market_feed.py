@@ -112,5 +112,5 @@ class MarketHistory(Protocol):
     async def closed_bars(
         self, pair: PairName, timeframe: Timeframe, *, since_s: int
     ) -> Sequence[Bar]:
-        """Closed bars starting at or after ``since_s``, oldest first, at most 720; no empty ones."""
+        """Closed bars from ``since_s`` on, oldest first, at most 720; none without trades."""
         ...

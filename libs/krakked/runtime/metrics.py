@@ -144,7 +144,7 @@ class Metrics:
         """A part of an answer or frame was not usable."""
         self.malformed_parts.labels(source=source).inc()
 
-    def on_connection(self, stream: str, event: str) -> None:
+    def on_connection(self, stream: str, event: str, reason: str) -> None:  # noqa: ARG002 - the reason is for logs
         """A stream opened, became ready or was lost."""
         self.connection_changes.labels(stream=stream, event=event).inc()
 

@@ -18,6 +18,7 @@ from krakked.domain.bars import Timeframe
 from krakked.domain.errors import Ambiguous, Permanent, Transient
 from krakked.domain.events import EventName
 from krakked.domain.ids import PairName
+from krakked.domain.kill_switch import KillSwitchCause
 from krakked.domain.plans import ExecutionPlan
 from krakked.domain.times import NS_PER_SECOND, to_rfc3339
 from krakked.ports.bar_store import BarStore
@@ -29,7 +30,7 @@ from krakked.trading.execute import Executor
 from krakked.trading.feeding import Feeder, Listeners
 from krakked.trading.fills import FillBooker
 from krakked.trading.market import Boundary
-from krakked.trading.marking import Marker
+from krakked.trading.marking import Marker, set_kill_switch
 from krakked.trading.reconcile import Reconciler
 from krakked.trading.stopping import Stopper
 
@@ -47,6 +48,7 @@ class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
     mark_interval_s: float = 60
     day_boundary_s: int = 0
     drawdown_max_pct: Decimal = Decimal(10)
+    kill_switch_on_drift: bool = True
     clock_look_s: float = 1
     """How often the clock is looked at for bars whose end has passed."""
     is_paced_by_bars: bool = False
@@ -68,6 +70,7 @@ class Engine:
     ) -> None:
         self.desk = desk
         self.options = options
+        self.first_cycle_done = asyncio.Event()
         self._looks = asyncio.Event()
         self._gap_in_bars = asyncio.Event()
         self._feed = feed
@@ -75,12 +78,13 @@ class Engine:
         self._store = store
         self.cycler = cycler
         self.booker = FillBooker(desk, on_wake=cycler.wake)
-        self.reconciler = Reconciler(desk, self.booker)
+        self.reconciler = Reconciler(desk, self.booker, on_drift=self._on_drift)
         self.executor = Executor(desk, on_unknown=self.reconciler.request)
         self.marker = Marker(
             desk,
             day_boundary_s=options.day_boundary_s,
             drawdown_max_pct=options.drawdown_max_pct,
+            on_new_day=store.compact,
         )
         self.dead_man = DeadMan(desk, is_healthy=self._is_healthy)
         self.stopper = Stopper(
@@ -162,6 +166,7 @@ class Engine:
 
     async def _watch_boundaries(self) -> None:
         await self._first_cycle()
+        self.first_cycle_done.set()
         while True:
             await self._wait_for_look()
             self.feeder.close_due()
@@ -218,6 +223,18 @@ class Engine:
     def has_work(self) -> bool:
         """A plan waits or is under way."""
         return not self._plans.empty() or self._order_busy_since_ns is not None
+
+    async def _on_drift(self, what: str) -> None:
+        """Nobody knows why the books differ from the venue's: no new risk until a person looks."""
+        if not self.options.kill_switch_on_drift or self.desk.account.kill_switch.active:
+            return
+        await set_kill_switch(
+            self.desk,
+            active=True,
+            cause=KillSwitchCause.DRIFT,
+            reason=f"drift: {what}",
+            principal="engine",
+        )
 
     def _on_gap(self, private: bool) -> None:
         if not private:

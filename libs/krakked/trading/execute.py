@@ -17,10 +17,13 @@ import msgspec
 from krakked.domain.errors import Ambiguous, Fenced, Permanent, Transient
 from krakked.domain.events import Event, EventName
 from krakked.domain.ids import VenueOrderId
-from krakked.domain.orders import Journal, Order, OrderRequest, VenueStatus
+from krakked.domain.orders import Journal, LegKind, Order, OrderRequest, VenueStatus
 from krakked.domain.plans import ExecutionPlan
 from krakked.domain.times import NS_PER_SECOND
 from krakked.trading.desk import Desk
+
+PLACE_PAUSE_S = 0.05
+"""Between two looks whether an order has ended and left its place."""
 
 
 def order_fields(request: OrderRequest, **more: object) -> dict[str, object]:
@@ -70,6 +73,7 @@ class Executor:
     # submitting
 
     async def _submit(self, request: OrderRequest, plan: ExecutionPlan) -> None:
+        await self._wait_for_place(request, plan)
         for attempt in range(self._rules.max_retries + 1):
             order = await self._mark_sent(request, plan)
             if order is None:
@@ -92,6 +96,16 @@ class Executor:
                 await self._mark_acked(request, venue_id)
                 return
         await self._drop(request, "the venue could not be reached often enough")
+
+    async def _wait_for_place(self, request: OrderRequest, plan: ExecutionPlan) -> None:
+        """What adds risk waits while too many orders are open; the plan's age bounds it."""
+        if request.kind is not LegKind.ENTRY:
+            return
+        while (
+            len(self._account.live_orders()) >= self._rules.max_concurrent_orders
+            and self._clock.now_ns() < plan.expires_at_ns
+        ):
+            await self._clock.sleep(PLACE_PAUSE_S)
 
     def _pause_s(self, attempt: int, error: Transient) -> float:
         pause = self._rules.retry_backoff_s * self._rules.retry_backoff_factor**attempt

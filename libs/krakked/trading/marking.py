@@ -6,6 +6,7 @@ kept in the ledger, so that a restart over midnight changes nothing.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 
 from krakked.domain.events import EventName
@@ -19,8 +20,16 @@ from krakked.trading.desk import Desk
 class Marker:
     """Marks the account to the market; trips the kill switch at the daily limit."""
 
-    def __init__(self, desk: Desk, *, day_boundary_s: int, drawdown_max_pct: Decimal) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        *,
+        day_boundary_s: int,
+        drawdown_max_pct: Decimal,
+        on_new_day: Callable[[], None] = lambda: None,
+    ) -> None:
         self._desk = desk
+        self._on_new_day = on_new_day
         self._day_boundary_s = day_boundary_s
         self._drawdown_max_pct = drawdown_max_pct
         self.latest: Snapshot | None = None
@@ -33,6 +42,8 @@ class Marker:
 
     async def mark(self) -> Snapshot:
         """Value the account, roll the day, check its drawdown; the snapshot is recorded."""
+        before = self._desk.account.day
+        is_new_day = before is not None and before.day != self.day_of(self._desk.now_ns())
         now_ns = self._desk.now_ns()
         snapshot = self._desk.account.snapshot(self._desk.market.quotes, now_ns)
         self.latest = snapshot
@@ -40,6 +51,8 @@ class Marker:
         async with self._desk.recorder.turn:
             await self._store(snapshot)
         await self._check_drawdown(snapshot)
+        if is_new_day:
+            self._on_new_day()
         return snapshot
 
     def _note_drawdown(self, equity: Decimal) -> None:

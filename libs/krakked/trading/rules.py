@@ -24,6 +24,7 @@ class ExecutionRules(msgspec.Struct, frozen=True, kw_only=True):
     deadline_s: float = 3
     """The venue refuses a submission that reaches matching later than this (REST: 2 to 60)."""
     max_plan_age_s: float = 60
+    max_concurrent_orders: int = 10
     max_retries: int = 3
     retry_backoff_s: float = 2
     retry_backoff_factor: float = 2

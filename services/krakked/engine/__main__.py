@@ -9,25 +9,24 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from contextlib import AsyncExitStack
-from typing import Final
+import time
+from contextlib import AsyncExitStack, ExitStack
 
-from krakked.adapters.kraken.observers import Silent
 from krakked.adapters.system.clock import LoopClock, SystemClock
-from krakked.engine import reporting, venues
+from krakked.domain.errors import BadInput
+from krakked.engine import reporting, telling
+from krakked.engine.paces import pace_of
 from krakked.engine.places import Places, places_of
 from krakked.engine.running import Given, Run
 from krakked.engine.venues import Pace
 from krakked.ports.clock import Clock
 from krakked.runtime import logs, simulated_time
 from krakked.runtime.exit_codes import ExitCode
+from krakked.runtime.health import HealthServer, HealthState
+from krakked.runtime.metrics import Metrics
 from krakked.runtime.run_options import RunOptions
-from krakked.runtime.settings import Settings, load_settings
+from krakked.runtime.settings import Mode, Settings, load_settings
 from krakked.runtime.supervisor import Supervisor, exit_code_of, hear_signals
-from krakked.simulator.markets import opening_ns
-
-DEV_START_NS: Final = 1_767_225_600 * 1_000_000_000
-"""2026-01-01 00:00 UTC: the time of a new synthetic market, so that one seed is one market."""
 
 
 def run(options: RunOptions) -> int:
@@ -36,25 +35,17 @@ def run(options: RunOptions) -> int:
     Raises:
         KrakkedError: what a person must mend; the command line prints its one line.
     """
-    loaded = load_settings(
+    settings = load_settings(
         options.environment,
         config_dir=options.config_dir,
         overrides=options.overrides,
         environ=os.environ,  # noqa: TID251 - the composition root hands it on
-    )
-    places = places_of(loaded.settings, options)
-    pace = _pace(loaded.settings, options, places)
-    return exit_code_of(lambda: _run_on(pace, loaded.settings, options, places))
-
-
-def _pace(settings: Settings, options: RunOptions, places: Places) -> Pace | None:
-    """The time line of a simulator in this process; None: the machine's own."""
-    if not venues.is_in_process(settings):
-        return None
-    simulator = venues.simulator_options(
-        settings, options, state=places.simulator_state, is_lock_step=False
-    )
-    return Pace(start_ns=opening_ns(simulator, otherwise_ns=DEV_START_NS), speed=simulator.speed)
+    ).settings
+    if options.once and settings.execution.mode is Mode.LIVE:
+        raise BadInput("run-once never trades live: set execution.mode to dry_run or paper")
+    places = places_of(settings, options)
+    pace = pace_of(settings, options, places)
+    return exit_code_of(lambda: _run_on(pace, settings, options, places))
 
 
 def _run_on(pace: Pace | None, settings: Settings, options: RunOptions, places: Places) -> int:
@@ -66,56 +57,82 @@ def _run_on(pace: Pace | None, settings: Settings, options: RunOptions, places: 
 
 
 async def _main(settings: Settings, options: RunOptions, places: Places, pace: Pace) -> int:
-    loop = asyncio.get_running_loop()
-    clock: Clock = SystemClock()
-    if isinstance(loop, simulated_time.SimulatedTimeLoop):
-        clock = LoopClock(loop)
-    logs.configure(
-        logs.LogOptions(
-            level=settings.logging.level,
-            format=settings.logging.format,
-            environment=settings.environment.value,
-        ),
-        now_ns=clock.now_ns,
-    )
-    given = Given(
-        settings=settings,
-        options=options,
-        places=places,
-        pace=pace,
-        environ=os.environ,  # noqa: TID251 - the composition root hands it on
-        clock=clock,
-        listeners=(logs.event_listener(),),
-        observer=Silent(),
+    clock = _clock()
+    logs.configure(telling.log_options(settings), now_ns=clock.now_ns)
+    metrics = Metrics(
+        environment=settings.environment.value, currency=settings.portfolio.base_currency
     )
     supervisor = Supervisor()
     undo = hear_signals(supervisor)
     try:
-        async with AsyncExitStack() as stack:
-            return await _live(Run(given, supervisor, stack), supervisor)
+        with ExitStack() as view:
+            progress = telling.progress(options, view)
+            listeners = [telling.voice(settings), metrics.listen]
+            given = Given(
+                settings=settings,
+                options=options,
+                places=places,
+                pace=pace,
+                environ=os.environ,  # noqa: TID251 - the composition root hands it on
+                clock=clock,
+                listeners=listeners if progress is None else [*listeners, progress],
+                metrics=metrics,
+                health=_health(settings, options, metrics, view),
+            )
+            async with AsyncExitStack() as stack:
+                report = await _live(Run(given, supervisor, stack), supervisor)
+        return _end(report, supervisor)
     finally:
         undo()
 
 
-async def _live(run: Run, supervisor: Supervisor) -> int:
+def _clock() -> Clock:
+    loop = asyncio.get_running_loop()
+    if isinstance(loop, simulated_time.SimulatedTimeLoop):
+        return LoopClock(loop)
+    return SystemClock()
+
+
+def _health(
+    settings: Settings, options: RunOptions, metrics: Metrics, stack: ExitStack
+) -> HealthState:
+    """Probes are for what runs unattended: a replay and a single cycle serve none."""
+    state = HealthState(wall_ns=time.time_ns)  # noqa: TID251 - the machine's own clock is watched
+    port = settings.health.port
+    if port is not None and options.candles is None and not options.once:
+        server = HealthServer(state, host=settings.health.host, port=port, metrics=metrics.page)
+        server.start()
+        stack.callback(server.stop)
+    return state
+
+
+async def _live(run: Run, supervisor: Supervisor) -> reporting.Report | None:
+    """Start, wait for the end, stop; None if it ended otherwise."""
+    try:
+        return await _live_until_stopped(run, supervisor)
+    finally:
+        await supervisor.stop()
+
+
+async def _live_until_stopped(run: Run, supervisor: Supervisor) -> reporting.Report | None:
     starting = asyncio.ensure_future(run.start())
     ending = asyncio.ensure_future(supervisor.wait_for_end())
     await asyncio.wait((starting, ending), return_when=asyncio.FIRST_COMPLETED)
     if not starting.done():
         starting.cancel()
-        return ExitCode.INTERRUPTED
+        await asyncio.wait((starting,))
+        supervisor.request_stop("interrupted", ExitCode.INTERRUPTED)
+        return None
     await starting
     run.arrange_end()
     await ending
-    if supervisor.exit_code != ExitCode.DONE:
+    return await run.stop() if supervisor.exit_code == ExitCode.DONE else None
+
+
+def _end(report: reporting.Report | None, supervisor: Supervisor) -> int:
+    if report is None:
         return supervisor.exit_code
-    report = await run.stop()
-    _print(report)
+    sys.stdout.write(reporting.render(report) + "\n")
+    sys.stdout.write("\n".join(reporting.verdict_lines(report.differences)) + "\n")
+    sys.stdout.flush()
     return ExitCode.BOOKS_DIFFER if report.differences else ExitCode.DONE
-
-
-def _print(report: reporting.Report) -> None:
-    out = sys.stdout
-    out.write(reporting.render(report) + "\n")
-    out.write("\n".join(reporting.verdict_lines(report.differences)) + "\n")
-    out.flush()

@@ -10,7 +10,6 @@ from typing import TypeVar
 
 import msgspec
 
-from krakked.adapters.kraken.observers import Observer
 from krakked.adapters.kraken.rest import KrakenRest
 from krakked.adapters.parquet.bar_store import ParquetBarStore
 from krakked.adapters.sqlite.ledger import SqliteLedger, open_ledger
@@ -26,14 +25,19 @@ from krakked.domain.times import NS_PER_SECOND
 from krakked.engine import assembling, opening, reporting, translating, venues
 from krakked.engine.places import Places
 from krakked.engine.venues import Addresses, Pace
+from krakked.engine.watching import BEAT_S, Heartbeat
 from krakked.ports.clock import Clock
+from krakked.runtime import control_socket
 from krakked.runtime.exit_codes import ExitCode
+from krakked.runtime.health import HealthState
+from krakked.runtime.metrics import Metrics
 from krakked.runtime.run_options import RunOptions
 from krakked.runtime.settings import Settings
 from krakked.runtime.stages import Stages
 from krakked.runtime.supervisor import Supervisor
 from krakked.simulator import RunningSimulator, start
 from krakked.trading.account import Account
+from krakked.trading.control import Control
 from krakked.trading.cycling import Cycler
 from krakked.trading.desk import Desk
 from krakked.trading.engine import Engine, EngineOptions
@@ -47,6 +51,7 @@ CLOCK_OFFSET_MAX_S = 2
 """The venue tells whole seconds: one of them, and one of real difference."""
 EVERYTHING = 1_000_000_000
 AFTER_LAST_CANDLE_S = 60.0
+ONCE_PAUSE_S = 0.5
 
 
 class Given(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,7 +64,8 @@ class Given(msgspec.Struct, frozen=True, kw_only=True):
     environ: Mapping[str, str]
     clock: Clock
     listeners: Sequence[Listener]
-    observer: Observer
+    metrics: Metrics
+    health: HealthState
 
     @property
     def is_lock_step(self) -> bool:
@@ -84,7 +90,7 @@ class Run:
 
     async def _stage(self, name: str, work: Awaitable[T], *, timeout_s: float = 15.0) -> T:
         """Time-outs are real time: on a faster clock they take more of its seconds."""
-        return await self._stages.run(name, work, timeout_s=timeout_s * self.given.pace.factor)
+        return await self._stages.run(name, work, timeout_s=timeout_s * self.given.pace.patience)
 
     # start
 
@@ -106,8 +112,35 @@ class Run:
         engine.desk.guard.is_ready = True
         for name, work in engine.tasks().items():
             self.supervisor.start(name, work)
+        await self._open_doors(engine, rest)
         engine.desk.recorder.publish(engine.desk.recorder.event(EventName.ENGINE_STARTED))
         return engine
+
+    async def _open_doors(self, engine: Engine, rest: KrakenRest) -> None:
+        """What lets people and probes in: the control socket, and the heartbeat behind probes."""
+        control = Control(
+            engine.desk,
+            engine.executor,
+            engine.stopper,
+            resolve=engine.reconciler.resolve_by_hand,
+            stop=lambda: self.supervisor.request_stop("a person's command"),
+            status=engine.status,
+        )
+        await self._stack.enter_async_context(
+            control_socket.serve(self.given.places.control_socket, control.handle)
+        )
+        self.given.health.mark_ready()
+        if not self.given.is_lock_step:
+            heartbeat = Heartbeat(
+                engine,
+                rest,
+                self._feed,
+                mode=self.given.settings.execution.mode.value,
+                metrics=self.given.metrics,
+                health=self.given.health,
+            )
+            period_s = BEAT_S * self.given.pace.factor
+            self.supervisor.start("heartbeat", heartbeat.run(period_s=period_s))
 
     async def _open_venue(self) -> Addresses:
         settings = self.given.settings
@@ -133,12 +166,13 @@ class Run:
             threaded=not self.given.is_lock_step,
         )
         self._stack.push_async_callback(ledger.close)
+        self.given.health.mark_started()
         return ledger
 
     def _open_rest(self, addresses: Addresses) -> KrakenRest:
         given = self.given
         rest = venues.open_rest(
-            addresses, given.settings, given.clock, pace=given.pace, observer=given.observer
+            addresses, given.settings, given.clock, pace=given.pace, observer=given.metrics
         )
         self._stack.push_async_callback(rest.close)
         self._feed = venues.open_feed(addresses, given.settings, rest, given.clock, pace=given.pace)
@@ -235,6 +269,7 @@ class Run:
             mark_interval_s=settings.scheduler.portfolio_sync_sec * self.given.pace.factor,
             day_boundary_s=translating.day_boundary_s(settings),
             drawdown_max_pct=settings.risk.max_daily_drawdown_pct,
+            kill_switch_on_drift=settings.risk.kill_switch_on_drift,
             clock_look_s=settings.scheduler.strategy_loop_sec * self.given.pace.factor,
             is_paced_by_bars=self.given.is_lock_step,
         )
@@ -257,6 +292,8 @@ class Run:
     def arrange_end(self) -> None:
         """Stop by itself where that was asked for: after a duration, or when a replay is over."""
         options, simulator = self.given.options, self.simulator
+        if options.once:
+            self.supervisor.start("one cycle", self._wait_for_one_cycle())
         if options.duration_s is not None:
             self._after_real_seconds(float(options.duration_s))
         if simulator is not None and options.candles is not None:
@@ -272,6 +309,17 @@ class Run:
         timer.daemon = True
         timer.start()
         self._stack.callback(timer.cancel)
+
+    async def _wait_for_one_cycle(self) -> None:
+        """Until the first plans are carried out and what they filled is booked."""
+        engine = self.engine
+        assert engine is not None
+        await engine.first_cycle_done.wait()
+        while engine.has_work or not engine.booker.is_idle:
+            await self.given.clock.sleep(ONCE_PAUSE_S * self.given.pace.factor)
+        await self.given.clock.sleep(ONCE_PAUSE_S * self.given.pace.factor)
+        self.supervisor.request_stop("one cycle is done")
+        await asyncio.Event().wait()
 
     async def _wait_for_candles(self, simulator: RunningSimulator) -> None:
         """After the last candle the engine gets time to close its bar and to trade on it."""

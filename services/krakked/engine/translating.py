@@ -66,6 +66,7 @@ def rules_of(settings: Settings, *, replay_bar_s: int | None, speed: float) -> E
         order_ttl_s=execution.order_ttl_seconds or 0,
         deadline_s=min(60.0, execution.deadline_seconds * speed),
         max_plan_age_s=execution.max_plan_age_seconds * speed,
+        max_concurrent_orders=execution.max_concurrent_orders,
         max_retries=execution.max_retries,
         retry_backoff_s=execution.retry_backoff_seconds,
         retry_backoff_factor=execution.retry_backoff_factor,
@@ -85,6 +86,11 @@ def limits_of(settings: Settings) -> Limits:
         max_open_positions=risk.max_open_positions,
         max_per_asset_pct=risk.max_per_asset_pct,
         max_per_strategy_pct=strategy_budgets(settings),
+        max_positions={
+            strategy_id: strategy.max_positions
+            for strategy_id, strategy in settings.strategies.items()
+            if strategy.max_positions is not None
+        },
         max_daily_drawdown_pct=risk.max_daily_drawdown_pct,
         kill_switch_on_drift=risk.kill_switch_on_drift,
         include_manual_positions=risk.include_manual_positions,

@@ -31,6 +31,7 @@ from krakked.sim.exchange.limits import Tier as SimulatorTier
 from krakked.simulator.faults import FaultKind
 from krakked.simulator.options import ApiKey, SimulatorOptions, default_key
 
+LOCK_STEP_PATIENCE: Final = 10_000.0
 LONG_S: Final = 10.0**9
 """For time-outs of idle connections, which a lock-step replay must not run into."""
 
@@ -46,6 +47,11 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
     def factor(self) -> float:
         """How much longer, in the run's own seconds, what the machine does may take."""
         return 1.0 if self.speed is None else max(1.0, self.speed)
+
+    @property
+    def patience(self) -> float:
+        """The same for what waits for the venue's rate limits; in lock step waiting is free."""
+        return LOCK_STEP_PATIENCE if self.speed is None else self.factor
 
 
 class Addresses(msgspec.Struct, frozen=True, kw_only=True):

@@ -95,6 +95,11 @@ class Counter:
         self._drain(now_ns)
         self._units = max(self._units, self._limit.points_max * _UNITS_PER_POINT)
 
+    @property
+    def points_max(self) -> int:
+        """The venue's threshold."""
+        return self._limit.points_max
+
     def headroom(self, now_ns: int) -> Decimal:
         """Points left below the venue's threshold; negative above it."""
         self._drain(now_ns)
@@ -204,6 +209,18 @@ class RateLimiter:
             rest={role: counter.headroom(now_ns) for role, counter in self._rest.items()},
             engine={pair: counter.headroom(now_ns) for pair, counter in self._engine.items()},
         )
+
+    def headroom_ratios(self) -> dict[str, float]:
+        """What is left of each counter, 1 for untouched; ``rest/<role>`` and ``engine/<pair>``."""
+        now_ns = self._clock.now_ns()
+        counters = {
+            **{f"rest/{role}": counter for role, counter in self._rest.items()},
+            **{f"engine/{pair}": counter for pair, counter in self._engine.items()},
+        }
+        return {
+            name: float(counter.headroom(now_ns) / counter.points_max)
+            for name, counter in counters.items()
+        }
 
     async def _take(self, counter: Counter, points: int, *, waits: bool) -> None:
         # Looked at again after each wait: others may have been quicker.

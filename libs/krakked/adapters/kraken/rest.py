@@ -111,7 +111,7 @@ class KrakenRest:
         return self.transport.limits.headroom()
 
     def headroom_ratios(self) -> dict[str, float]:
-        """What is left of each counter, 1 for untouched; by ``rest/<role>`` and ``engine/<pair>``."""
+        """What is left of each counter, 1 for untouched (``RateLimiter.headroom_ratios``)."""
         return self.transport.limits.headroom_ratios()
 
     # What changes something.

@@ -1,0 +1,59 @@
+"""Who hears what happens: log or story on standard output, and the progress of a replay."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+
+from tqdm import tqdm
+
+from krakked.domain.events import Event, EventName
+from krakked.runtime import logs
+from krakked.runtime.run_options import RunOptions
+from krakked.runtime.settings import Settings
+from krakked.runtime.story import Story
+
+Listener = Callable[[Event], None]
+HOUR_S = 3600
+
+
+def log_options(settings: Settings, secrets: tuple[str, ...] = ()) -> logs.LogOptions:
+    """How lines are written."""
+    return logs.LogOptions(
+        level=settings.logging.level,
+        format=settings.logging.format,
+        environment=settings.environment.value,
+        secrets=secrets,
+    )
+
+
+def voice(settings: Settings) -> Listener:
+    """A terminal gets the short story, everything else one line of JSON for each event."""
+    if logs.is_pretty(log_options(settings), sys.stdout):
+        story = Story(_write_line, is_coloured=sys.stdout.isatty())
+        return story.listen
+    return logs.event_listener()
+
+
+def _write_line(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def progress(options: RunOptions, stack: ExitStack) -> Listener | None:
+    """Of a replay, on standard error: simulated hours done, and how many there are."""
+    if options.candles is None or options.start_s is None or options.end_s is None:
+        return None
+    hours = (options.end_s - options.start_s) // HOUR_S
+    bar = tqdm(total=hours, unit="h", desc="replay", file=sys.stderr, mininterval=0.5)
+    stack.callback(bar.close)
+    first_s = options.start_s
+
+    def listen(event: Event) -> None:
+        if event.name is EventName.STRATEGY_CYCLE:
+            boundary_s = event.fields["boundary_s"]
+            assert isinstance(boundary_s, int)
+            bar.update((boundary_s - first_s) // HOUR_S - bar.n)
+
+    return listen
