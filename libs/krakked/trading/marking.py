@@ -42,14 +42,15 @@ class Marker:
 
     async def mark(self) -> Snapshot:
         """Value the account, roll the day, check its drawdown; the snapshot is recorded."""
-        before = self._desk.account.day
-        is_new_day = before is not None and before.day != self.day_of(self._desk.now_ns())
-        now_ns = self._desk.now_ns()
-        snapshot = self._desk.account.snapshot(self._desk.market.quotes, now_ns)
+        async with self._desk.recorder.turn:
+            # Inside the turn: a flow is in the equity and in the day's flows, or in neither.
+            now_ns = self._desk.now_ns()
+            before = self._desk.account.day
+            is_new_day = before is not None and before.day != self.day_of(now_ns)
+            snapshot = self._desk.account.snapshot(self._desk.market.quotes, now_ns)
+            await self._store(snapshot)
         self.latest = snapshot
         self._note_drawdown(snapshot.equity)
-        async with self._desk.recorder.turn:
-            await self._store(snapshot)
         await self._check_drawdown(snapshot)
         if is_new_day:
             self._on_new_day()

@@ -1,0 +1,181 @@
+"""The account's worth over the days: baselines, drawdown, and the kill switch it trips."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+from krakked.domain.events import EventName
+from krakked.domain.ids import Asset, PairName
+from krakked.domain.kill_switch import KillSwitchCause
+from krakked.domain.orders import Side
+from krakked.domain.quotes import Quote
+from krakked.domain.times import DAY_S, NS_PER_SECOND
+from krakked.trading.marking import Marker, realized_today, set_kill_switch
+
+Play = Callable[..., Any]
+D = Decimal
+USD, XBT = Asset("USD"), Asset("XBT")
+BALANCES = {USD: D(10_000), XBT: D("0.5")}
+
+
+def price_is(world: Any, mid: str) -> None:
+    world.market.on_quote(
+        Quote(
+            pair=PairName("XBTUSD"),
+            bid=D(mid),
+            ask=D(mid),
+            last=D(mid),
+            volume_24h_base=D(1),
+            at_ns=world.clock.now_ns(),
+        )
+    )
+
+
+def test_mark_is_recorded_with_equity_cash_and_profit(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        price_is(world, "60000")
+        await world.reconciler.catch_up()
+        await world.bought("0.01")
+        snapshot = await world.marker.mark()
+        assert snapshot.equity == snapshot.net_flows + snapshot.realized + snapshot.unrealized
+        assert snapshot.cash == world.account.totals[USD]
+        assert world.ask(lambda q: list(q.snapshots())) == [snapshot]
+        assert world.marker.latest == snapshot
+
+    play(scenario)
+
+
+def test_first_mark_of_a_day_is_its_baseline_and_survives_a_restart(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        price_is(world, "60000")
+        await world.marker.mark()
+        baseline = world.account.day
+        assert baseline.baseline_equity == 40_000
+        await world.restart()
+        price_is(world, "50000")
+        await world.marker.mark()
+        assert world.account.day == baseline
+        assert world.count(EventName.DAY_ROLLED) == 1
+
+    play(scenario, balances=BALANCES)
+
+
+def test_day_rolls_at_midnight_and_begins_where_the_account_stands(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        price_is(world, "60000")
+        await world.marker.mark()
+        await world.bought("0.01", side=Side.SELL)
+        price_is(world, "55000")
+        first = world.account.day
+        now_s = world.clock.now_ns() // NS_PER_SECOND
+        await world.clock.sleep(DAY_S - now_s % DAY_S - 1)
+        price_is(world, "55000")
+        await world.marker.mark()
+        assert world.account.day.day == first.day
+        await world.clock.sleep(1)
+        price_is(world, "55000")
+        snapshot = await world.marker.mark()
+        assert world.account.day.day == first.day + 1
+        assert world.account.day.baseline_equity == snapshot.equity
+        assert realized_today(world.account.day, snapshot) == 0
+        assert world.count(EventName.DAY_ROLLED) == 2
+
+    play(scenario, balances=BALANCES)
+
+
+def test_day_boundary_moves_the_day(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        marker = Marker(world.desk, day_boundary_s=6 * 3600, drawdown_max_pct=D(10))
+        midnight_ns = 20_000 * DAY_S * NS_PER_SECOND
+        six_ns = midnight_ns + 6 * 3600 * NS_PER_SECOND
+        assert marker.day_of(six_ns) == 20_000
+        assert marker.day_of(six_ns - 1) == 19_999
+        assert marker.day_of(midnight_ns) == 19_999
+
+    play(scenario)
+
+
+def test_loss_at_the_daily_limit_trips_the_kill_switch_for_good(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        price_is(world, "60000")
+        await world.marker.mark()  # 10,000 and half of 60,000
+        price_is(world, "52001")
+        await world.marker.mark()
+        assert not world.account.kill_switch.active
+        price_is(world, "52000")
+        await world.marker.mark()
+        state = world.account.kill_switch
+        assert (state.active, state.cause) == (True, KillSwitchCause.DAILY_DRAWDOWN)
+        assert state.reason == "down 10.00 % today, the limit is 10 %"
+        price_is(world, "70000")
+        await world.marker.mark()
+        assert world.account.kill_switch == state
+        await world.restart()
+        assert world.account.kill_switch == state
+        assert world.count(EventName.KILL_SWITCH_ACTIVATED) == 1
+
+    play(scenario, balances=BALANCES)
+
+
+def test_deposit_and_withdrawal_are_neither_gain_nor_loss_of_the_day(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        await world.marker.mark()
+        await world.deposit(USD, "-9000")
+        await world.reconciler.catch_up()
+        snapshot = await world.marker.mark()
+        assert snapshot.equity == 1000
+        assert not world.account.kill_switch.active
+        await world.deposit(USD, "5000")
+        await world.reconciler.catch_up()
+        snapshot = await world.marker.mark()
+        assert world.account.day.drawdown_pct(snapshot.equity) == 0
+
+    play(scenario)
+
+
+def test_mark_that_waits_for_the_turn_sees_what_was_booked_before_it(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        await world.marker.mark()
+        await world.deposit(USD, "5000")
+        await world.recorder.turn.acquire()
+        booking = asyncio.create_task(world.reconciler.catch_up())
+        await world.clock.sleep(1)
+        marking = asyncio.create_task(world.marker.mark())
+        await world.clock.sleep(1)
+        world.recorder.turn.release()
+        await booking
+        snapshot = await marking
+        assert snapshot.equity == 15_000
+        assert snapshot.net_flows == 15_000
+        assert not world.account.kill_switch.active
+
+    play(scenario)
+
+
+def test_largest_fall_from_the_peak_is_kept(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        for mid in ("60000", "80000", "60000", "70000"):
+            price_is(world, mid)
+            await world.marker.mark()
+        assert world.marker.equity_peak == 50_000
+        assert world.marker.drawdown_max_pct == 20
+
+    play(scenario, balances=BALANCES)
+
+
+def test_kill_switch_is_durable_and_says_who_and_why(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        cause = KillSwitchCause.MANUAL
+        await set_kill_switch(world.desk, active=True, cause=cause, reason="news", principal="ada")
+        await world.restart()
+        state = world.account.kill_switch
+        assert (state.active, state.reason, state.principal) == (True, "news", "ada")
+        await set_kill_switch(world.desk, active=False, cause=cause, reason="ok", principal="ada")
+        await world.restart()
+        assert not world.account.kill_switch.active
+        assert world.account.kill_switch.cause is None
+
+    play(scenario)
