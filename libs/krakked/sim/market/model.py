@@ -34,6 +34,7 @@ DEFAULT_PRICES: Final = {
 }
 
 _SPREAD_SHARE: Final = Decimal("0.0002")
+_LEVELS: Final = 5
 _LEVEL_QUANTITY_MIN: Final = 10
 """Order minimums that the smallest level of a house book holds."""
 
@@ -131,17 +132,21 @@ def spread_of(price: Decimal, tick_size: Decimal) -> Decimal:
 
 
 def ladder(
-    item: Print, pair: VenuePair, level_quantity: Decimal, levels: int = 5
+    item: Print, pair: VenuePair, level_quantity: Decimal
 ) -> tuple[list[tuple[Decimal, Decimal]], list[tuple[Decimal, Decimal]]]:
-    """The house's bids and asks after a print, best first; sizes grow away from the price.
-
-    The print was at the best price of the side that its taker met.
-    """
+    """The house's bids and asks after a print, which was at the best price that its taker met."""
     spread = spread_of(item.price, pair.tick_size)
     bid = item.price if item.taker_side is Side.SELL else item.price - spread
+    return levels_above_and_below(bid, spread, pair, level_quantity)
+
+
+def levels_above_and_below(
+    bid: Decimal, spread: Decimal, pair: VenuePair, level_quantity: Decimal
+) -> tuple[list[tuple[Decimal, Decimal]], list[tuple[Decimal, Decimal]]]:
+    """Bids and asks, best first, a spread apart; sizes grow away from the price."""
     smallest = pair.order_min * _LEVEL_QUANTITY_MIN
     quantity = max(round_down(level_quantity, pair.lot_decimals), smallest)
-    sizes = [quantity * (i + 1) for i in range(levels)]
+    sizes = [quantity * (i + 1) for i in range(_LEVELS)]
     bids = [(bid - spread * i, size) for i, size in enumerate(sizes) if bid > spread * i]
     asks = [(bid + spread * (i + 1), size) for i, size in enumerate(sizes)]
     return bids, asks

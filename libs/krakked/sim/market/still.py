@@ -18,7 +18,7 @@ from krakked.domain.orders import Side
 from krakked.domain.times import NS_PER_SECOND
 from krakked.sim.exchange.pairs import VenuePair
 from krakked.sim.market.candles import Candle
-from krakked.sim.market.model import Print, Venue, play, spread_of
+from krakked.sim.market.model import Print, Venue, levels_above_and_below, spread_of
 
 PERIOD_S: Final = 10
 _PERIOD_NS: Final = PERIOD_S * NS_PER_SECOND
@@ -60,7 +60,7 @@ class CalmMarket:
         """Play everything up to ``now_ns``."""
         while self._queue and self._queue[0][0] <= now_ns:
             at_ns, index, lane = self._queue[0]
-            play(lane.at(lane.turn(at_ns), at_ns), lane.pair, lane.level_quantity, venue)
+            lane.play(at_ns, venue)
             heapq.heapreplace(self._queue, (lane.instant(lane.turn(at_ns) + 1), index, lane))
 
     def candles_before(
@@ -99,7 +99,7 @@ class _Lane:
         # the worth of a unit of the quote differs: sizes are fractions of what 100,000 dollars buy
         worth = _REFERENCE_QUOTE if pair.quote.altname.startswith("USD") else Decimal(2)
         reference = worth / price
-        self.level_quantity = round_down(reference / _LEVEL_PARTS, pair.lot_decimals)
+        self._level_quantity = round_down(reference / _LEVEL_PARTS, pair.lot_decimals)
         self._print_quantity = round_down(reference / _PRINT_PARTS, pair.lot_decimals)
         self.stand(price)
 
@@ -108,6 +108,14 @@ class _Lane:
         spread = spread_of(price, self.pair.tick_size)
         self._bid = price_down(price - spread / 2, self.pair.tick_size)
         self._ask = self._bid + spread
+
+    def play(self, at_ns: int, venue: Venue) -> None:
+        """Trade, and fill the book up again."""
+        name, item = self.pair.altname, self.at(self.turn(at_ns), at_ns)
+        venue.market_trade(name, item.price, item.quantity_base, item.taker_side, at_ns)
+        spread = self._ask - self._bid
+        bids, asks = levels_above_and_below(self._bid, spread, self.pair, self._level_quantity)
+        venue.set_house_book(name, bids, asks, at_ns)
 
     def instant(self, turn: int) -> int:
         """When a turn trades."""

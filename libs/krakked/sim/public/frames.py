@@ -5,6 +5,7 @@ Numbers are bare JSON numbers at the pair's precision, trailing zeros included.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Final, TypeAlias
@@ -23,6 +24,12 @@ Quotes: TypeAlias = tuple[Level | None, Level | None]
 LevelMap: TypeAlias = Mapping[Decimal, Decimal]
 HEARTBEAT: Final = b'{"channel":"heartbeat"}'
 VERSION: Final = "2.0.10"
+
+
+@functools.lru_cache(maxsize=256)
+def _instant(at_ns: int, *, decimals: int = 6) -> str:
+    """The same few instants stand in many frames."""
+    return to_rfc3339(at_ns, decimals=decimals)
 
 
 def status(system: str, connection_id: int) -> bytes:
@@ -58,7 +65,7 @@ def ticker(kind: str, pair: VenuePair, figures: Figures, quotes: Quotes, now_ns:
         "change": number(change, price),
         "change_pct": number(change_pct, 2),
         "trades": figures.count[1],
-        "timestamp": to_rfc3339(now_ns),
+        "timestamp": _instant(now_ns),
     }
     return encode({"channel": "ticker", "type": kind, "data": [row]})
 
@@ -71,7 +78,7 @@ def ohlc(
         {
             "channel": "ohlc",
             "type": kind,
-            "timestamp": to_rfc3339(now_ns, decimals=9),
+            "timestamp": _instant(now_ns, decimals=9),
             "data": [_candle(pair, series, row) for row in rows],
         }
     )
@@ -89,9 +96,9 @@ def _candle(pair: VenuePair, series: CandleSeries, row: Row) -> dict[str, object
         "trades": row.trades,
         "volume": number(row.volume, pair.lot_decimals),
         "vwap": number(row.vwap, price),
-        "interval_begin": to_rfc3339(begin_ns, decimals=9),
+        "interval_begin": _instant(begin_ns, decimals=9),
         "interval": series.minutes,
-        "timestamp": to_rfc3339(begin_ns + series.step_s * NS_PER_SECOND),
+        "timestamp": _instant(begin_ns + series.step_s * NS_PER_SECOND),
     }
 
 
@@ -105,7 +112,7 @@ def trades(kind: str, pair: VenuePair, prints: Iterable[PublicTrade]) -> bytes:
             "qty": number(item.quantity_base, pair.lot_decimals),
             "ord_type": item.order_type,
             "trade_id": item.trade_id,
-            "timestamp": to_rfc3339(item.at_ns),
+            "timestamp": _instant(item.at_ns),
         }
         for item in prints
     ]
@@ -150,7 +157,7 @@ class BookView:
                 price_decimals=pair.pair_decimals,
                 quantity_decimals=pair.lot_decimals,
             ),
-            "timestamp": to_rfc3339(now_ns),
+            "timestamp": _instant(now_ns),
         }
         return encode({"channel": "book", "type": kind, "data": [row]})
 

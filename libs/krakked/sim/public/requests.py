@@ -152,7 +152,10 @@ def _topic(hub: Hub, params: Params, symbol: str) -> tuple[Topic, Frame]:
     if tape is None:
         raise _Refusal(f"Currency pair not supported {symbol}")
     detail, echo = _DETAILS[channel](params)
-    return Topic(channel, tape.pair.altname, detail), echo | {"symbol": symbol}
+    echo["symbol"] = symbol
+    if channel == "ohlc":
+        echo["warnings"] = ["timestamp is deprecated, use interval_begin"]
+    return Topic(channel, tape.pair.altname, detail), echo
 
 
 def _ticker_detail(params: Params) -> tuple[str, Frame]:
@@ -171,7 +174,6 @@ def _ohlc_detail(params: Params) -> tuple[str, Frame]:
         "channel": "ohlc",
         "interval": interval,
         "snapshot": _flag(params, "snapshot", default=True),
-        "warnings": ["timestamp is deprecated, use interval_begin"],
     }
     return str(interval), echo
 
