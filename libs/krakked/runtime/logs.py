@@ -220,7 +220,8 @@ class Redactor:
     """Takes out secrets: by the name of a field, by their text, and by their looks."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        self._secrets = tuple(sorted({s for s in secrets if len(s) >= _SECRET_MIN}))
+        known = {text for text in secrets if len(text) >= _SECRET_MIN}
+        self._secrets = sorted(known, key=len, reverse=True)  # one may begin like another
 
     def __repr__(self) -> str:
         return f"<Redactor of {len(self._secrets)} secrets>"
@@ -231,15 +232,15 @@ class Redactor:
 
     def value(self, name: str, value: object) -> object:
         """The value of a field of that name, fit to be seen."""
-        if _SECRET_NAMES.search(name) and value is not None:
+        if value is None or isinstance(value, bool):
+            return value
+        if _SECRET_NAMES.search(name):
             return HIDDEN
-        if isinstance(value, str):
-            return self.text(value)
         if isinstance(value, Mapping):
             return {str(key): self.value(str(key), item) for key, item in value.items()}
         if isinstance(value, (list, tuple)):
             return [self.value("", item) for item in value]
-        return value if isinstance(value, (int, float, bool)) else self.text(str(value))
+        return value if isinstance(value, (int, float)) else self.text(str(value))
 
     def text(self, text: str) -> str:
         """The text without secrets."""
