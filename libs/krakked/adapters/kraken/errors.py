@@ -119,16 +119,18 @@ def error_from(verdict: Verdict, *, method: str, mutates: bool, on_trade_key: bo
             return Fenced(message, code=verdict.code) if on_trade_key else NonceRefused(message)
         case Meaning.IN_DOUBT:
             return lost(message, mutates=mutates, retry_after_s=verdict.retry_after_s)
-        case Meaning.CLIENT_ID if mutates:
-            return Ambiguous(message)
-        case Meaning.BAD_KEY:
-            return BadKey(message, code=verdict.code)
-        case Meaning.PERMISSION:
-            return MissingPermission(message, code=verdict.code)
-        case Meaning.NO | Meaning.CLIENT_ID:
-            return Permanent(message, code=verdict.code)
         case Meaning.LATER:
             return Transient(message, retry_after_s=verdict.retry_after_s)
+        case Meaning.CLIENT_ID if mutates:
+            return Ambiguous(message)
+        case Meaning.CLIENT_ID | Meaning.BAD_KEY | Meaning.PERMISSION | Meaning.NO:
+            return _NO_BY_MEANING.get(verdict.meaning, Permanent)(message, code=verdict.code)
+
+
+_NO_BY_MEANING: Final[dict[Meaning, type[Permanent]]] = {
+    Meaning.BAD_KEY: BadKey,
+    Meaning.PERMISSION: MissingPermission,
+}
 
 
 def lost(message: str, *, mutates: bool, retry_after_s: float | None = None) -> KrakkedError:

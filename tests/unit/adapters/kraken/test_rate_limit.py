@@ -225,6 +225,14 @@ def test_engine_refusal_of_the_venue_holds_up_that_pair_alone(still_clock: Any) 
     assert still_clock.slept_s == [pytest.approx(2.0)]
 
 
+def test_what_is_left_is_told_as_a_share_of_each_counter(still_clock: Any) -> None:
+    limiter = RateLimiter(Tier.STARTER, still_clock)
+    calls(limiter, "BalanceEx", 3)
+    do(limiter.before_add(XBT))
+    ratios = limiter.headroom_ratios()
+    assert sorted(ratios.values()) == [pytest.approx(12 / 15), pytest.approx(59 / 60)]
+
+
 # public calls
 
 
