@@ -44,7 +44,7 @@ class Story:
 
     def listen(self, event: Event) -> None:
         """Tell it, if it is worth a line."""
-        if event.name in _QUIET:
+        if event.name in _QUIET or _is_all_well(event):
             return
         if event.name is EventName.EQUITY_MARKED:
             if event.at_ns < self._equity_due_ns:
@@ -66,6 +66,12 @@ def line_of(event: Event) -> str:
         return _stage(event)
     word, telling = _TELLINGS.get(event.name, (event.name.value, _all_fields))
     return f"{to_minute(event.at_ns)}  {word:<{_WORD_WIDTH}} {telling(event.fields)}".rstrip()
+
+
+def _is_all_well(event: Event) -> bool:
+    """The venue says of everything that is open that it is."""
+    said = [event.fields.get("status"), event.fields.get("venue_status")]
+    return event.name is EventName.NOTICE and "online" in said
 
 
 def _stage(event: Event) -> str:
@@ -100,7 +106,7 @@ def _plan(fields: Fields) -> str:
 
 
 def _risk_block(fields: Fields) -> str:
-    return f"{_sleeve(fields)} refused{_because(fields, 'reason')}"
+    return f"{_sleeve(fields)} {fields.get('outcome', 'refused')}{_because(fields, 'reason')}"
 
 
 def _order(fields: Fields) -> str:
@@ -142,6 +148,26 @@ def _stop(fields: Fields) -> str:
         f"{_sleeve(fields)} bid {_amount(fields, 'bid')} has reached its stop "
         f"{_amount(fields, 'stop_price')}"
     )
+
+
+def _stream(fields: Fields) -> str:
+    return f"{fields.get('stream')} stream connected"
+
+
+def _lost(fields: Fields) -> str:
+    return f"{fields.get('stream')} stream lost{_because(fields, 'reason')}"
+
+
+def _person(verb: str) -> Telling:
+    def tell(fields: Fields) -> str:
+        who = fields.get("principal")
+        return f"{verb}{f' by {who}' if who else ''}{_because(fields, 'reason', 'cause')}"
+
+    return tell
+
+
+def _plain(words: str) -> Telling:
+    return lambda fields: f"{words}{_because(fields, 'reason', 'difference', 'problem')}"
 
 
 def _all_fields(fields: Fields) -> str:
@@ -192,5 +218,21 @@ _TELLINGS: Final[Mapping[EventName, tuple[str, Telling]]] = {
     EventName.FILL_BOOKED: ("fill", _fill),
     EventName.EQUITY_MARKED: ("equity", _equity),
     EventName.POSITION_STOPPED: ("stop", _stop),
+    EventName.ENGINE_STARTED: ("engine", _plain("trading")),
+    EventName.ENGINE_STOPPED: ("engine", _plain("stopped")),
+    EventName.CONNECTION_RESTORED: ("stream", _stream),
+    EventName.CONNECTION_LOST: ("stream", _lost),
+    EventName.KILL_SWITCH_ACTIVATED: ("KILL", _person("kill switch on")),
+    EventName.KILL_SWITCH_CLEARED: ("kill", _person("kill switch off")),
+    EventName.HALTED: ("halt", _person("halted")),
+    EventName.RESUMED: ("halt", _person("resumed")),
+    EventName.DRIFT_FOUND: ("DRIFT", _plain("books and venue differ")),
+    EventName.DRIFT_CLEARED: ("drift", _plain("books and venue agree again")),
+    EventName.EXCHANGE_DEGRADED: ("venue", _plain("unreliable")),
+    EventName.EXCHANGE_RESTORED: ("venue", _plain("reliable again")),
+    EventName.MARKET_DATA_UNAVAILABLE: ("data", _plain("market data unavailable")),
+    EventName.MARKET_DATA_RESTORED: ("data", _plain("market data back")),
+    EventName.DEAD_MAN_FAILED: ("dead-man", _plain("refresh failed")),
+    EventName.DEAD_MAN_FIRED: ("DEAD-MAN", _plain("the venue has cancelled every order")),
 }
 """How each event is told; the others show their fields."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from krakked.cli import doors, options
-from krakked.cli.output import amount, moment, print_json, print_table
+from krakked.cli.output import amount, moment, print_json, print_table, rounded
 from krakked.domain.ids import PairName, StrategyId
 from krakked.runtime.exit_codes import ExitCode
 
@@ -88,7 +88,7 @@ def order_row(order: Order) -> tuple[str, ...]:
         request.type.value,
         amount(request.quantity_base),
         amount(order.filled_base),
-        amount(order.average_price or request.limit_price),
+        rounded(order.average_price or request.limit_price),
         order.status.value,
         request.strategy_id,
         order.venue_order_id or request.client_order_id,

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Decimal
+from decimal import Context, Decimal
+from typing import Final
 
 import click
 import msgspec
 
 from krakked.domain.money import plain, to_text
 from krakked.domain.times import to_minute
+
+_EIGHT_DIGITS: Final = Context(prec=8)
 
 
 def print_json(value: object) -> None:
@@ -39,6 +42,13 @@ def print_pairs(pairs: Sequence[tuple[str, str]]) -> None:
 def amount(value: Decimal | None) -> str:
     """Without trailing zeros or exponent; a dash for nothing."""
     return "-" if value is None else to_text(plain(value))
+
+
+def rounded(value: Decimal | None) -> str:
+    """To eight significant digits, for people; JSON has them all."""
+    if value is None:
+        return "-"
+    return amount(_EIGHT_DIGITS.plus(value))
 
 
 def money(value: Decimal | None) -> str:

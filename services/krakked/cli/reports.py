@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from krakked.cli import doors, options
-from krakked.cli.output import amount, moment, money, print_json, print_table
+from krakked.cli.output import amount, moment, money, print_json, print_table, rounded
 from krakked.runtime.exit_codes import ExitCode
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def _position_row(position: Position) -> tuple[str, ...]:
         position.sleeve.strategy_id,
         position.sleeve.pair,
         amount(position.quantity_base),
-        money(position.average_price),
+        rounded(position.average_price),
         money(position.cost_quote),
         money(position.realized_quote),
         money(position.fees_quote),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from krakked.cli.output import amount, moment
+from krakked.cli.output import amount, moment, rounded
 from krakked.domain.decisions import DecisionRecord, NotEvaluated, Outcome
 from krakked.domain.intents import Condition, Intent
-from krakked.domain.risk import LimitCheck
+from krakked.domain.limits import LimitCheck
 from krakked.domain.times import NS_PER_SECOND
 
 _OUTCOMES: Final = {
@@ -70,18 +70,22 @@ def condition_line(condition: Condition) -> str:
     """One test that the decision rested on."""
     mark = "yes" if condition.passed else "no "
     return (
-        f"{mark}  {condition.name}: {amount(condition.value)} {condition.operator} "
-        f"{amount(condition.threshold)}"
+        f"{mark}  {condition.name}: {rounded(condition.value)} {condition.operator} "
+        f"{rounded(condition.threshold)}"
     )
 
 
 def limit_line(check: LimitCheck) -> str:
     """One limit: what was wanted, what was there, what is allowed and what is left."""
     mark = "ok " if check.passed else "NO "
-    name = check.limit.value
+    return f"{mark} {check.limit.value}: {_limit_words(check)}"
+
+
+def _limit_words(check: LimitCheck) -> str:
     if check.unit == "bool":
-        return f"{mark} {name}: {'clear' if check.passed else 'in the way'}"
-    return (
-        f"{mark} {name}: wanted {amount(check.wanted)} {check.unit}, had {amount(check.had)}, "
-        f"allowed {amount(check.allowed)}, left {amount(check.headroom)}"
-    )
+        return "clear" if check.passed else "in the way"
+    had, allowed, left = rounded(check.had), rounded(check.allowed), rounded(check.headroom)
+    if check.limit.is_minimum:
+        over = "above it by" if check.passed else "short of it by"
+        return f"{had} {check.unit}, at least {allowed} needed, {over} {left.removeprefix('-')}"
+    return f"wanted {rounded(check.wanted)} {check.unit}, had {had}, at most {allowed}, left {left}"
