@@ -14,7 +14,7 @@ from krakked.runtime import simulated_time
 from krakked.runtime.exit_codes import ExitCode
 from krakked.runtime.simulated_time import SimulatedTimeLoop
 from krakked.simulator.markets import opening_ns
-from krakked.simulator.options import SimulatorOptions, check
+from krakked.simulator.options import SimulatorOptions
 from krakked.simulator.server import RunningSimulator, start
 
 Announce = Callable[[RunningSimulator], None]
@@ -28,7 +28,6 @@ def run(options: SimulatorOptions, *, announce: Announce, at_end: Announce) -> i
     Raises:
         BadInput: what a person must mend.
     """
-    check(options)
     now_ns = SystemClock().now_ns()
     start_ns = opening_ns(options, otherwise_ns=now_ns)
     if options.speed == 1 and start_ns == now_ns:

@@ -125,25 +125,27 @@ class Admin:
             )
         now_ns = self._venue.catch_up()
         for asset, text in act.deposit.items():
-            exchange.deposit(act.account, Asset(asset), _positive(text, asset), now_ns)
+            exchange.deposit(act.account, self._asset(asset), _positive(text, asset), now_ns)
         for asset, text in act.withdraw.items():
-            self._withdraw(act.account, Asset(asset), _positive(text, asset), now_ns)
+            self._withdraw(act.account, self._asset(asset), _positive(text, asset), now_ns)
         for asset, text in act.adjust.items():
-            exchange.book_adjustment(act.account, Asset(asset), _amount(text, asset), now_ns)
+            exchange.book_adjustment(act.account, self._asset(asset), _amount(text, asset), now_ns)
         self._venue.settle(now_ns)
         return _answer(self._account(act.account)["balances"])
 
     def _withdraw(self, account: str, asset: Asset, amount: Decimal, now_ns: int) -> None:
-        had = self._venue.exchange.balances(account).get(asset, Decimal(0))
-        if amount > had:
-            raise BadInput(f"{account} has {to_text(had)} {asset}, not {to_text(amount)}")
-        self._venue.exchange.withdraw(account, asset, amount, now_ns)
+        exchange = self._venue.exchange
+        free = exchange.available(account, asset)
+        if amount > free:
+            raise BadInput(f"{account} has {to_text(free)} {asset} free, not {to_text(amount)}")
+        exchange.withdraw(account, asset, amount, now_ns)
 
     async def _faults(self, _request: web.Request) -> web.Response:
         return _answer(self._faults_now())
 
     async def _change_faults(self, request: web.Request) -> web.Response:
         act = msgspec.json.decode(await request.read(), type=FaultAct, strict=False)
+        _check_faults(act)
         faults = self._venue.faults
         if act.clear:
             faults.armed.clear()
@@ -180,6 +182,12 @@ class Admin:
             raise BadInput(f"no pair {name}; there is {', '.join(self._venue.hub.data.tapes)}")
         return tape.pair.altname
 
+    def _asset(self, name: str) -> Asset:
+        known = self._venue.hub.data.assets
+        if name not in known:
+            raise BadInput(f"no asset {name}; there is {', '.join(known)}")
+        return Asset(name)
+
     def _clock_now(self, now_ns: int) -> dict[str, object]:
         return {"now_ns": now_ns, "now": to_rfc3339(now_ns), "speed": self._speed or "max"}
 
@@ -214,8 +222,16 @@ async def _mendable(request: web.Request, handler: Handler) -> web.StreamRespons
     """What a person can mend is one line."""
     try:
         return await handler(request)
-    except (BadInput, BadAmount, msgspec.MsgspecError, AssertionError, KeyError) as error:
+    except (BadInput, BadAmount, msgspec.MsgspecError) as error:
         return web.json_response({"error": str(error)}, status=400)
+
+
+def _check_faults(act: FaultAct) -> None:
+    chances = (act.probabilities or {}).values()
+    if not all(chance.is_finite() and 0 <= chance <= 1 for chance in chances):
+        raise BadInput("a probability must be from 0 to 1")
+    if act.count < 1 or act.seconds < 1:
+        raise BadInput("count and seconds must be at least 1")
 
 
 def _amount(text: str, what: str) -> Decimal:

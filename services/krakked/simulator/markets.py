@@ -16,7 +16,7 @@ from krakked.sim.market.candles import Candle, candle_of
 from krakked.sim.market.model import DEFAULT_PRICES, Market
 from krakked.sim.market.replaying import ReplayMarket
 from krakked.sim.market.still import CalmMarket
-from krakked.simulator.options import SimulatorOptions
+from krakked.simulator.options import SimulatorOptions, check
 from krakked.simulator.store import stored_now_ns
 
 PAST_S: Final = 720 * DAY_S
@@ -31,8 +31,9 @@ def opening_ns(options: SimulatorOptions, *, otherwise_ns: int) -> int:
     the candles of a replay; else ``otherwise_ns``.
 
     Raises:
-        BadInput: no candles, or a file that cannot be read.
+        BadInput: options that cannot be meant, no candles, or a file that cannot be read.
     """
+    check(options)
     stored_ns = stored_now_ns(options.state)
     if stored_ns is not None:
         return max(stored_ns, otherwise_ns) if options.speed == 1 else stored_ns

@@ -84,9 +84,7 @@ def check(options: SimulatorOptions) -> None:
     Raises:
         BadInput: one clear line.
     """
-    for pair in (*options.pairs, *options.prices):
-        if pair not in PAIRS:
-            raise BadInput(f"pair {pair} is not known; known are {', '.join(PAIRS)}")
+    _check_pairs(options)
     for asset, amount in options.balances.items():
         _check_balance(asset, amount)
     for key in (options.trade_key, options.query_key):
@@ -98,6 +96,15 @@ def check(options: SimulatorOptions) -> None:
         raise BadInput("recorded candles have prices of their own; leave the given ones out")
     if None not in (options.from_s, options.to_s) and _span(options) <= 0:
         raise BadInput("--from is not before --to; exchange them", exit_code=ExitCode.USAGE)
+
+
+def _check_pairs(options: SimulatorOptions) -> None:
+    for pair in (*options.pairs, *options.prices):
+        if pair not in PAIRS:
+            raise BadInput(f"pair {pair} is not known; known are {', '.join(PAIRS)}")
+    for pair, price in options.prices.items():
+        if price < PAIRS[pair].tick_size:
+            raise BadInput(f"--price {pair}={price}: below a tick; give a price that is traded")
 
 
 def _span(options: SimulatorOptions) -> int:

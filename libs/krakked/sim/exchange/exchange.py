@@ -184,6 +184,10 @@ class Exchange:
         """What an account has, held or not."""
         return dict(self._core.accounts[account].balances)
 
+    def available(self, account: str, asset: Asset) -> Decimal:
+        """What an account has of an asset and open orders do not hold."""
+        return self._core.accounts[account].available(asset)
+
     def set_system_status(self, status: SystemStatus, now_ns: int) -> None:
         """Back from maintenance, accounts with an armed dead-man lose all their orders."""
         core = self._at(now_ns)

@@ -1,0 +1,132 @@
+"""The admin port."""
+
+from __future__ import annotations
+
+import asyncio
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+def test_the_clock_is_the_loops(stage: Any) -> None:
+    async def scene(client: Any) -> None:
+        await asyncio.sleep(90)
+        assert await client.admin("/clock") == {
+            "now_ns": stage.start_ns + 90_000_000_000,
+            "now": "2026-01-01T00:01:30.000000Z",
+            "speed": "max",
+            "status": 200,
+        }
+
+    stage.play(scene)
+
+
+def test_the_state_shows_pairs_accounts_and_connections(stage: Any) -> None:
+    async def scene(client: Any) -> None:
+        async with client.socket():
+            state = await client.admin("/state")
+        assert state["system"] == "online"
+        assert state["market_over"] is False
+        assert state["pairs"]["XBTUSD"] == {"bid": "59994.0", "ask": "60006.0", "last": "60006.0"}
+        assert state["accounts"] == {"main": {"balances": {"USD": "10000.0000"}}}
+        assert state["connections"] == 1
+
+    stage.play(scene)
+
+
+def test_a_price_is_moved_by_any_spelling_of_its_pair(stage: Any) -> None:
+    async def scene(client: Any) -> None:
+        await client.admin("/prices", {"BTC/USD": "50000"})
+        await asyncio.sleep(10)
+        prices = await client.admin("/prices")
+        assert prices["XBTUSD"]["bid"] == "49995.0"
+        assert prices["ETHUSD"]["bid"] == "2999.70"
+
+    stage.play(scene)
+
+
+def test_deposits_and_withdrawals_stand_in_the_ledgers(stage: Any) -> None:
+    async def scene(client: Any) -> None:
+        act = {"deposit": {"XBT": "0.5"}, "withdraw": {"USD": "2500.5"}, "adjust": {"XDG": "3"}}
+        found = await client.admin("/balances", act)
+        assert found == {
+            "USD": "7499.5000",
+            "XBT": "0.5000000000",
+            "XDG": "3.00000000",
+            "status": 200,
+        }
+        rows = (await client.post("Ledgers"))["result"]["ledger"].values()
+        kinds = {(row["type"], row["asset"], Decimal(row["amount"])) for row in rows}
+        assert ("withdrawal", "ZUSD", Decimal("-2500.5")) in kinds
+        assert ("deposit", "XXBT", Decimal("0.5")) in kinds
+        assert ("adjustment", "XXDG", Decimal(3)) in kinds
+        assert (await client.admin("/balances"))["main"]["USD"] == "7499.5000"
+
+    stage.play(scene)
+
+
+def test_statuses_reach_orders_and_subscribers(stage: Any) -> None:
+    async def scene(client: Any) -> None:
+        async with client.socket() as ws:
+            await ws.subscribe("instrument", snapshot=False)
+            await client.admin("/status", {"pair": "XBTUSD", "status": "cancel_only"})
+            frame = await ws.until("instrument")
+            assert frame["data"]["pairs"][0]["status"] == "cancel_only"
+            assert (await client.buy())["error"] == ["EService:Market in cancel_only mode"]
+            await client.admin("/status", {"system": "maintenance"})
+            assert (await ws.until("status"))["data"][0]["system"] == "maintenance"
+        assert (await client.get("SystemStatus"))["result"]["status"] == "maintenance"
+
+    stage.play(scene)
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "line"),
+    [
+        ("/prices", {"NOPE": "1"}, "no pair NOPE"),
+        ("/prices", {"XBTUSD": "zero"}, "is not a number"),
+        ("/prices", {"XBTUSD": "-1"}, "not positive"),
+        ("/balances", {"withdraw": {"USD": "10001"}}, "main has 10000.0000 USD free, not 10001"),
+        ("/balances", {"deposit": {"USD": "0"}}, "give a positive amount"),
+        ("/balances", {"deposit": {"XRP": "1"}}, "XRP"),
+        ("/balances", {"account": "nobody"}, "no account nobody"),
+        ("/balances", {"gift": {}}, "unknown field"),
+        ("/faults", {"kind": "flood"}, "Invalid enum value 'flood'"),
+        ("/faults", {"probabilities": {"5xx": "2"}}, "from 0 to 1"),
+        ("/faults", {"kind": "5xx", "count": 0}, "count"),
+        ("/status", {"system": "asleep"}, "Invalid enum value"),
+    ],
+)
+def test_what_cannot_be_done_is_status_400_and_one_line(
+    stage: Any, path: str, body: object, line: str
+) -> None:
+    async def scene(client: Any) -> Any:
+        return await client.admin(path, body)
+
+    answer = stage.play(scene)
+    assert answer["status"] == 400
+    assert line in answer["error"]
+    assert "\n" not in answer["error"]
+
+
+def test_what_open_orders_hold_cannot_be_withdrawn(stage: Any) -> None:
+    async def scene(client: Any) -> Any:
+        await client.buy("0.1", ordertype="limit", price="50000.0")
+        return await client.admin("/balances", {"withdraw": {"USD": "6000"}})
+
+    answer = stage.play(scene)
+    assert answer["status"] == 400
+    assert "free" in answer["error"]
+
+
+def test_the_price_of_a_replay_cannot_be_moved(stage: Any, tmp_path: Path) -> None:
+    row = "1767225600,100.0,110.0,90.0,105.0,8,40\n"
+    (tmp_path / "XBTUSD_60.csv").write_text(row)
+
+    async def scene(client: Any) -> Any:
+        return await client.admin("/prices", {"XBTUSD": "1"})
+
+    answer = stage.play(scene, stage.options(market="replay", candles=tmp_path))
+    assert "replays recorded candles" in answer["error"]

@@ -1,0 +1,116 @@
+"""``krakked simulator``: what a person types, what is printed, how it ends."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from krakked.cli.__main__ import root
+from krakked.domain.candles import parse_rows
+from krakked.domain.ids import PairName
+
+
+def krakked(*arguments: str) -> Any:
+    return CliRunner().invoke(root, ["simulator", *arguments])
+
+
+def test_help_has_examples_and_exit_codes() -> None:
+    for arguments in (["--help"], ["export-candles", "--help"]):
+        shown = krakked(*arguments)
+        assert shown.exit_code == 0
+        assert "Example" in shown.output
+        assert "Exit codes" in shown.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "line"),
+    [
+        (("--speed", "0"), 2, "--speed 0: write a number above 0, or max"),
+        (("--speed", "fast"), 2, "--speed fast"),
+        (("--market", "replay"), 2, "--market replay needs --candles DIR"),
+        (("--market", "replay", "--candles", "nowhere"), 78, "nowhere: no such folder"),
+        (("--listen", "x"), 2, "--listen x: write HOST:PORT"),
+        (("--listen", "127.0.0.1:99999"), 2, "write HOST:PORT"),
+        (("--balance", "FOO=1"), 78, "asset FOO is not known"),
+        (("--balance", "USD"), 2, "--balance USD: write NAME=NUMBER"),
+        (("--balance", "USD=nan"), 2, "write NAME=NUMBER"),
+        (("--balance", "USD=-5"), 2, "write NAME=NUMBER"),
+        (("--fault", "flood=0.1"), 2, "request-lost, answer-lost"),
+        (("--fault", "5xx=2"), 2, "at most 1"),
+        (("--from", "2024-13-01"), 2, "--from 2024-13-01: not a date"),
+        (("--api-secret", "c2VjcmV0"), 2, "--api-secret needs --api-key"),
+        (("--api-key", "k", "--api-secret", "###"), 78, "not base64"),
+        (("--pair", "NOPE"), 78, "pair NOPE is not known"),
+        (("--price", "XBTUSD=0"), 78, "price"),
+        (("--from", "2024-02-01", "--to", "2024-01-01"), 2, "exchange them"),
+    ],
+)
+def test_wrong_flags_are_one_line_and_a_code(
+    arguments: tuple[str, ...], code: int, line: str
+) -> None:
+    shown = krakked("--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", *arguments)
+    assert (shown.exit_code, line in shown.output) == (code, True), shown.output
+    assert len(shown.output.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("rows", "line"),
+    [
+        ("1704067200,1,2,0.5,1.5,7,3\nrubbish\n", "XBTUSD_60.csv:2: "),
+        ("1704067200,1,2,0.5,1.5,7,3\n1704063600,1,2,0.5,1.5,7,3\n", "sort the rows"),
+        ("1704067200,1,2,0.5,1.5,7,3\n1704067200,1,2,0.5,1.5,7,3\n", "stands twice"),
+        ("", "XBTUSD_60.csv: empty"),
+    ],
+)
+def test_candles_that_cannot_be_used_are_named_with_file_and_line(
+    tmp_path: Path, rows: str, line: str
+) -> None:
+    (tmp_path / "XBTUSD_60.csv").write_text(rows)
+    shown = krakked("--market", "replay", "--candles", str(tmp_path), "--listen", "127.0.0.1:0")
+    assert (shown.exit_code, line in shown.output) == (78, True), shown.output
+
+
+def test_no_candles_in_the_range_name_the_range(tmp_path: Path) -> None:
+    (tmp_path / "XBTUSD_60.csv").write_text("1704067200,1,2,0.5,1.5,7,3\n")
+    folder = ("--market", "replay", "--candles", str(tmp_path))
+    shown = krakked(*folder, "--from", "2025-01-01", "--to", "2025-01-31")
+    assert shown.exit_code == 78
+    assert "no candles between 2025-01-01 00:00 and 2025-02-01 00:00" in shown.output
+
+
+def test_exported_candles_are_read_back_and_the_same_twice(tmp_path: Path) -> None:
+    span = ("--from", "2024-02-27", "--to", "2024-03-01")
+    for folder in ("a", "b"):
+        flags = ("--pair", "XBTUSD", "--pair", "ETHUSD", "--out", str(tmp_path / folder))
+        shown = krakked("export-candles", *span, *flags, "--gzip", "--json")
+        assert shown.exit_code == 0
+        assert [one["pair"] for one in json.loads(shown.output)] == ["XBTUSD", "ETHUSD"]
+    name = "XBTUSD_60.csv.gz"
+    data = (tmp_path / "a" / name).read_bytes()
+    assert data == (tmp_path / "b" / name).read_bytes()
+    lines = gzip.decompress(data).decode().splitlines()
+    rows = list(parse_rows(lines, source=name, pair=PairName("XBTUSD"), step_s=3600))
+    assert 90 <= len(rows) <= 96
+    assert (rows[0].start_s, rows[-1].start_s) == (1_708_992_000, 1_709_337_600 - 3600)
+
+
+def test_another_seed_is_another_market(tmp_path: Path) -> None:
+    span = ("--from", "2024-01-01", "--to", "2024-01-01", "--pair", "XBTUSD")
+    texts = []
+    for seed in ("1", "2"):
+        krakked("export-candles", *span, "--seed", seed, "--out", str(tmp_path / seed))
+        texts.append((tmp_path / seed / "XBTUSD_60.csv").read_text())
+    assert texts[0] != texts[1]
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    out = str(tmp_path / "file" / "folder")
+    span = ("--from", "2024-01-01", "--to", "2024-01-01", "--pair", "XBTUSD")
+    shown = krakked("export-candles", *span, "--out", out)
+    assert (shown.exit_code, "cannot be written" in shown.output) == (74, True)

@@ -1,0 +1,143 @@
+"""The account outlives its simulator, also one that was killed; time goes on where it stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import urllib.request
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from krakked.domain.errors import BadInput
+from krakked.domain.ids import Asset
+from krakked.simulator.store import StateStore
+
+
+def test_orders_balances_keys_and_time_go_on_after_a_restart(stage: Any, tmp_path: Path) -> None:
+    options = stage.options(state=tmp_path / "venue.state")
+
+    async def first(client: Any) -> Any:
+        await client.buy("0.01")
+        await client.buy(ordertype="limit", price="50000.0", cl_ord_id="resting")
+        await asyncio.sleep(100)
+        await client.post("CancelAllOrdersAfter", timeout=60)
+        found = await everything(client)
+        return client.nonce, found
+
+    async def second(client: Any) -> None:
+        client.nonce = nonce
+        assert await everything(client) == before
+        began = (await client.admin("/clock"))["now_ns"]
+        assert began == stage.start_ns + 100_000_000_000
+        await asyncio.sleep(61)  # the timer was armed before the restart
+        assert (await client.post("OpenOrders"))["result"]["open"] == {}
+
+    nonce, before = stage.play(first, options)
+    stage.play(second, options)
+
+
+def test_a_nonce_of_before_the_restart_stays_used(stage: Any, tmp_path: Path) -> None:
+    options = stage.options(state=tmp_path / "venue.state")
+
+    async def first(client: Any) -> None:
+        await client.post("Balance")
+
+    async def second(client: Any) -> Any:
+        return (await client.post("Balance"))["error"]
+
+    stage.play(first, options)
+    assert stage.play(second, options) == ["EAPI:Invalid nonce"]
+
+
+def test_starting_balances_are_given_once(stage: Any, tmp_path: Path) -> None:
+    async def scene(client: Any) -> Any:
+        client.nonce = int((await client.get("Time"))["result"]["unixtime"]) + client.nonce
+        return (await client.admin("/balances"))["main"]
+
+    state = tmp_path / "venue.state"
+    assert stage.play(scene, stage.options(state=state)) == {"USD": "10000.0000"}
+    richer = stage.options(state=state, balances={Asset("XBT"): Decimal(5)})
+    assert stage.play(scene, richer) == {"USD": "10000.0000"}
+
+
+async def everything(client: Any) -> Any:
+    return [
+        (await client.post(method))["result"]
+        for method in ("Balance", "BalanceEx", "OpenOrders", "ClosedOrders", "TradesHistory")
+    ]
+
+
+@pytest.mark.parametrize("content", ["rubbish", "other"])
+def test_another_programs_file_is_refused_and_left_alone(
+    stage: Any, tmp_path: Path, content: str
+) -> None:
+    path = tmp_path / "venue.state"
+    if content == "rubbish":
+        path.write_text("no database at all, but long enough to look like something " * 20)
+    else:
+        with sqlite3.connect(path) as database:
+            database.execute("CREATE TABLE theirs (x)")
+        database.close()
+    before = path.read_bytes()
+    with pytest.raises(BadInput, match=r"--state .*venue\.state: ") as caught:
+        StateStore(path)
+    assert caught.value.exit_code == 73
+    assert path.read_bytes() == before
+
+
+def test_rows_are_upserted_and_removed(tmp_path: Path) -> None:
+    store = StateStore(tmp_path / "s")
+    assert store.now_ns() is None
+    store.save([("order", "a", {"x": "1.50"}), ("order", "b", {"x": "2"})], 7)
+    store.save([("order", "a", {"x": "1.75"}), ("order", "b", None)], 9)
+    store.close()
+    again = StateStore(tmp_path / "s")
+    assert again.rows() == [("order", "a", {"x": "1.75"})]
+    assert again.now_ns() == 9
+    again.close()
+
+
+class Process:
+    """``krakked simulator`` on its own."""
+
+    def __init__(self, *flags: str) -> None:
+        command = [sys.executable, "-m", "krakked.cli", "simulator", "--json"]
+        ports = ["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]
+        self._process = subprocess.Popen(
+            [*command, *ports, *flags], stdout=subprocess.PIPE, text=True, env=dict(os.environ)
+        )
+        assert self._process.stdout is not None
+        self.said = json.loads(self._process.stdout.readline())
+
+    def admin(self, path: str, body: object = None) -> Any:
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.said["admin_url"] + path, data=data)  # noqa: S310
+        with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310
+            return json.load(answer)
+
+    def end(self, number: int) -> int:
+        self._process.send_signal(number)
+        code = self._process.wait(timeout=20)
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+        return code
+
+
+def test_what_was_answered_survives_a_kill_and_ctrl_c_ends_with_zero(tmp_path: Path) -> None:
+    flags = ("--market", "calm", "--speed", "60", "--state", str(tmp_path / "venue.state"))
+    first = Process(*flags, "--balance", "USD=1000,XBT=2")
+    assert first.admin("/balances", {"deposit": {"USD": "234.5"}})["USD"] == "1234.5000"
+    stopped_ns = first.admin("/clock")["now_ns"]
+    assert first.end(signal.SIGKILL) == -signal.SIGKILL
+    second = Process(*flags)
+    assert second.admin("/balances")["main"] == {"USD": "1234.5000", "XBT": "2.0000000000"}
+    assert second.admin("/clock")["now_ns"] >= stopped_ns - 2_000_000_000
+    assert second.end(signal.SIGINT) == 0
