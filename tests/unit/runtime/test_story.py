@@ -1,0 +1,213 @@
+"""The story at a terminal: short lines, nothing twice, trouble in colour."""
+
+from __future__ import annotations
+
+import pytest
+
+from krakked.domain.events import Event, EventName
+from krakked.runtime.logs import LEVELS, WARNING
+from krakked.runtime.story import Story, line_of
+
+NOON_NS = 1_767_268_800_000_000_000
+HOUR_NS = 3_600_000_000_000
+ORDER = {
+    "plan_id": "000001-x",
+    "local_order_id": "1-2",
+    "strategy_id": "trend",
+    "pair": "XBTUSD",
+    "side": "buy",
+    "quantity_base": "0.01000000",
+    "limit_price": "42000.10",
+}
+
+
+def event(name: EventName, at_ns: int = NOON_NS, **fields: object) -> Event:
+    return Event(name=name, at_ns=at_ns, fields=fields)
+
+
+def told(*events: Event, is_coloured: bool = False) -> list[str]:
+    lines: list[str] = []
+    story = Story(lines.append, is_coloured=is_coloured)
+    for one in events:
+        story.listen(one)
+    return lines
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "line"),
+    [
+        (
+            EventName.BAR_CLOSED,
+            {"pair": "XBTUSD", "timeframe": "1h", "start_s": 0, "close": "42000.10"},
+            "bar       XBTUSD 1h closed at 42000.1",
+        ),
+        (
+            EventName.DECISION_MADE,
+            {
+                "strategy_id": "trend",
+                "pair": "XBTUSD",
+                "outcome": "acted",
+                "reason": "fast average above slow",
+            },
+            "decision  trend/XBTUSD acted, fast average above slow",
+        ),
+        (
+            EventName.RISK_BLOCK,
+            {
+                "strategy_id": "trend",
+                "pair": "XBTUSD",
+                "outcome": "clamped",
+                "reason": "max_per_asset_pct",
+            },
+            "risk      trend/XBTUSD clamped: max_per_asset_pct",
+        ),
+        (
+            EventName.PLAN_CREATED,
+            {"plan_id": "000001-x", "legs": 2, "cause": "cycle"},
+            "plan      000001-x: 2 orders: cycle",
+        ),
+        (EventName.ORDER_SENT, ORDER, "order     trend/XBTUSD buy 0.01 at 42000.1"),
+        (
+            EventName.ORDER_SENT,
+            {**ORDER, "limit_price": None},
+            "order     trend/XBTUSD buy 0.01 at market",
+        ),
+        (
+            EventName.ORDER_REJECTED,
+            {**ORDER, "kraken_error": "EOrder:Insufficient funds"},
+            "rejected  trend/XBTUSD buy 0.01 at 42000.1: EOrder:Insufficient funds",
+        ),
+        (
+            EventName.ORDER_ENDED,
+            {**ORDER, "status": "canceled", "filled_base": "0", "reason": "superseded"},
+            "ended     trend/XBTUSD canceled, filled 0: superseded",
+        ),
+        (
+            EventName.FILL_BOOKED,
+            {**ORDER, "price": "41999.0", "fee": "1.09 USD", "realized_quote": "-1.09"},
+            "fill      trend/XBTUSD bought 0.01 at 41999, fee 1.09 USD",
+        ),
+        (
+            EventName.FILL_BOOKED,
+            {**ORDER, "side": "sell", "price": "43000", "fee": "1 USD", "realized_quote": "8.911"},
+            "fill      trend/XBTUSD sold 0.01 at 43000, fee 1 USD, realized 8.91",
+        ),
+        (
+            EventName.EQUITY_MARKED,
+            {"equity": "10012.5", "cash": "9000", "unrealized": "12.5", "realized": "0"},
+            "equity    10,012.50 (cash 9,000.00, unrealized 12.50, realized 0.00)",
+        ),
+        (
+            EventName.POSITION_STOPPED,
+            {"strategy_id": "trend", "pair": "XBTUSD", "bid": "40000.0", "stop_price": "40100"},
+            "stop      trend/XBTUSD bid 40000 has reached its stop 40100",
+        ),
+        (EventName.CONNECTION_RESTORED, {"stream": "public"}, "stream    public stream connected"),
+        (
+            EventName.CONNECTION_LOST,
+            {"stream": "private", "reason": "silent for 10 s"},
+            "stream    private stream lost: silent for 10 s",
+        ),
+        (
+            EventName.KILL_SWITCH_ACTIVATED,
+            {"cause": "manual", "reason": "news", "principal": "ann@home"},
+            "KILL      kill switch on by ann@home: news",
+        ),
+        (EventName.HALTED, {"principal": "ann@home", "reason": ""}, "halt      halted by ann@home"),
+        (
+            EventName.DRIFT_FOUND,
+            {"difference": "balance XBT: ours 1, theirs 2"},
+            "DRIFT     books and venue differ: balance XBT: ours 1, theirs 2",
+        ),
+        (EventName.ENGINE_STARTED, {}, "engine    trading"),
+        (EventName.NOTICE, {"pair": "XBTUSD", "status": "cancel_only"}, "notice    pair=XBTUSD "),
+    ],
+)
+def test_event_is_told_in_one_short_line(
+    name: EventName, fields: dict[str, object], line: str
+) -> None:
+    assert line_of(event(name, **fields)).startswith(f"2026-01-01 12:00  {line}")
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "line"),
+    [
+        (EventName.STAGE_DONE, {"stage": "database", "seconds": 0.1234}, "[ok] database  0.12 s"),
+        (
+            EventName.STAGE_DONE,
+            {"stage": "keys valid", "seconds": 0.0, "skipped": "paper has no Kraken keys"},
+            "[skipped] keys valid: paper has no Kraken keys",
+        ),
+        (
+            EventName.STAGE_FAILED,
+            {"stage": "venue reachable", "seconds": 5.0, "reason": "no route"},
+            "[failed] venue reachable  5.0 s: no route",
+        ),
+    ],
+)
+def test_stage_is_told_without_the_clock(
+    name: EventName, fields: dict[str, object], line: str
+) -> None:
+    assert line_of(event(name, **fields)) == line
+
+
+def test_every_event_can_be_told_even_with_no_fields_at_all() -> None:
+    for name in EventName:
+        line = line_of(event(name))
+        assert line == line.rstrip()
+        assert "\n" not in line
+
+
+def test_what_repeats_without_news_is_left_out() -> None:
+    quiet = [
+        event(EventName.ORDER_ACKED, **ORDER),
+        event(EventName.DEAD_MAN_REFRESHED),
+        event(EventName.RECONCILED),
+        event(EventName.STRATEGY_CYCLE),
+        event(EventName.NOTICE, pair="XBTUSD", status="online"),
+        event(EventName.NOTICE, venue_status="online"),
+    ]
+    assert told(*quiet) == []
+
+
+def test_nothing_that_needs_attention_is_left_out() -> None:
+    loud = [name for name in EventName if LEVELS[name] >= WARNING]
+    missing = [n for n in loud if not told(event(n)) and n is not EventName.MALFORMED_FRAME]
+    assert missing == []
+
+
+def test_venue_that_is_not_online_is_told() -> None:
+    assert len(told(event(EventName.NOTICE, venue_status="maintenance"))) == 1
+
+
+def test_equity_is_told_once_an_hour() -> None:
+    marks = [
+        event(EventName.EQUITY_MARKED, NOON_NS + minutes * HOUR_NS // 60, equity=str(minutes))
+        for minutes in (0, 1, 59, 60, 61, 121)
+    ]
+    assert [line.split()[3] for line in told(*marks)] == ["0.00", "60.00", "121.00"]
+
+
+def test_equity_is_told_again_after_a_fill() -> None:
+    mark = event(EventName.EQUITY_MARKED, equity="1")
+    words = [line.split()[2] for line in told(mark, event(EventName.FILL_BOOKED, **ORDER), mark)]
+    assert words == ["equity", "fill", "equity"]
+
+
+def test_colour_marks_fills_and_trouble_and_nothing_else() -> None:
+    lines = told(
+        event(EventName.FILL_BOOKED, **ORDER),
+        event(EventName.HALTED),
+        event(EventName.ORDER_ERROR, **ORDER),
+        event(EventName.KILL_SWITCH_ACTIVATED),
+        event(EventName.ORDER_SENT, **ORDER),
+        is_coloured=True,
+    )
+    starts = ["\x1b[32m", "\x1b[33m", "\x1b[31m", "\x1b[1;31m"]
+    assert all(line.startswith(start) for line, start in zip(lines, starts, strict=False))
+    assert all(line.endswith("\x1b[0m") for line in lines[:4])
+    assert "\x1b" not in lines[4]
+
+
+def test_story_without_colour_has_no_escapes() -> None:
+    assert "\x1b" not in "".join(told(event(EventName.KILL_SWITCH_ACTIVATED)))
