@@ -14,7 +14,7 @@ from decimal import Decimal
 
 import msgspec
 
-from krakked.domain.bars import Timeframe
+from krakked.domain.bars import Bars, Timeframe, gaps
 from krakked.domain.errors import Ambiguous, Permanent, Transient
 from krakked.domain.events import EventName
 from krakked.domain.ids import PairName
@@ -115,14 +115,15 @@ class Engine:
 
     async def _backfill(self, pair: PairName, timeframe: Timeframe) -> None:
         now_s = self.desk.now_ns() // NS_PER_SECOND
-        newest_s = self._store.newest_start_s(pair, timeframe)
+        tick_size = self.desk.account.pairs[pair].tick_size
         oldest_s = now_s - self.options.backfill_bars * timeframe.seconds
-        since_s = oldest_s if newest_s is None else max(oldest_s, newest_s + timeframe.seconds)
+        kept = self._store.between(pair, timeframe, oldest_s, now_s, tick_size)
+        since_s = first_hole_s(kept, oldest_s)
         if since_s + timeframe.seconds > now_s:
             return
         rows = await self._history.closed_bars(pair, timeframe, since_s=since_s)
         closed = [bar for bar in rows if bar.start_s + timeframe.seconds <= now_s]
-        self._store.append(pair, timeframe, self.desk.account.pairs[pair].tick_size, closed)
+        self._store.insert(pair, timeframe, tick_size, closed)
         if closed:
             self.desk.market.mark_closed(pair, timeframe, closed[-1].start_s)
 
@@ -312,3 +313,15 @@ class Engine:
             "drift": bool(self.desk.account.drifts),
         }
         return [name for name, is_so in facts.items() if is_so]
+
+
+def first_hole_s(kept: Bars, oldest_s: int) -> int:
+    """Where to fetch from: the start of the first bar that is missing since ``oldest_s``.
+
+    What looks like a hole may be a stretch without trades; asking again costs one call a start.
+    """
+    step_s = kept.timeframe.seconds
+    if not len(kept) or int(kept.start_s[0]) >= oldest_s + step_s:
+        return oldest_s
+    holes = gaps(kept)
+    return holes[0].start_s if holes else int(kept.start_s[-1]) + step_s

@@ -105,8 +105,8 @@ class Run:
         pairs = await self._stage("pairs", self._load_pairs(rest))
         engine = await self._assemble(addresses, ledger, rest, pairs)
         self.engine = engine
-        await self._stage("streams", self._start_feed(engine), timeout_s=30)
         await self._stage("warm-up", engine.load_history(), timeout_s=300)
+        await self._stage("streams", self._start_feed(engine), timeout_s=30)
         await self._stage("reconcile", self._open_books(engine), timeout_s=120)
         await self._stage("dead-man", self._arm_dead_man(engine))
         engine.desk.guard.is_ready = True
