@@ -83,11 +83,12 @@ _PAIRS: Final = msgspec.json.Decoder(dict[str, PairInfo])
 _VOLUME: Final = msgspec.json.Decoder(VolumeInfo)
 _BALANCES: Final = msgspec.json.Decoder(dict[str, BalanceInfo])
 _OPEN: Final = msgspec.json.Decoder(OpenOrdersPage)
-_CLOSED: Final = msgspec.json.Decoder(ClosedOrdersPage)
+# Some recorded pages write their count as text.
+_CLOSED: Final = msgspec.json.Decoder(ClosedOrdersPage, strict=False)
 _ORDERS: Final = msgspec.json.Decoder(dict[str, OrderInfo])
-_TRADES: Final = msgspec.json.Decoder(TradesPage)
+_TRADES: Final = msgspec.json.Decoder(TradesPage, strict=False)
 _TRADES_BY_ID: Final = msgspec.json.Decoder(dict[str, TradeInfo])
-_LEDGERS: Final = msgspec.json.Decoder(LedgersPage)
+_LEDGERS: Final = msgspec.json.Decoder(LedgersPage, strict=False)
 _CANDLES: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
