@@ -431,7 +431,8 @@ def candle(time: int, count: int = 5, **changes: str) -> Candle:
     names = ("open", "high", "low", "close", "vwap", "volume")
     values = {"open": "100.0", "high": "101.0", "low": "99.5", "close": "100.5", "vwap": "100"}
     fields = {**values, "volume": "1.50000000", **changes}
-    return Candle(time, *(Decimal(fields[name]) for name in names), count)
+    row = [time, *(fields[name] for name in names), count]
+    return msgspec.convert(row, Candle)
 
 
 def closed(rows: list[Candle], last_s: int, since_s: int = 0) -> tuple[list[Bar], list[str]]:
