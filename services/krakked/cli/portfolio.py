@@ -46,13 +46,13 @@ def init(yes: bool, **flags: object) -> int:
 
 def _start(flags: Mapping[str, object], *, yes: bool) -> int:
     chosen = run_options(flags, once=True)
-    from krakked.engine import opening
+    from krakked.engine import __main__ as engine
 
     def confirm(lots: Sequence[OpeningLot]) -> bool:
         show_lots(lots)
         return yes or click.confirm("Book these as opening balances?")
 
-    return int(opening.book_opening_lots(chosen, confirm=confirm))
+    return int(engine.book_opening_lots(chosen, confirm=confirm))
 
 
 def show_lots(lots: Sequence[OpeningLot]) -> None:

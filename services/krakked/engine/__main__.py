@@ -7,13 +7,19 @@ and nowhere below: they are a time line, addresses and files.
 from __future__ import annotations
 
 import asyncio
+import importlib
 import os
 import sys
 import time
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, ExitStack
+from typing import TypeAlias
+
+import msgspec
 
 from krakked.adapters.system.clock import LoopClock, SystemClock
 from krakked.domain.errors import BadInput
+from krakked.domain.fills import OpeningLot
 from krakked.engine import reporting, telling
 from krakked.engine.paces import pace_of
 from krakked.engine.places import Places, places_of
@@ -28,6 +34,8 @@ from krakked.runtime.run_options import RunOptions
 from krakked.runtime.settings import Mode, Settings, load_settings
 from krakked.runtime.supervisor import Supervisor, exit_code_of, hear_signals
 
+Work: TypeAlias = Callable[[Run, Supervisor], Awaitable[int]]
+
 
 def run(options: RunOptions) -> int:
     """Start, trade, stop; the exit code (``docs/exit-codes.md``).
@@ -35,6 +43,21 @@ def run(options: RunOptions) -> int:
     Raises:
         KrakkedError: what a person must mend; the command line prints its one line.
     """
+    return _with_settings(options, _trade)
+
+
+def book_opening_lots(
+    options: RunOptions, *, confirm: Callable[[Sequence[OpeningLot]], bool]
+) -> int:
+    """``krakked portfolio init``; the exit code. Nothing is traded.
+
+    Raises:
+        KrakkedError: what a person must mend.
+    """
+    return _with_settings(options, lambda run, _: run.initialize(confirm))
+
+
+def _with_settings(options: RunOptions, work: Work) -> int:
     settings = load_settings(
         options.environment,
         config_dir=options.config_dir,
@@ -45,18 +68,25 @@ def run(options: RunOptions) -> int:
         raise BadInput("run-once never trades live: set execution.mode to dry_run or paper")
     places = places_of(settings, options)
     pace = pace_of(settings, options, places)
-    return exit_code_of(lambda: _run_on(pace, settings, options, places))
+    return exit_code_of(lambda: _run_on(pace, _Plain(settings, options, places), work))
 
 
-def _run_on(pace: Pace | None, settings: Settings, options: RunOptions, places: Places) -> int:
+class _Plain(msgspec.Struct, frozen=True):
+    """What was read before any loop runs."""
+
+    settings: Settings
+    options: RunOptions
+    places: Places
+
+
+def _run_on(pace: Pace | None, plain: _Plain, work: Work) -> int:
     if pace is None:
-        return asyncio.run(_main(settings, options, places, Pace(start_ns=0, speed=1.0)))
-    return simulated_time.run(
-        _main(settings, options, places, pace), start_ns=pace.start_ns, speed=pace.speed
-    )
+        return asyncio.run(_main(plain, Pace(start_ns=0, speed=1.0), work))
+    return simulated_time.run(_main(plain, pace, work), start_ns=pace.start_ns, speed=pace.speed)
 
 
-async def _main(settings: Settings, options: RunOptions, places: Places, pace: Pace) -> int:
+async def _main(plain: _Plain, pace: Pace, work: Work) -> int:
+    settings, options, places = plain.settings, plain.options, plain.places
     clock = _clock()
     logs.configure(telling.log_options(settings), now_ns=clock.now_ns)
     metrics = Metrics(
@@ -80,8 +110,7 @@ async def _main(settings: Settings, options: RunOptions, places: Places, pace: P
                 health=_health(settings, options, metrics, view),
             )
             async with AsyncExitStack() as stack:
-                report = await _live(Run(given, supervisor, stack), supervisor)
-        return _end(report, supervisor)
+                return await work(Run(given, supervisor, stack), supervisor)
     finally:
         undo()
 
@@ -106,15 +135,16 @@ def _health(
     return state
 
 
-async def _live(run: Run, supervisor: Supervisor) -> reporting.Report | None:
-    """Start, wait for the end, stop; None if it ended otherwise."""
+async def _trade(run: Run, supervisor: Supervisor) -> int:
+    """Start, wait for the end, stop, report."""
     try:
-        return await _live_until_stopped(run, supervisor)
+        report = await _live(run, supervisor)
     finally:
         await supervisor.stop()
+    return _end(report, supervisor)
 
 
-async def _live_until_stopped(run: Run, supervisor: Supervisor) -> reporting.Report | None:
+async def _live(run: Run, supervisor: Supervisor) -> reporting.Report | None:
     starting = asyncio.ensure_future(run.start())
     ending = asyncio.ensure_future(supervisor.wait_for_end())
     await asyncio.wait((starting, ending), return_when=asyncio.FIRST_COMPLETED)
@@ -136,3 +166,10 @@ def _end(report: reporting.Report | None, supervisor: Supervisor) -> int:
     sys.stdout.write("\n".join(reporting.verdict_lines(report.differences)) + "\n")
     sys.stdout.flush()
     return ExitCode.BOOKS_DIFFER if report.differences else ExitCode.DONE
+
+
+if __name__ == "__main__":
+    # The command line stands above the services; by name, so that no import points upwards.
+    command_line = importlib.import_module("krakked.cli.__main__")
+    sys.argv[1:1] = ["run"]
+    command_line.main()

@@ -49,17 +49,20 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def compare_books(
-    engine: Engine, read_fills: Callable[[], Sequence[Fill]]
+    engine: Engine, read_fills: Callable[[], Sequence[Fill]], *, since_ns: int
 ) -> list[Difference]:
     """Everything in which our books and the venue's disagree, after they had time to agree.
 
-    Open orders and balances by a reconciliation, then each execution since the books began:
-    price, size, cost, fee.
+    Open orders and balances by a reconciliation, then each execution since ``since_ns``, or since
+    the books began if that is later: price, size, cost, fee. Balances rest on all of them.
     """
     differences = await _reconcile_patiently(engine)
     began_ns = int(engine.desk.account.cursors.get(BOOKS_BEGAN_CURSOR, "0"))
-    trades = await engine.desk.exchange.trades_since(began_ns)
-    return [*differences, *compare_fills(read_fills(), trades)]
+    from_ns = max(began_ns, since_ns)
+    trades = await engine.desk.exchange.trades_since(from_ns)
+    fills = [fill for fill in read_fills() if fill.trade.at_ns >= from_ns]
+    told = [trade for trade in trades if trade.at_ns >= from_ns]
+    return [*differences, *compare_fills(fills, told)]
 
 
 async def _reconcile_patiently(engine: Engine) -> Sequence[Difference]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import TypeVar
 
@@ -17,7 +17,7 @@ from krakked.adapters.sqlite.queries import open_queries
 from krakked.domain.bars import Timeframe
 from krakked.domain.errors import BadInput, Transient
 from krakked.domain.events import Event, EventName
-from krakked.domain.fills import Fill
+from krakked.domain.fills import Fill, OpeningLot
 from krakked.domain.ids import Asset, PairName
 from krakked.domain.pairs import Pair
 from krakked.domain.portfolio import Difference, Snapshot
@@ -32,7 +32,7 @@ from krakked.runtime.exit_codes import ExitCode
 from krakked.runtime.health import HealthState
 from krakked.runtime.metrics import Metrics
 from krakked.runtime.run_options import RunOptions
-from krakked.runtime.settings import Settings
+from krakked.runtime.settings import Environment, Settings
 from krakked.runtime.stages import Stages
 from krakked.runtime.supervisor import Supervisor
 from krakked.simulator import RunningSimulator, start
@@ -82,6 +82,7 @@ class Run:
         self.simulator: RunningSimulator | None = None
         self.engine: Engine | None = None
         self._stack = stack
+        self._began_ns = given.clock.now_ns()
         self._stages = Stages(listen=self._tell, now_ns=given.clock.now_ns)
 
     def _tell(self, event: Event) -> None:
@@ -96,7 +97,7 @@ class Run:
 
     async def start(self) -> Engine:
         """All stages up to a trading engine."""
-        addresses = await self._stage("venue", self._open_venue())
+        addresses = await self._open_secrets_and_venue()
         ledger = await self._stage("database", self._open_ledger(), timeout_s=300)
         rest = self._open_rest(addresses)
         await self._stage("venue reachable", self._check_venue(rest))
@@ -115,6 +116,27 @@ class Run:
         await self._open_doors(engine, rest)
         engine.desk.recorder.publish(engine.desk.recorder.event(EventName.ENGINE_STARTED))
         return engine
+
+    async def initialize(self, confirm: Callable[[Sequence[OpeningLot]], bool]) -> int:
+        """``krakked portfolio init``: book what the account holds as opening lots, if confirmed."""
+        addresses = await self._open_secrets_and_venue()
+        ledger = await self._stage("database", self._open_ledger(), timeout_s=300)
+        rest = self._open_rest(addresses)
+        await self._stage("venue reachable", self._check_venue(rest))
+        await self._stage("keys valid", self._check_keys(rest))
+        pairs = await self._stage("pairs", self._load_pairs(rest))
+        now_ns = self.given.clock.now_ns()
+        lots = await opening.find_lots(
+            rest,
+            rest,
+            pairs,
+            base_currency=Asset(self.given.settings.portfolio.base_currency),
+            now_ns=now_ns,
+        )
+        if not confirm(lots):
+            return ExitCode.REFUSED
+        await ledger.write(lambda tx: opening.book_lots(tx, lots, now_ns))
+        return ExitCode.DONE
 
     async def _open_doors(self, engine: Engine, rest: KrakenRest) -> None:
         """What lets people and probes in: the control socket, and the heartbeat behind probes."""
@@ -142,10 +164,18 @@ class Run:
             period_s = BEAT_S * self.given.pace.factor
             self.supervisor.start("heartbeat", heartbeat.run(period_s=period_s))
 
-    async def _open_venue(self) -> Addresses:
+    async def _open_secrets_and_venue(self) -> Addresses:
+        self._stages.skip("config", f"environment {self.given.settings.environment.value}")
+        if venues.is_in_process(self.given.settings):
+            self._stages.skip("secrets", "the simulator in this process has keys of its own")
+            return await self._stage("venue", self._open_simulator())
+        return await self._stage("secrets", self._read_secrets())
+
+    async def _read_secrets(self) -> Addresses:
+        return venues.addresses_of_settings(self.given.settings, self.given.environ)
+
+    async def _open_simulator(self) -> Addresses:
         settings = self.given.settings
-        if not venues.is_in_process(settings):
-            return venues.addresses_of_settings(settings, self.given.environ)
         options = venues.simulator_options(
             settings,
             self.given.options,
@@ -338,12 +368,19 @@ class Run:
         await self.supervisor.stop("cycles", "stops", "history", "reconcile")
         snapshot = await engine.marker.mark()
         differences = await self._stage(
-            "books", reporting.compare_books(engine, self._read_fills), timeout_s=120
+            "books",
+            reporting.compare_books(engine, self._read_fills, since_ns=self._compared_from_ns()),
+            timeout_s=120,
         )
         await engine.dead_man.refresh()
         await self.supervisor.stop()
         engine.desk.recorder.publish(engine.desk.recorder.event(EventName.ENGINE_STOPPED))
         return self._report(engine, snapshot, tuple(differences))
+
+    def _compared_from_ns(self) -> int:
+        """In dev everything; elsewhere what this run did, for a stop must not take long."""
+        is_dev = self.given.settings.environment is Environment.DEV
+        return 0 if is_dev else self._began_ns
 
     def _read_fills(self) -> Sequence[Fill]:
         queries = open_queries(self.given.places.database)
