@@ -9,6 +9,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 import urllib.request
 from decimal import Decimal
 from pathlib import Path
@@ -119,8 +120,8 @@ class Process:
 
     def admin(self, path: str, body: object = None) -> Any:
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self.said["admin_url"] + path, data=data)  # noqa: S310
-        with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310
+        request = urllib.request.Request(self.said["admin_url"] + path, data=data)  # noqa: S310 - our own address
+        with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310 - our own address
             return json.load(answer)
 
     def end(self, number: int) -> int:
@@ -141,3 +142,12 @@ def test_what_was_answered_survives_a_kill_and_ctrl_c_ends_with_zero(tmp_path: P
     assert second.admin("/balances")["main"] == {"USD": "1234.5000", "XBT": "2.0000000000"}
     assert second.admin("/clock")["now_ns"] >= stopped_ns - 2_000_000_000
     assert second.end(signal.SIGINT) == 0
+
+
+def test_at_speed_one_the_clock_is_the_machines(tmp_path: Path) -> None:
+    process = Process("--market", "calm", "--state", str(tmp_path / "venue.state"))
+    assert abs(process.admin("/clock")["now_ns"] - time.time_ns()) < 2_000_000_000
+    assert process.end(signal.SIGTERM) == 0
+    again = Process("--market", "calm", "--state", str(tmp_path / "venue.state"))
+    assert abs(again.admin("/clock")["now_ns"] - time.time_ns()) < 2_000_000_000
+    assert again.end(signal.SIGTERM) == 0

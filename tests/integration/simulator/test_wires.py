@@ -168,13 +168,9 @@ def test_a_reader_that_takes_nothing_is_dropped(stage: Any, monkeypatch: Any) ->
     monkeypatch.setattr("krakked.simulator.wires.FRAMES_WAITING_MAX", 3)
     dropped = []
 
-    class Deaf:
-        def abort(self) -> None:
-            dropped.append(True)
-
     async def scene(client: Any) -> None:
-        connection = SocketConnection(_Never(), None)  # type: ignore[arg-type]  # sends for ever
-        connection.drop = lambda: dropped.append(True)  # type: ignore[method-assign]  # counted
+        connection = SocketConnection(_Never(), None)  # type: ignore[arg-type]  # never done
+        connection.drop = lambda: dropped.append(True)  # type: ignore[method-assign]  # counts calls
         for _ in range(5):
             connection.send(b"frame")
         await connection.finish()

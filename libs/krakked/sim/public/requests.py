@@ -168,7 +168,7 @@ def _ticker_detail(params: Params) -> tuple[str, Frame]:
 
 def _ohlc_detail(params: Params) -> tuple[str, Frame]:
     interval = params.get("interval", 1)
-    if interval not in INTERVALS_MIN:
+    if type(interval) is not int or interval not in INTERVALS_MIN:
         raise _Refusal("Interval field is not a valid interval")
     echo: Frame = {
         "channel": "ohlc",
@@ -184,7 +184,7 @@ def _trade_detail(params: Params) -> tuple[str, Frame]:
 
 def _book_detail(params: Params) -> tuple[str, Frame]:
     depth = params.get("depth", 10)
-    if depth not in BOOK_DEPTHS:
+    if type(depth) is not int or depth not in BOOK_DEPTHS:
         raise _Refusal("Subscription depth not supported")
     snapshot = _flag(params, "snapshot", default=True)
     return str(depth), {"channel": "book", "depth": depth, "snapshot": snapshot}
