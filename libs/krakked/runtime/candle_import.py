@@ -125,7 +125,7 @@ def finest_tick(rows: Iterable[CandleRow]) -> Decimal:
     """The coarsest power of ten, at most one, of which every price is a whole multiple."""
     prices = {price for row in rows for price in (row.open, row.high, row.low, row.close)}
     exponents = (price.normalize().as_tuple().exponent for price in prices)
-    return quantum(max(0, *(-int(exponent) for exponent in exponents)))
+    return quantum(max([0, *(-int(exponent) for exponent in exponents)]))
 
 
 def _plain_file(path: Path) -> CandleFile:

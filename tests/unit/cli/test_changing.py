@@ -1,0 +1,172 @@
+"""Verbs that change something go to the engine, once, with who and why; or nowhere."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+
+from krakked.domain.commands import (
+    Cancel,
+    CancelAll,
+    Flatten,
+    Halt,
+    Panic,
+    Reply,
+    Resume,
+    SetKillSwitch,
+    Status,
+)
+from krakked.runtime.exit_codes import ExitCode
+
+Krakked = Callable[..., Result]
+
+CHANGING: tuple[tuple[tuple[str, ...], type, dict[str, object]], ...] = (
+    (("halt",), Halt, {"cancel": False}),
+    (("halt", "--cancel"), Halt, {"cancel": True}),
+    (("resume",), Resume, {}),
+    (("panic", "--yes"), Panic, {}),
+    (("kill-switch", "on"), SetKillSwitch, {"active": True}),
+    (("kill-switch", "off", "--yes"), SetKillSwitch, {"active": False}),
+    (("orders", "cancel", "O1"), Cancel, {"order_id": "O1"}),
+    (("orders", "cancel-all"), CancelAll, {"pair": None}),
+    (("orders", "cancel-all", "--pair", "XBTUSD"), CancelAll, {"pair": "XBTUSD"}),
+    (("orders", "flatten", "--yes"), Flatten, {"pair": None, "strategy_id": None}),
+    (
+        ("orders", "flatten", "--yes", "--pair", "XBTUSD", "--strategy", "trend"),
+        Flatten,
+        {"pair": "XBTUSD", "strategy_id": "trend"},
+    ),
+)
+IDS = [" ".join(verb) for verb, _, _ in CHANGING]
+
+
+@pytest.mark.parametrize(("verb", "kind", "fields"), CHANGING, ids=IDS)
+def test_verb_sends_one_command_and_prints_the_answer(
+    krakked: Krakked, engine: Any, verb: tuple[str, ...], kind: type, fields: dict[str, object]
+) -> None:
+    result = krakked(*verb, "--reason", "a test")
+    assert (result.exit_code, result.stdout) == (0, "done\n")
+    command = engine.only
+    assert type(command) is kind
+    assert {name: getattr(command, name) for name in fields} == fields
+    assert command.reason == "a test"
+    assert "@" in command.principal
+    assert len(command.command_id) == 16
+
+
+@pytest.mark.parametrize(("verb", "kind", "fields"), CHANGING, ids=IDS)
+def test_verb_without_an_engine_is_refused_and_says_what_to_do(
+    krakked: Krakked, ledger: Path, verb: tuple[str, ...], kind: type, fields: dict[str, object]
+) -> None:
+    result = krakked(*verb)
+    assert result.exit_code == ExitCode.NO_ENGINE
+    assert result.stdout == ""
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("krakked: no engine answers at portfolio.db.sock; ")
+
+
+@pytest.mark.parametrize(("verb", "kind", "fields"), CHANGING, ids=IDS)
+def test_refusal_of_the_engine_is_told_with_its_own_exit_code(
+    krakked: Krakked, engine: Any, verb: tuple[str, ...], kind: type, fields: dict[str, object]
+) -> None:
+    engine.reply = Reply(command_id="", ok=False, message="no such order")
+    result = krakked(*verb)
+    assert (result.exit_code, result.stdout) == (ExitCode.REFUSED, "")
+    assert result.stderr == "no such order\n"
+
+
+def test_answer_in_json_is_the_whole_reply(krakked: Krakked, engine: Any) -> None:
+    engine.reply = Reply(command_id="", ok=True, message="2 orders cancelled", data={"n": 2})
+    reply = json.loads(krakked("orders", "cancel-all", "--json").stdout)
+    assert reply == {
+        "command_id": engine.only.command_id,
+        "ok": True,
+        "message": "2 orders cancelled",
+        "data": {"n": 2},
+    }
+
+
+def test_each_wish_has_an_id_of_its_own(krakked: Krakked, engine: Any) -> None:
+    krakked("halt")
+    krakked("halt")
+    first, second = engine.heard
+    assert first.command_id != second.command_id
+
+
+@pytest.mark.parametrize("verb", [("panic",), ("orders", "flatten")], ids=" ".join)
+def test_dangerous_verb_asks_for_the_word(
+    krakked: Krakked, engine: Any, verb: tuple[str, ...]
+) -> None:
+    wrong = krakked(*verb, input="yes\n")
+    assert wrong.exit_code == ExitCode.REFUSED
+    assert "FLATTEN was not typed; nothing was done" in wrong.stderr
+    assert engine.heard == []
+    right = krakked(*verb, input="FLATTEN\n")
+    assert right.exit_code == 0
+    assert len(engine.heard) == 1
+
+
+def test_word_is_not_asked_for_where_nobody_can_type(krakked: Krakked, engine: Any) -> None:
+    result = krakked("panic", input="")
+    assert result.exit_code == 1
+    assert engine.heard == []
+
+
+def test_what_is_sold_is_said_before(krakked: Krakked, engine: Any) -> None:
+    flags = ("--pair", "XBTUSD", "--strategy", "trend")
+    asked = krakked("orders", "flatten", *flags, input="no\n").stderr
+    assert "This sells the positions of trend in XBTUSD." in asked
+    assert "This sells every position." in krakked("orders", "flatten", input="no\n").stderr
+
+
+def test_kill_switch_off_asks_first(krakked: Krakked, engine: Any) -> None:
+    assert krakked("kill-switch", "off", input="n\n").exit_code == 1
+    assert engine.heard == []
+    assert krakked("kill-switch", "off", input="y\n").exit_code == 0
+
+
+def test_kill_switch_on_never_asks(krakked: Krakked, engine: Any) -> None:
+    assert krakked("kill-switch", "on", input="").exit_code == 0
+
+
+def test_status_of_a_running_engine_is_its_own_answer(krakked: Krakked, engine: Any) -> None:
+    engine.reply = Reply(
+        command_id="",
+        ok=True,
+        message="",
+        data={
+            "ready": True,
+            "equity": "10012.34",
+            "stale_pairs": ["XBTUSD", "ETHUSD"],
+            "drift": [],
+            "streams": {"public": True},
+            "fenced": None,
+        },
+    )
+    result = krakked("status")
+    assert result.exit_code == 0
+    assert [line.split(maxsplit=1) for line in result.stdout.splitlines()] == [
+        ["engine", "running"],
+        ["ready", "True"],
+        ["equity", "10012.34"],
+        ["stale_pairs", "XBTUSD, ETHUSD"],
+        ["drift", "-"],
+        ["streams.public", "True"],
+        ["fenced", "-"],
+    ]
+    assert type(engine.only) is Status
+    data = json.loads(krakked("status", "--json").stdout)
+    assert (data["running"], data["stale_pairs"]) == (True, ["XBTUSD", "ETHUSD"])
+
+
+def test_engine_of_another_database_is_not_spoken_to(
+    krakked: Krakked, engine: Any, ledger: Path
+) -> None:
+    result = krakked("halt", "--db-path", "other.db")
+    assert result.exit_code == ExitCode.NO_ENGINE
+    assert engine.heard == []
