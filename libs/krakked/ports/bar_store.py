@@ -44,7 +44,7 @@ class BarStore(Protocol):
         ...
 
     def compact(self) -> None:
-        """Move what was appended into its lasting form; at the change of the day, and at the end."""
+        """Move what was appended into its lasting form; when the day changes, and at the end."""
         ...
 
     def gaps(self, pair: PairName, timeframe: Timeframe) -> Sequence[Gap]:

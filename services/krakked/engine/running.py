@@ -165,7 +165,7 @@ class Run:
             self.supervisor.start("heartbeat", heartbeat.run(period_s=period_s))
 
     async def _open_secrets_and_venue(self) -> Addresses:
-        self._stages.skip("config", f"environment {self.given.settings.environment.value}")
+        await self._stage("config", self.given.clock.sleep(0))  # read and checked before the loop
         if venues.is_in_process(self.given.settings):
             self._stages.skip("secrets", "the simulator in this process has keys of its own")
             return await self._stage("venue", self._open_simulator())
