@@ -98,7 +98,7 @@ def set_dead_man(core: Core, account: Account, timeout_s: int) -> DeadMan:
     current_ns = (core.now_ns + half) // NS_PER_SECOND * NS_PER_SECOND
     account.dead_man_ns = current_ns + timeout_s * NS_PER_SECOND if timeout_s else None
     if account.dead_man_ns is not None:
-        core.agenda.add(account.dead_man_ns, "dead_man", account.name)
+        core.agenda.arm_dead_man(account.dead_man_ns, account.name)
     core.changes.note("account", account.name)
     return DeadMan(current_ns=current_ns, trigger_ns=account.dead_man_ns)
 

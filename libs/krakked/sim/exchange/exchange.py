@@ -212,9 +212,10 @@ class Exchange:
     def hide_order(self, order_id: str, until_ns: int) -> None:
         """Queries do not find this order, nor its trades, before that instant."""
         for account in self._core.accounts.values():
-            if VenueOrderId(order_id) in account.orders:
-                account.hidden[VenueOrderId(order_id)] = until_ns
-                self._core.agenda.add(until_ns, "reveal", account.name, order_id)
+            order = account.orders.get(VenueOrderId(order_id))
+            if order is not None:
+                account.hidden[order.order_id] = until_ns
+                self._core.agenda.add(until_ns, "reveal", order)
 
     def expire_tokens(self) -> None:
         """Every session token that is not in use dies at once."""

@@ -65,9 +65,9 @@ def place(core: Core, account: Account, ask: OrderAsk) -> Order:
     core.changes.note("order", order.order_id)
     core.tell(account.name, "executions", executions.pending_new(market, order))
     if ask.expire_ns:
-        core.agenda.add(ask.expire_ns, "expire", account.name, order.order_id)
+        core.agenda.add(ask.expire_ns, "expire", order)
     if ask.start_ns > core.now_ns:
-        core.agenda.add(ask.start_ns, "start", account.name, order.order_id)
+        core.agenda.add(ask.start_ns, "start", order)
     else:
         activate(core, order)
     return order

@@ -291,7 +291,8 @@ def _order_filter(call: Call) -> Callable[[Order], bool] | None:
 
 def _closed_window(call: Call) -> tuple[Window, list[Callable[[Order], bool]]]:
     """Histories lie by closing time. Asked for opening times, or for either, an end in time
-    cuts nothing: who closed after it may have opened before."""
+    cuts nothing: who closed after it may have opened before.
+    """
     mode = call.params.text("closetime") or "both"
     start, end = call.params.bound("start"), call.params.bound("end")
     if mode not in ("open", "close", "both"):

@@ -128,7 +128,7 @@ def _restore_account(core: Core, row: AccountRow) -> None:
     account.dead_man_ns = row.dead_man_ns
     core.accounts[row.name] = account
     if row.dead_man_ns is not None:
-        core.agenda.add(row.dead_man_ns, "dead_man", row.name)
+        core.agenda.arm_dead_man(row.dead_man_ns, row.name)
 
 
 def _restore_histories(core: Core, by_kind: Mapping[str, list[Row]]) -> None:
@@ -151,11 +151,11 @@ def _restore_order(core: Core, order: Order) -> None:
     account.enter(order)
     account.set_hold(order, hold_asset(market, order), hold)
     if order.ask.expire_ns:
-        core.agenda.add(order.ask.expire_ns, "expire", account.name, order.order_id)
+        core.agenda.add(order.ask.expire_ns, "expire", order)
     if order.status is VenueStatus.OPEN:
         market.book.add(order)
     else:
-        core.agenda.add(order.ask.start_ns, "start", account.name, order.order_id)
+        core.agenda.add(order.ask.start_ns, "start", order)
 
 
 def _restore_closed(core: Core) -> None:

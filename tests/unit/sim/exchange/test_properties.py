@@ -1,0 +1,273 @@
+"""Whatever happens in whatever order: nothing is lost, nothing is owed, nothing stays crossed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from krakked.domain.money import ZERO
+from krakked.domain.orders import Side
+from krakked.sim.exchange.settlement import hold_amount, hold_asset
+
+ACCOUNTS = ("alice", "bob")
+TICK = Decimal("0.1")
+MIDDLE = 500_000
+"""Ticks."""
+
+prices = st.integers(-30, 30).map(lambda ticks: str((MIDDLE + ticks) * TICK))
+sizes = st.integers(5_000, 400_000).map(lambda units: str(Decimal(units).scaleb(-8)))
+who = st.sampled_from(ACCOUNTS)
+sides = st.sampled_from(("buy", "sell"))
+flags = st.sampled_from(("", "", "post", "fcib"))
+times = st.sampled_from(({}, {}, {"timeinforce": "IOC"}, {"timeinforce": "FOK"}))
+expiries = st.sampled_from(({}, {}, {"expiretm": "+7"}, {"starttm": "+3"}))
+
+acts = st.one_of(
+    st.tuples(st.just("limit"), who, sides, sizes, prices, flags, st.one_of(times, expiries)),
+    st.tuples(st.just("limit"), who, sides, sizes, prices, flags, st.one_of(times, expiries)),
+    st.tuples(st.just("market"), who, sides, sizes),
+    st.tuples(st.just("amend"), who, st.integers(0, 9), sizes, prices),
+    st.tuples(st.just("cancel"), who, st.integers(0, 9)),
+    st.tuples(st.just("cancel_all"), who),
+    st.tuples(st.just("dead_man"), who, st.integers(0, 20)),
+    st.tuples(st.just("house"), st.integers(-25, 25), sizes, sizes),
+    st.tuples(st.just("strangers"), prices, sizes, sides),
+    st.tuples(st.just("later"), st.integers(0, 12)),
+)
+
+
+def do(bench: Any, act: tuple[Any, ...]) -> None:
+    DEEDS[act[0]](bench, *act[1:])
+
+
+def limit(bench, name, side, size, price, flag, when):
+    bench.call("AddOrder", name, **bench.ask(side, size, price, oflags=flag, **when))
+
+
+def market(bench, name, side, size):
+    bench.call("AddOrder", name, **bench.ask(side, size))
+
+
+def pick(bench, name, index):
+    orders = list(bench.account(name).open)
+    return orders[index % len(orders)] if orders else "none"
+
+
+def amend(bench, name, index, size, price):
+    bench.call("AmendOrder", name, txid=pick(bench, name, index), order_qty=size, limit_price=price)
+
+
+def cancel(bench, name, index):
+    bench.call("CancelOrder", name, txid=pick(bench, name, index))
+
+
+def house(bench, shift, bid_size, ask_size):
+    middle = (MIDDLE + shift) * TICK
+    bench.house(
+        bids=[(str(middle - TICK), bid_size), (str(middle - 9 * TICK), ask_size)],
+        asks=[(str(middle + TICK), ask_size), (str(middle + 9 * TICK), bid_size)],
+    )
+
+
+DEEDS: dict[str, Callable[..., object]] = {
+    "limit": limit,
+    "market": market,
+    "amend": amend,
+    "cancel": cancel,
+    "cancel_all": lambda bench, name: bench.ok("CancelAll", name),
+    "dead_man": lambda bench, name, s: bench.ok("CancelAllOrdersAfter", name, timeout=s),
+    "house": house,
+    "strangers": lambda bench, price, size, side: bench.strangers(price, size, Side(side)),
+    "later": lambda bench, seconds: bench.later(seconds),
+}
+
+
+def opened(make_bench, **options):
+    bench = make_bench(**options)
+    # Small enough that funds run out in the middle of a run.
+    for name in ACCOUNTS:
+        bench.open(name, USD="700.1234", XBT="0.0123")
+    house(bench, 0, "0.002", "0.002")
+    return bench
+
+
+def check_everything(bench):
+    for name in ACCOUNTS:
+        account = bench.account(name)
+        check_holds(bench, account)
+        check_ledger(account)
+        check_orders(bench, account)
+    check_book(bench)
+    check_money(bench)
+
+
+def check_holds(bench, account):
+    """Holds are the open orders, and no balance is below them."""
+    held = {}
+    for order in account.open.values():
+        market_of = bench.core.markets[order.ask.pair]
+        assert order.hold == hold_amount(market_of, order)
+        asset = hold_asset(market_of, order)
+        held[asset] = held.get(asset, ZERO) + order.hold
+    assert {asset: amount for asset, amount in account.held.items() if amount} == held
+    for asset, amount in account.balances.items():
+        assert amount >= held.get(asset, ZERO)
+
+
+def check_ledger(account):
+    """Ledger rows sum to the balances."""
+    sums = {}
+    for row in account.ledger:
+        sums[row.asset] = sums.get(row.asset, ZERO) + row.amount - row.fee
+        assert sums[row.asset] == row.balance
+    assert sums == account.balances
+
+
+def check_orders(bench, account):
+    """Orders are the sums of their trades; fees are right to the last unit or one below."""
+    for order in account.orders.values():
+        trades = [account.trades.get(txid) for txid in order.trades]
+        assert order.filled_base == sum((t.quantity_base for t in trades), ZERO)
+        assert order.cost_quote == sum((t.cost_quote for t in trades), ZERO)
+        assert order.filled_base <= order.quantity_base
+        assert (order.remaining_base == 0) or order.status.value != "closed"
+        assert (order.order_id in account.open) != order.is_done
+    ladder = {(tier.taker_pct, tier.maker_pct) for tier in bench.core.options.fee_ladder}
+    for trade in account.trades:
+        exact = trade.price * trade.quantity_base
+        assert ZERO <= exact - trade.cost_quote < Decimal("0.0001")
+        rates = {maker if trade.maker else taker for taker, maker in ladder}
+        fees = {trade.cost_quote * rate / 100 for rate in rates}
+        assert any(abs(trade.fee_quote - fee) <= Decimal("0.0001") for fee in fees)
+
+
+def check_book(bench):
+    """Nothing is crossed at rest, and what rests is what is open."""
+    bids, asks = bench.exchange.depth("XBTUSD", 500)
+    assert not bids or not asks or bids[0].price < asks[0].price
+    for levels, sign in ((bids, -1), (asks, 1)):
+        keys = [sign * level.price for level in levels]
+        assert keys == sorted(set(keys))
+        assert all(level.quantity_base > 0 for level in levels)
+    book = bench.core.markets["XBTUSD"].book
+    resting = {o.order_id for side in (Side.BUY, Side.SELL) for o in book.resting(side)}
+    open_orders = {
+        order.order_id
+        for name in ACCOUNTS
+        for order in bench.account(name).open.values()
+        if order.status.value == "open"
+    }
+    assert resting == open_orders
+
+
+def check_money(bench):
+    """What came in is what is there, what was paid in fees, and what the world gave or took."""
+    for name in ACCOUNTS:
+        account = bench.account(name)
+        usd, xbt = Decimal("700.1234"), Decimal("0.0123")
+        for trade in account.trades:
+            sign = trade.side.sign
+            usd -= sign * trade.cost_quote
+            xbt += sign * trade.quantity_base
+            if trade.fee_asset == "USD":
+                usd -= trade.fee_amount
+            else:
+                xbt -= trade.fee_amount
+        assert account.balance("USD") == usd
+        assert account.balance("XBT") == xbt
+
+
+@pytest.mark.parametrize("options", [{}, {"house_first": False, "post_only_mode": "cancel"}])
+def test_any_history_keeps_the_books(make_bench, options):
+    @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(st.lists(acts, min_size=5, max_size=40))
+    def history_keeps_the_books(history):
+        bench = opened(make_bench, **options)
+        for act in history:
+            do(bench, act)
+            check_book(bench)
+        check_everything(bench)
+
+    history_keeps_the_books()
+
+
+def test_any_history_can_be_stored_and_taken_up(make_bench):
+    @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(st.lists(acts, min_size=5, max_size=30), st.lists(acts, min_size=1, max_size=10))
+    def history_is_taken_up(before, after):
+        bench = opened(make_bench)
+        for act in before:
+            do(bench, act)
+        twin = make_bench()
+        twin.exchange.load(bench.exchange.dump())
+        twin.now_ns, twin.nonce = bench.now_ns, bench.nonce
+        for each in (bench, twin):
+            house(each, 0, "0.001", "0.001")
+            for act in after:
+                do(each, act)
+        check_everything(twin)
+        assert twin.exchange.dump() == bench.exchange.dump()
+
+    history_is_taken_up()
+
+
+def test_any_two_orders_fill_by_price_then_time(make_bench):
+    @settings(max_examples=60, deadline=None)
+    @given(
+        st.lists(st.tuples(who, sizes, prices), min_size=2, max_size=8),
+        sides,
+        st.integers(1, 100),
+    )
+    def best_and_oldest_fill_first(asked, side, percent):
+        bench = make_bench()
+        for name in ACCOUNTS:
+            bench.open(name, USD="100000", XBT="10")
+        orders = []
+        for name, size, price in asked:
+            orders.append((name, bench.add(side, size, price, who=name), Decimal(price)))
+        total = sum(Decimal(size) for _, size, _ in asked)
+        worst = max if side == "sell" else min
+        at = worst(price for _, _, price in orders)
+        taken = (total * percent / 100).quantize(Decimal("1e-8"))
+        bench.strangers(str(at), str(taken), Side(side).opposite)
+        sign = -1 if side == "buy" else 1
+        ranked = sorted(enumerate(orders), key=lambda row: (sign * row[1][2], row[0]))
+        for _, (name, txid, _) in ranked:
+            order = bench.account(name).orders[txid]
+            expected = min(taken, order.quantity_base)
+            assert order.filled_base == expected
+            taken -= expected
+
+    best_and_oldest_fill_first()
+
+
+def test_any_dead_man_fires_at_what_it_shows(make_bench):
+    @settings(max_examples=40, deadline=None)
+    @given(
+        st.integers(0, 999_999),
+        st.integers(1, 90),
+        st.lists(st.integers(1, 40_000_000), max_size=12),
+    )
+    def fires_at_what_it_shows(offset_us, timeout_s, steps_us):
+        bench = make_bench()
+        bench.open(USD="1000")
+        bench.now_ns += offset_us * 1_000
+        txid = bench.add("buy", "0.001", "40000")
+        bench.ok("CancelAllOrdersAfter", timeout=timeout_s)
+        trigger_ns = bench.account().dead_man_ns
+        assert trigger_ns == bench.exchange.next_event_ns()
+        assert trigger_ns % 1_000_000_000 == 0
+        assert abs(trigger_ns - bench.now_ns - timeout_s * 1_000_000_000) <= 500_000_000
+        for step_us in steps_us:
+            bench.exchange.advance(bench.now_ns + step_us * 1_000)
+            bench.now_ns += step_us * 1_000
+            order = bench.account().orders[txid]
+            assert order.is_done == (bench.now_ns >= trigger_ns)
+            assert not order.is_done or order.closed_ns == trigger_ns
+
+    fires_at_what_it_shows()
