@@ -239,7 +239,7 @@ def test_an_executor_job_holds_the_clock_and_results_come_in_order_of_submission
         await asyncio.sleep(1)
         ends = await asyncio.gather(job("slow", 0.05), job("quick", 0.0), job("middle", 0.02))
         ticker.cancel()
-        return ends
+        return list(ends)
 
     assert quick(main()) == [1.0, 1.0, 1.0]
     assert order == ["slow", "quick", "middle"]
@@ -336,6 +336,127 @@ def test_a_signal_handler_runs_while_the_loop_is_idle_or_racing() -> None:
         await stop.wait()
         ticker.cancel()
         the_loop().remove_signal_handler(signal.SIGUSR1)
+
+    quick(main())
+
+
+def test_a_refused_connection_takes_no_simulated_time() -> None:
+    async def main() -> float:
+        ticker = asyncio.create_task(tick_for_ever())
+        for host in ("127.0.0.1", "localhost"):
+            with pytest.raises(OSError, match="onnect"):
+                await asyncio.open_connection(host, 1)
+        ticker.cancel()
+        return the_loop().time()
+
+    assert quick(main()) == 0.0
+
+
+def test_sockets_of_one_machine_are_told_from_those_of_others() -> None:
+    found = [simulated_time._is_loopback(address) for address in LOOPBACK]
+    assert found == [True, True, True, False, False, False, False]
+
+
+LOOPBACK = (
+    ("127.0.0.1", 1),
+    ("::1", 1, 0, 0),
+    ("localhost", 1),
+    ("10.0.0.1", 1),
+    ("example.org", 1),
+    "/run/socket",
+    (),
+)
+
+
+def test_the_result_of_main_and_its_error_come_out_of_run() -> None:
+    async def fails() -> None:
+        raise LookupError("as it was raised")
+
+    async def works() -> str:
+        return "done"
+
+    assert run(works(), start_ns=START_NS, speed=None) == "done"
+    with pytest.raises(LookupError, match="as it was raised"):
+        quick(fails())
+
+
+def test_tasks_that_are_left_over_are_cancelled_and_may_say_goodbye() -> None:
+    said: list[float] = []
+
+    async def lingers() -> None:
+        try:
+            await asyncio.sleep(1000)
+        finally:
+            await asyncio.sleep(3)
+            said.append(the_loop().time())
+
+    async def main() -> asyncio.Task[None]:
+        task = asyncio.create_task(lingers())
+        await asyncio.sleep(10)
+        return task  # the loop holds tasks weakly
+
+    quick(main())
+    assert said == [13.0]
+
+
+def test_the_start_is_kept_in_whole_microseconds() -> None:
+    async def main() -> int:
+        return the_loop().now_ns()
+
+    assert run(main(), start_ns=START_NS + 1_999, speed=None) == START_NS + 1_000
+
+
+def test_a_speed_can_be_asked_for() -> None:
+    async def main() -> float | None:
+        return the_loop().speed
+
+    assert run(main(), start_ns=0, speed=60) == 60
+    assert run(main(), start_ns=0, speed=None) is None
+
+
+def test_timers_set_in_the_past_or_at_once_fire_without_moving_time() -> None:
+    async def main() -> list[str]:
+        loop, seen = the_loop(), []
+        await asyncio.sleep(5)
+        loop.call_at(1.0, seen.append, "past")
+        loop.call_later(0, seen.append, "now")
+        loop.call_later(-3, seen.append, "negative")
+        await asyncio.sleep(0.000_001)
+        assert loop.time() == pytest.approx(5.000_001)
+        return seen
+
+    assert quick(main()) == ["past", "negative", "now"]
+
+
+def test_many_timers_of_one_instant_fire_in_one_go() -> None:
+    async def main() -> set[float]:
+        loop, instants = the_loop(), []
+        for _ in range(5_000):
+            loop.call_later(7, lambda: instants.append(loop.time()))
+        await asyncio.sleep(8)
+        assert len(instants) == 5_000
+        return set(instants)
+
+    assert quick(main()) == {7.0}
+
+
+def test_a_large_answer_is_read_whole_before_time_moves() -> None:
+    async def main() -> None:
+        async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(b"z" * 20_000_000)
+            await writer.drain()
+            writer.close()
+
+        loop = the_loop()
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        ticker = asyncio.create_task(tick_for_ever())
+        await asyncio.sleep(1)
+        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        began = loop.time()
+        assert len(await reader.read()) == 20_000_000
+        assert loop.time() == began
+        await farewell(server, writer)
+        ticker.cancel()
 
     quick(main())
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from krakked.domain.ids import Asset, PairName
 from krakked.sim.exchange.book import Level
-from krakked.sim.exchange.events import BookChanged, ExchangeEvent, PublicTrade
+from krakked.sim.exchange.events import BookChanged, ExchangeEvent
 from krakked.sim.exchange.exchange import Exchange
 from krakked.sim.exchange.pairs import VenueAsset, VenuePair
 from krakked.sim.market.model import Market
@@ -55,10 +55,6 @@ class MarketData:
         for event in events:
             if isinstance(event, BookChanged) and event.pair in self.tapes:
                 self._note_spread(self.tapes[event.pair], event.at_ns)
-
-    def tape_of(self, trade: PublicTrade) -> Tape:
-        """The tape that a print belongs on."""
-        return self.tapes[trade.pair]
 
     def _note_spread(self, tape: Tape, at_ns: int) -> None:
         bid, ask = self.quotes(tape)
