@@ -281,7 +281,7 @@ class TradingWorld:
 
     def stand_at(self, price: str) -> None:
         """Move the still market; it trades there within ten seconds."""
-        self.simulator.market.set_price(XBTUSD, Decimal(price))  # type: ignore[attr-defined]
+        self.simulator.market.set_price(XBTUSD, Decimal(price))  # type: ignore[attr-defined]  # calm markets can
 
     async def deposit(self, asset: Asset, amount: str) -> None:
         """Somebody pays money in (a negative amount: takes it out)."""

@@ -34,7 +34,7 @@ PAIR = Pair(
     quantity_min=Decimal("0.0001"),
     cost_min=Decimal("0.5"),
 )
-SMALL = {
+SMALL: dict[str, dict[str, object]] = {
     "trend_following": {"fast_bars": 2, "slow_bars": 5, "atr_bars": 4, "stop_atr": 2},
     "mean_reversion": {"window_bars": 8, "entry_z": "1.5", "atr_bars": 4},
     "hold_target_weights": {"rebalance_bars": 6},

@@ -681,8 +681,8 @@ def test_order_of_dictionaries_changes_nothing() -> None:
     )
     turned = msgspec.structs.replace(
         book,
-        value_by_asset=dict(reversed(book.value_by_asset.items())),
-        manual_by_asset=dict(reversed(book.manual_by_asset.items())),
+        value_by_asset=dict(reversed(list(book.value_by_asset.items()))),
+        manual_by_asset=dict(reversed(list(book.manual_by_asset.items()))),
     )
     assert run_cycle(msgspec.structs.replace(made, book=book)) == run_cycle(
         msgspec.structs.replace(made, book=turned)

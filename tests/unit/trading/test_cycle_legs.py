@@ -107,8 +107,8 @@ def test_exit_of_dust_is_refused_as_data_and_the_others_go_on(pair: Pair) -> Non
     dust = held(pair, "0.00001", owner="dust")
     result = close(dust, held(pair, owner="real", index=1))
     answers = {sleeve.strategy_id: answer for sleeve, answer in result.answers}
-    assert answers["dust"].violated == (LimitName.VENUE_MINIMUM,)
-    assert answers["real"].verdict is Verdict.APPROVED
+    assert answers[StrategyId("dust")].violated == (LimitName.VENUE_MINIMUM,)
+    assert answers[StrategyId("real")].verdict is Verdict.APPROVED
     assert the_request(result).strategy_id == "real"
 
 

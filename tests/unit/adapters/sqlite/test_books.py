@@ -13,6 +13,7 @@ import pytest
 from krakked.adapters.sqlite.connections import DecimalSum
 from krakked.adapters.sqlite.ledger import SqliteLedger
 from krakked.adapters.sqlite.maintenance import check_ledger
+from krakked.domain.ids import Asset
 
 Raw = Callable[..., list[Any]]
 
@@ -149,5 +150,5 @@ def test_totals_stay_exact_over_many_bookings(filled: SqliteLedger, records: Any
     ]
     filled.run(lambda t: [t.insert_cash_flow(one) for one in some])
     books = filled.run(lambda t: t.books())
-    assert books.totals["USD"] == Decimal("9288.074")
+    assert books.totals[Asset("USD")] == Decimal("9288.074")
     assert books.net_flows == Decimal(55030)

@@ -13,6 +13,7 @@ import pytest
 
 from krakked.adapters.sqlite.ledger import SqliteLedger
 from krakked.adapters.sqlite.maintenance import check_ledger
+from krakked.domain.ids import Asset
 
 WRITER = """
 import asyncio, importlib.util, sys
@@ -64,5 +65,5 @@ def test_killed_writer_loses_nothing_it_was_told_is_durable(
     written = int(books.cursors["trades"])
     assert told <= written <= told + 1
     assert len(books.live_orders) == written
-    assert books.totals["XBT"] == records.trade().quantity_base * written
+    assert books.totals[Asset("XBT")] == records.trade().quantity_base * written
     assert check_ledger(path) == []

@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from krakked.adapters.sqlite.queries import (
 )
 from krakked.domain.commands import Reply, Status
 from krakked.domain.errors import BadInput, LedgerFailed
-from krakked.domain.orders import Journal, VenueStatus
+from krakked.domain.orders import Journal, Order, VenueStatus
 from krakked.domain.portfolio import Snapshot
 from krakked.domain.positions import Sleeve
 from krakked.ports.ledger import LedgerQueries, Transaction
@@ -119,12 +120,16 @@ def test_orders_can_be_asked_by_status_pair_and_plan(
     assert queries.order("O2") == queries.order(done.request.client_order_id) == done
 
 
+def write_order(order: Order, at_ns: int, transaction: Transaction) -> None:
+    transaction.update_order(order, at_ns=at_ns)
+
+
 def test_history_of_an_order_tells_each_of_its_states(
     filled: SqliteLedger, queries: SqliteQueries, records: Any
 ) -> None:
     for step, journal in enumerate((Journal.SENT, Journal.UNKNOWN, Journal.ABSENT), start=1):
         after = records.order(1, journal=journal, reason=f"step {step}")
-        filled.run(lambda t, after=after, at=step: t.update_order(after, at_ns=at))
+        filled.run(partial(write_order, after, step))
     history = queries.order_history(records.ORDER)
     assert [(change.journal, change.status, change.at_ns) for change in history] == [
         ("pending", "pending", records.NOON_NS),

@@ -18,7 +18,7 @@ from krakked.domain.portfolio import Day, Difference, Drift, SleeveState, Snapsh
 from krakked.domain.positions import Position, Sleeve
 from krakked.ports.ledger import Identity
 
-SLEEVE = {"sleeve": ("strategy_id", "pair")}
+SLEEVE: dict[str, tuple[str, ...]] = {"sleeve": ("strategy_id", "pair")}
 TABLES: list[tuple[str, tuple[type[msgspec.Struct], ...], dict[str, tuple[str, ...]], set[str]]] = [
     ("identity", (Identity,), {}, {"id"}),
     ("plans", (ExecutionPlan,), {}, set()),

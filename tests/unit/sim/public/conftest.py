@@ -115,7 +115,7 @@ class Bench:
             [(Decimal(price), Decimal(size)) for price, size in side.items()]
             for side in (bids, asks)
         ]
-        self.exchange.set_house_book(XBTUSD, *rows, self.now_ns)
+        self.exchange.set_house_book(XBTUSD, rows[0], rows[1], self.now_ns)
         self.settle()
 
     def get(self, method: str, **query: object) -> Any:
