@@ -47,11 +47,11 @@ IDS = [" ".join(verb) for verb, _, _ in CHANGING]
 
 @pytest.mark.parametrize(("verb", "kind", "fields"), CHANGING, ids=IDS)
 def test_verb_sends_one_command_and_prints_the_answer(
-    krakked: Krakked, engine: Any, verb: tuple[str, ...], kind: type, fields: dict[str, object]
+    krakked: Krakked, engine: Any, verb: tuple[str, ...], kind: type[Any], fields: dict[str, object]
 ) -> None:
     result = krakked(*verb, "--reason", "a test")
     assert (result.exit_code, result.stdout) == (0, "done\n")
-    command = engine.only
+    command: Any = engine.only
     assert type(command) is kind
     assert {name: getattr(command, name) for name in fields} == fields
     assert command.reason == "a test"
@@ -61,7 +61,11 @@ def test_verb_sends_one_command_and_prints_the_answer(
 
 @pytest.mark.parametrize(("verb", "kind", "fields"), CHANGING, ids=IDS)
 def test_verb_without_an_engine_is_refused_and_says_what_to_do(
-    krakked: Krakked, ledger: Path, verb: tuple[str, ...], kind: type, fields: dict[str, object]
+    krakked: Krakked,
+    ledger: Path,
+    verb: tuple[str, ...],
+    kind: type[Any],
+    fields: dict[str, object],
 ) -> None:
     result = krakked(*verb)
     assert result.exit_code == ExitCode.NO_ENGINE
@@ -72,7 +76,7 @@ def test_verb_without_an_engine_is_refused_and_says_what_to_do(
 
 @pytest.mark.parametrize(("verb", "kind", "fields"), CHANGING, ids=IDS)
 def test_refusal_of_the_engine_is_told_with_its_own_exit_code(
-    krakked: Krakked, engine: Any, verb: tuple[str, ...], kind: type, fields: dict[str, object]
+    krakked: Krakked, engine: Any, verb: tuple[str, ...], kind: type[Any], fields: dict[str, object]
 ) -> None:
     engine.reply = Reply(command_id="", ok=False, message="no such order")
     result = krakked(*verb)
