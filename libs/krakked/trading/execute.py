@@ -201,6 +201,20 @@ class Executor:
                 ),
             )
 
+    async def drop_pending(self) -> int:
+        """Orders that a process before this one planned and never sent: they are not sent late.
+
+        Their sleeves' wishes are unmet, so they are asked again. How many were dropped.
+        """
+        pending = [
+            order.request
+            for order in self._account.orders.values()
+            if order.journal is Journal.PENDING
+        ]
+        for request in pending:
+            await self._drop(request, "the engine stopped before it was sent")
+        return len(pending)
+
     async def _drop(self, request: OrderRequest, reason: str) -> None:
         async with self._recorder.turn:
             order = self._account.order(request.client_order_id)

@@ -310,6 +310,7 @@ class Run:
 
     async def _open_books(self, engine: Engine) -> None:
         await opening.begin_books(engine)
+        await engine.executor.drop_pending()
         await opening.agree(engine)
         snapshot = await engine.marker.mark()
         self.equity_start = snapshot.equity

@@ -397,3 +397,21 @@ def test_cancel_reaches_an_order_whose_answer_was_lost_by_our_own_id(play: Play)
         assert world.stored(order.request).venue_status is VenueStatus.CANCELED
 
     play(scenario)
+
+
+# a process that died between planning and sending
+
+
+def test_order_planned_by_a_process_that_died_is_dropped_and_never_sent_late(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        plan = await world.plan({})
+        await world.restart()
+        assert await world.executor.drop_pending() == 1
+        dropped = world.stored(plan.legs[0].request)
+        assert dropped.journal is Journal.DROPPED
+        assert dropped.reason == "the engine stopped before it was sent"
+        assert world.account.orders == {}
+        assert await world.venue_orders() == {}
+        assert await world.executor.drop_pending() == 0
+
+    play(scenario)
