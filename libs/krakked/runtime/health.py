@@ -9,6 +9,7 @@ neither: it makes the engine ``degraded``, which the body says with status 200.
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -164,9 +165,10 @@ class HealthServer:
         is_up = self._is_up.wait(START_TIMEOUT_S)
         if self._failure is not None:
             self._thread.join()
+            reason = os.strerror(self._failure.errno or 0).lower()
             raise BadInput(
-                f"health.port {self._port} on {self._host}: {self._failure.strerror}; stop what "
-                "listens there, or set health.port (0 takes any free one)",
+                f"health.port {self._port} on {self._host}: {reason}; stop what listens there, or "
+                "set health.port (0 takes any free one)",
                 exit_code=ExitCode.OCCUPIED,
             ) from self._failure
         assert is_up, "the health server's thread does not start"

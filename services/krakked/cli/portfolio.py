@@ -45,8 +45,13 @@ def init(yes: bool, **flags: object) -> int:
 
 
 def _start(flags: Mapping[str, object], *, yes: bool) -> int:
-    chosen = run_options(flags, once=True)
+    import msgspec
+
     from krakked.engine import __main__ as engine
+
+    asked = run_options(flags, once=False)
+    # Nothing runs unattended here, so nothing is probed, and no port can be in the way.
+    chosen = msgspec.structs.replace(asked, overrides={**asked.overrides, "health.port": None})
 
     def confirm(lots: Sequence[OpeningLot]) -> bool:
         show_lots(lots)

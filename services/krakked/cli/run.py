@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -12,6 +12,7 @@ import click
 
 from krakked.cli import options
 from krakked.domain.errors import BadInput
+from krakked.domain.money import ONE, BadAmount, parse_amount
 from krakked.runtime.exit_codes import ExitCode
 
 if TYPE_CHECKING:
@@ -206,9 +207,9 @@ def _faults(given: object) -> Mapping[str, Decimal]:
 def _fault(text: str) -> tuple[str, Decimal]:
     kind, _, probability = text.partition("=")
     try:
-        value = Decimal(probability)
-    except InvalidOperation:
-        value = Decimal(-1)
+        value = parse_amount(probability)
+    except BadAmount:
+        value = -ONE
     if kind not in FAULT_KINDS or not 0 <= value <= 1:
         raise BadInput(
             f"--fault {text}: expected one of {', '.join(FAULT_KINDS)} and a probability "

@@ -161,7 +161,9 @@ def test_probes_answer_while_the_thread_of_the_engine_is_busy(server: HealthServ
 def test_port_that_is_taken_is_refused_in_one_line(state: HealthState) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        with pytest.raises(BadInput, match=rf"health\.port {port} on 127\.0\.0\.1: ") as caught:
+        with pytest.raises(
+            BadInput, match=rf"health\.port {port} on 127\.0\.0\.1: address already in use; "
+        ) as caught:
             serving(state, port=port).start()
     assert caught.value.exit_code == 74
     assert "set health.port (0 takes any free one)" in str(caught.value)

@@ -1,0 +1,287 @@
+"""From flags to run options; and nothing starts that cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+
+from krakked.cli.run import FAULT_KINDS
+from krakked.domain.fills import OpeningLot
+from krakked.domain.ids import Asset
+from krakked.engine import __main__ as engine
+from krakked.runtime.exit_codes import ExitCode
+from krakked.runtime.run_options import RunOptions
+from krakked.runtime.settings import Environment
+from krakked.simulator.faults import FaultKind
+
+Krakked = Callable[..., Result]
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[RunOptions]:
+    """What the engine was asked to run; it only takes note, and ends with 3."""
+    options: list[RunOptions] = []
+
+    def run(given: RunOptions) -> int:
+        options.append(given)
+        return 3
+
+    monkeypatch.setattr(engine, "run", run)
+    return options
+
+
+def test_run_without_flags_is_dev_in_this_folder(krakked: Krakked, asked: list[RunOptions]) -> None:
+    assert krakked("run").exit_code == 3
+    assert asked == [
+        RunOptions(
+            environment=Environment.DEV,
+            db_path=Path("portfolio.db"),
+            is_db_path_given=False,
+            config_dir=None,
+        )
+    ]
+
+
+def test_flags_become_options_and_settings(
+    krakked: Krakked, asked: list[RunOptions], folder: Path
+) -> None:
+    (folder / "candles").mkdir()
+    (folder / "etc").mkdir()
+    krakked(
+        *("run", "--env", "dev", "--candles", "candles", "--speed", "max", "--seed", "7"),
+        *("--from", "2019-01-01", "--to", "2021-12-31", "--db-path", "x.db"),
+        *("--config-dir", "etc", "--set", "execution.mode=dry_run", "--duration", "2.5"),
+        *("--fault", "answer-lost=0.01", "--fault", "5xx=0.5", "--strict"),
+        *("--set", "universe.include_pairs=[XBTUSD]"),
+    )
+    assert asked == [
+        RunOptions(
+            environment=Environment.DEV,
+            db_path=Path("x.db"),
+            is_db_path_given=True,
+            config_dir=Path("etc"),
+            overrides={
+                "execution.mode": "dry_run",
+                "universe.include_pairs": ["XBTUSD"],
+                "simulator.speed": "max",
+                "simulator.seed": 7,
+                "simulator.market": "replay",
+            },
+            candles=Path("candles"),
+            start_s=1_546_300_800,
+            end_s=1_640_995_200,
+            duration_s=Decimal("2.5"),
+            faults={"answer-lost": Decimal("0.01"), "5xx": Decimal("0.5")},
+            is_strict=True,
+        )
+    ]
+
+
+def test_last_day_is_included_whole(
+    krakked: Krakked, asked: list[RunOptions], folder: Path
+) -> None:
+    krakked("run", "--candles", ".", "--from", "2020-02-29", "--to", "2020-02-29")
+    (options,) = asked
+    assert options.start_s is not None
+    assert options.end_s == options.start_s + 86_400
+
+
+def test_database_from_the_variable_counts_as_given(
+    krakked: Krakked, asked: list[RunOptions], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KRAKKED_DB_PATH", "elsewhere.db")
+    krakked("run")
+    assert (asked[0].db_path, asked[0].is_db_path_given) == (Path("elsewhere.db"), True)
+
+
+def test_environment_comes_from_the_variable_and_the_flag_wins(
+    krakked: Krakked, asked: list[RunOptions], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KRAKKED_ENV", "paper")
+    krakked("run")
+    krakked("run", "--env", "live")
+    assert [options.environment.value for options in asked] == ["paper", "live"]
+
+
+def test_folder_of_the_platform_is_used_where_it_is(
+    krakked: Krakked, asked: list[RunOptions], folder: Path
+) -> None:
+    usual = folder / "home" / ".config" / "krakked"
+    usual.mkdir(parents=True)
+    krakked("run")
+    assert asked[0].config_dir == usual
+
+
+def test_run_once_is_one_cycle_and_takes_no_live(
+    krakked: Krakked, asked: list[RunOptions], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    krakked("run-once", "--env", "paper")
+    assert (asked[0].once, asked[0].environment) == (True, Environment.PAPER)
+    assert krakked("run-once", "--env", "live").exit_code == ExitCode.USAGE
+    monkeypatch.setenv("KRAKKED_ENV", "live")
+    krakked("run-once")
+    assert asked[1].environment is Environment.DEV
+
+
+@pytest.mark.parametrize(
+    ("flags", "code", "words"),
+    [
+        (
+            ("--from", "2020-01-01"),
+            ExitCode.USAGE,
+            "--from and --to need --candles: they say which part is replayed",
+        ),
+        (
+            ("--candles", ".", "--from", "2020-02-01", "--to", "2020-01-01"),
+            ExitCode.USAGE,
+            "--from 2020-02-01 is after --to 2020-01-01; exchange them",
+        ),
+        (
+            ("--candles", ".", "--from", "01.02.2020"),
+            ExitCode.USAGE,
+            "--from 01.02.2020: not a date; write it as 2020-03-12",
+        ),
+        (
+            ("--candles", ".", "--to", "2020-02-30"),
+            ExitCode.USAGE,
+            "--to 2020-02-30: not a date; write it as 2020-03-12",
+        ),
+        (
+            ("--candles", "nowhere"),
+            ExitCode.CONFIGURATION,
+            "--candles nowhere: no such folder; it must hold files like XBTUSD_60.csv.gz",
+        ),
+        (
+            ("--set", "execution.mode"),
+            ExitCode.USAGE,
+            "--set execution.mode: not of the form SETTING=VALUE; write e.g. --set "
+            "execution.mode=dry_run",
+        ),
+        (
+            ("--set", "universe.include_pairs=[XBT"),
+            ExitCode.USAGE,
+            "--set universe.include_pairs: '[XBT' is neither a list nor a mapping",
+        ),
+        (
+            ("--fault", "gremlins=0.1"),
+            ExitCode.USAGE,
+            "--fault gremlins=0.1: expected one of request-lost, answer-lost, 5xx, 5xx-after, "
+            "ws-drop, late-visibility and a probability from 0 to 1, like answer-lost=0.01",
+        ),
+    ],
+)
+def test_flags_that_cannot_be_used_are_one_line(
+    krakked: Krakked,
+    asked: list[RunOptions],
+    flags: tuple[str, ...],
+    code: ExitCode,
+    words: str,
+) -> None:
+    result = krakked("run", *flags)
+    assert result.exit_code == code
+    assert result.stderr == f"krakked: {words}\n"
+    assert asked == []
+
+
+@pytest.mark.parametrize("chance", ["", "x", "-0.1", "1.1", "NaN"])
+def test_probability_that_is_none_is_refused(
+    krakked: Krakked, asked: list[RunOptions], chance: str
+) -> None:
+    assert krakked("run", "--fault", f"5xx={chance}").exit_code == ExitCode.USAGE
+
+
+@pytest.mark.parametrize(
+    "flags", [("--env", "prod"), ("--seed", "-1"), ("--seed", "x"), ("--duration", "0")]
+)
+def test_flag_out_of_its_range_is_wrong_use(
+    krakked: Krakked, asked: list[RunOptions], flags: tuple[str, ...]
+) -> None:
+    assert krakked("run", *flags).exit_code == ExitCode.USAGE
+
+
+def test_kinds_of_faults_are_those_of_the_simulator() -> None:
+    assert {kind.value for kind in FaultKind} == set(FAULT_KINDS)
+
+
+@pytest.mark.parametrize(
+    ("environ", "flags", "words"),
+    [
+        ({"KRAKKED_EXECUTION__MODE": "live"}, (), "live is not possible in environment dev"),
+        ({"KRAKKED_NONSENSE": "1"}, (), "KRAKKED_NONSENSE: unknown variable"),
+        ({}, ("--set", "simulator.sped=3"), "the nearest known one is simulator.speed"),
+        ({}, ("--speed", "fast"), "simulator.speed: 'fast' is wrong; expected a number or `max`"),
+        ({}, ("--config-dir", "nowhere"), "nowhere: no such folder"),
+        ({}, ("--env", "live"), "account.name (default): live needs a name for its account"),
+    ],
+)
+def test_configuration_that_cannot_be_used_starts_nothing(
+    krakked: Krakked,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    environ: dict[str, str],
+    flags: tuple[str, ...],
+    words: str,
+) -> None:
+    """The true engine is asked here: it refuses before it opens anything."""
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    result = krakked("run", *flags)
+    assert result.exit_code == ExitCode.CONFIGURATION
+    assert words in result.stderr
+    assert list(folder.iterdir()) == []
+
+
+class Books:
+    """Stands in for the engine in ``portfolio init``."""
+
+    def __init__(self) -> None:
+        self.options: RunOptions | None = None
+        self.was_confirmed: bool | None = None
+
+    def book(self, options: RunOptions, *, confirm: Callable[[Any], bool]) -> int:
+        self.options = options
+        lots = [
+            OpeningLot(asset=Asset("USD"), quantity=Decimal(500), cost_base=Decimal(500), at_ns=1),
+            OpeningLot(asset=Asset("XBT"), quantity=Decimal("0.5"), cost_base=None, at_ns=1),
+        ]
+        self.was_confirmed = confirm(lots)
+        return 0 if self.was_confirmed else 4
+
+
+@pytest.fixture
+def books(monkeypatch: pytest.MonkeyPatch) -> Books:
+    standing = Books()
+    monkeypatch.setattr(engine, "book_opening_lots", standing.book)
+    return standing
+
+
+def test_opening_balances_are_shown_before_they_are_booked(krakked: Krakked, books: Books) -> None:
+    result = krakked("portfolio", "init", "--env", "paper", input="y\n")
+    assert (result.exit_code, books.was_confirmed) == (0, True)
+    lines = result.stdout.splitlines()
+    assert [line.split() for line in lines[:3]] == [
+        ["asset", "quantity", "cost"],
+        ["USD", "500", "500.00"],
+        ["XBT", "0.5", "-"],
+    ]
+
+
+def test_opening_balances_are_not_booked_without_a_yes(krakked: Krakked, books: Books) -> None:
+    assert krakked("portfolio", "init", input="n\n").exit_code == 4
+    assert books.was_confirmed is False
+    assert krakked("portfolio", "init", "--yes").exit_code == 0
+    assert books.was_confirmed is True
+
+
+def test_opening_balances_may_be_booked_in_live(krakked: Krakked, books: Books) -> None:
+    krakked("portfolio", "init", "--env", "live", "--yes", "--db-path", "live.db")
+    assert books.options is not None
+    assert books.options.environment is Environment.LIVE
+    assert books.options.db_path == Path("live.db")
+    assert books.options.once is False
+    assert books.options.overrides == {"health.port": None}
