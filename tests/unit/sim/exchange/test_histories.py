@@ -146,6 +146,21 @@ def test_closed_orders_by_either_time_match_when_one_of_them_does(venue):
     assert close["closed"] == {}
 
 
+def test_instants_are_whole_microseconds_so_that_both_wires_carry_them(venue):
+    venue.later("0.000001999")
+    (txid,) = cancelled_orders(venue, 1, gap=2)
+    venue.later("0.0000005")
+    row = venue.ok("ClosedOrders")["closed"][txid]
+    assert (row["opentm"], row["closetm"]) == (
+        Decimal("1700000000.000001"),
+        Decimal("1700000002.000001"),
+    )
+    after = venue.ok("ClosedOrders", start=row["closetm"], closetime="close")
+    assert after["closed"] == {}
+    upto = venue.ok("ClosedOrders", end=row["closetm"], closetime="close")
+    assert list(upto["closed"]) == [txid]
+
+
 def test_closed_orders_refuse_an_unknown_time(venue):
     assert venue.error("ClosedOrders", closetime="never") == INVALID + "closetime"
     assert venue.error("ClosedOrders", ofs=-1) == INVALID + "ofs"

@@ -196,6 +196,19 @@ def test_fill_or_kill_that_can_fill_whole_does(venue):
     assert venue.status(txid) == ("closed", "1.20000000")
 
 
+@pytest.mark.parametrize(("house_first", "mine"), [(True, "0.00000000"), (False, "0.40000000")])
+def test_house_and_account_at_one_price_are_taken_in_the_chosen_order(
+    make_bench, house_first, mine
+):
+    bench = make_bench(house_first=house_first)
+    bench.open(XBT="1")
+    bench.open("bob", USD="100000")
+    bench.house(asks=[("50001.0", "1")])
+    txid = bench.add("sell", "0.5", "50001.0")
+    bench.add("buy", "0.4", who="bob")
+    assert bench.status(txid) == ("open", mine)
+
+
 def test_market_order_stops_at_the_price_band_and_cancels_the_rest(venue):
     venue.house(bids=[("50000.0", "1")], asks=[("50001.0", "0.5"), ("55001.2", "5")])
     txid = venue.add("buy", "1")
@@ -226,6 +239,19 @@ def test_post_only_that_would_take_is_canceled_in_the_other_mode(make_bench):
     row = bench.order(bench.add("buy", "0.5", "50001.0", oflags="post"))
     assert (row["status"], row["reason"]) == ("canceled", "Post only order")
     assert (row["vol_exec"], bench.prints()) == ("0.00000000", [])
+
+
+@pytest.mark.parametrize("mode", ["reject", "cancel"])
+def test_post_only_that_would_meet_its_own_account_does_not_rest_crossed(make_bench, mode):
+    bench = make_bench(post_only_mode=mode)
+    bench.open(USD="100000", XBT="1")
+    bench.add("sell", "0.5", "50000.5")
+    answer = bench.call("AddOrder", **bench.ask("buy", "0.5", "50000.5", oflags="post"))
+    if mode == "reject":
+        assert answer["error"] == ["EOrder:Post only order"]
+    else:
+        assert bench.order(answer["result"]["txid"][0])["reason"] == "Post only order"
+    assert bench.depth()[0] == []
 
 
 def test_post_only_that_would_rest_rests(venue):
@@ -335,6 +361,15 @@ def test_amend_with_post_only_to_a_crossing_price_is_refused_and_changes_nothing
         == "EOrder:Post only order"
     )
     assert venue.order(txid) == before
+
+
+def test_amend_that_meets_its_own_account_is_canceled(venue):
+    sell = venue.add("sell", "0.5", "50000.5")
+    txid = venue.add("buy", "0.5", "49000.0")
+    venue.ok("AmendOrder", txid=txid, limit_price="50000.6")
+    row = venue.order(txid)
+    assert (row["status"], row["reason"]) == ("canceled", "Self trade prevention")
+    assert venue.status(sell) == ("open", "0.00000000")
 
 
 def test_amended_scheduled_order_still_waits(venue):

@@ -328,6 +328,17 @@ def test_dead_man_answers_in_whole_seconds_and_fires_at_what_it_shows(venue):
     assert (row["status"], row["closetm"]) == ("canceled", Decimal("1700000060.000000"))
 
 
+def test_dead_man_shows_the_nearest_second(venue):
+    venue.later("0.6")
+    answer = venue.ok("CancelAllOrdersAfter", timeout=60)
+    assert answer["currentTime"] == "2023-11-14T22:13:21Z"
+    assert answer["triggerTime"] == "2023-11-14T22:14:21Z"
+
+
+def test_order_of_exactly_the_smallest_size_and_worth_is_taken(venue):
+    venue.add("buy", "0.00005", "10000")
+
+
 def test_dead_man_fires_at_its_own_instant_in_a_large_step(venue):
     txid = venue.add("buy", "0.1", "49000")
     venue.ok("CancelAllOrdersAfter", timeout=60)

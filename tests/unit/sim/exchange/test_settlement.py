@@ -147,21 +147,54 @@ def test_hold_does_not_lower_the_balance(venue):
     assert venue.ok("Balance") == before
 
 
-def test_all_in_order_filled_in_dust_never_owes(make_bench):
+def test_all_in_buy_filled_in_dust_never_takes_more_than_it_held(make_bench):
     bench = make_bench()
     bench.open(USD="10.04")
     bench.house(bids=[("40000.0", "1")])
     bench.add("buy", "0.0002", "50000")
-    for _ in range(40):
-        bench.strangers("49999.0", "0.000005", Side.SELL)
-    balances = bench.ok("Balance")
-    assert balances["XXBT"] == "0.0002000000"
-    assert Decimal(balances["ZUSD"]) >= 0
-    fees = Decimal(0)
-    for page in (0, 50):
-        rows = bench.ok("TradesHistory", ofs=page)["trades"].values()
-        fees += sum(Decimal(row["fee"]) for row in rows)
-    assert fees <= Decimal("0.04")
+    account = bench.account()
+    for _ in range(60):
+        # A fill of 0.02 USD owes 0.00005, shown as 0.0001; its hold set aside 0.00008.
+        bench.strangers("49999.0", "0.0000004", Side.SELL)
+        assert account.available("USD") >= 0
+    bench.strangers("49999.0", "1", Side.SELL)
+    assert account.balance("XBT") == Decimal("0.0002")
+    assert account.balance("USD") >= 0
+
+
+def test_all_in_sell_with_fee_in_base_never_takes_more_than_it_held(make_bench):
+    bench = make_bench()
+    bench.open(XBT="0.01004")
+    bench.add("sell", "0.01", "60000", oflags="fcib")
+    account = bench.account()
+    for _ in range(60):
+        # A fill of 2e-8 owes 5e-11, shown as 1e-10; its hold set aside 8e-11.
+        bench.strangers("60001.0", "0.00000002", Side.BUY)
+        assert account.available("XBT") >= 0
+    bench.strangers("60001.0", "1", Side.BUY)
+    assert account.balance("XBT") >= 0
+
+
+def test_fill_pays_no_higher_rate_than_its_hold_allowed_for(make_bench):
+    bench = make_bench()
+    bench.open(USD="100000000")
+    bench.house(asks=[("50000.0", "1000")])
+    bench.add("buy", "201")
+    resting = bench.add("buy", "0.1", "40000")
+    assert bench.account().orders[resting].hold == Decimal("4004.0000")
+    bench.later(31 * DAY_S)
+    bench.house()
+    bench.strangers("39999.0", "0.1", Side.SELL)
+    # The account's maker rate is 0.25 % again, but 0.10 % was held.
+    assert bench.order(resting)["fee"] == "4.00000"
+
+
+def test_amend_holds_by_the_rate_of_the_moment(venue):
+    txid = venue.add("buy", "0.1", "40000")
+    assert venue.account().held["USD"] == Decimal("4016.0000")
+    venue.add("buy", "0.25")
+    venue.ok("AmendOrder", txid=txid, limit_price="30000")
+    assert venue.account().held["USD"] == Decimal("3010.5000")
 
 
 def test_volume_moves_the_account_to_a_better_tier(venue):

@@ -95,6 +95,29 @@ def test_loaded_state_knows_client_ids_and_holds(venue, make_bench):
     assert twin.exchange.next_event_ns() == venue.exchange.next_event_ns()
 
 
+def test_loaded_orders_still_expire_and_start(venue, make_bench):
+    expiring = venue.add("buy", "0.1", "40000", expiretm="+10")
+    starting = venue.add("buy", "0.1", "50001.0", starttm="+20")
+    twin = twin_of(venue, make_bench)
+    twin.house(**BOOK)
+    twin.later(10)
+    assert twin.status(expiring)[0] == "expired"
+    assert twin.status(starting)[0] == "pending"
+    twin.later(10)
+    assert twin.status(starting)[0] == "closed"
+
+
+def test_what_falls_on_one_instant_happens_in_one_order_stored_or_not(venue, make_bench):
+    txid = venue.add("buy", "0.1", "50001.0", starttm="+3")
+    venue.ok("CancelAllOrdersAfter", timeout=3)
+    twin = twin_of(venue, make_bench)
+    for bench in (venue, twin):
+        bench.house(**BOOK)
+        bench.later(3)
+        assert bench.status(txid) == ("canceled", "0.00000000")
+    assert twin.exchange.dump() == venue.exchange.dump()
+
+
 def test_state_is_loaded_by_a_fresh_exchange_only(venue):
     with pytest.raises(AssertionError, match="fresh"):
         venue.exchange.load(venue.exchange.dump())
