@@ -105,7 +105,7 @@ def test_variable_and_path_lead_to_each_other() -> None:
     ("path", "nearest"),
     [
         ("execution.mod", "execution.mode"),
-        ("exection.mode", "execution.mode"),
+        ("xecution.mode", "execution.mode"),
         ("heartbeat_seconds", "market_data.ws.heartbeat_seconds"),
         ("strategies.mine.time_frames", "strategies.mine.timeframes"),
         ("riks", "risk"),

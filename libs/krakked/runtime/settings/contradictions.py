@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterator
+from operator import attrgetter
 from typing import Final, TypeAlias
+from urllib.parse import urlsplit
 
 from krakked.domain.errors import BadInput
 from krakked.domain.ids import StrategyId
@@ -25,9 +27,26 @@ BACKOFF_MAX_S: Final = 300
 REFRESHES_PER_DEAD_MAN: Final = 4
 
 
+NOT_YET: Final = (
+    "execution.validate_only",
+    "universe.min_24h_volume_usd",
+    "portfolio.valuation_pairs",
+    "portfolio.include_assets",
+    "portfolio.exclude_assets",
+    "portfolio.track_manual_trades",
+    "portfolio.snapshot_retention_days",
+    "portfolio.reconciliation_tolerance",
+    "ui.enabled",
+)
+"""Settings that this version does not act on: only their defaults are taken, for a setting that is
+passed over in silence is worse than one that is refused."""
+
+
 def contradictions(settings: Settings) -> list[Problem]:
-    """Everything that does not go together."""
-    return [problem for rule in RULES for problem in rule(settings)]
+    """Everything that does not go together; of several things on one setting, the first."""
+    found = [problem for rule in RULES for problem in rule(settings)]
+    first = {problem.path: problem for problem in reversed(found)}
+    return [problem for problem in found if first[problem.path] is problem]
 
 
 def _risk_per_trade(settings: Settings) -> Iterator[Problem]:
@@ -172,10 +191,23 @@ def _venue(settings: Settings) -> Iterator[Problem]:
         "venue.ws_url": venue.ws_url,
         "venue.ws_auth_url": venue.ws_auth_url,
     }
+    for name, address in addresses.items():
+        if venue.kind is VenueKind.SIMULATOR and _is_krakens(address):
+            yield _problem(
+                name,
+                f"{address} is Kraken's own, and venue.kind is simulator: orders that are meant "
+                "for practice would be placed for money",
+                "give the simulator's address",
+            )
     missing = [name for name, address in addresses.items() if address is None]
     is_inside = settings.environment is Environment.DEV and venue.kind is VenueKind.SIMULATOR
     if missing and not (is_inside and len(missing) == len(addresses)):
         yield _problem(missing[0], "is missing", "give all three addresses of the venue")
+
+
+def _is_krakens(address: str | None) -> bool:
+    host = urlsplit(address or "").hostname or ""
+    return host == "kraken.com" or host.endswith(".kraken.com")
 
 
 def _mode(settings: Settings) -> Iterator[Problem]:
@@ -194,13 +226,13 @@ def _mode(settings: Settings) -> Iterator[Problem]:
         )
     if (
         mode is Mode.PAPER
+        and environment is not Environment.LIVE
         and settings.venue.kind is VenueKind.KRAKEN
-        and not settings.execution.validate_only
     ):
         yield _problem(
             "venue.kind",
             "paper orders would be placed at Kraken",
-            "set it to simulator, or execution.validate_only to true",
+            "set it to simulator",
         )
 
 
@@ -242,6 +274,14 @@ def _ui(settings: Settings) -> Iterator[Problem]:
         yield _problem(
             "ui.auth.token", "is missing while ui.auth.enabled", "set KRAKKED_UI__AUTH__TOKEN"
         )
+
+
+def _not_yet(settings: Settings) -> Iterator[Problem]:
+    defaults = Settings()
+    for path in NOT_YET:
+        of = attrgetter(path)
+        if of(settings) != of(defaults):
+            yield _problem(path, "this version does not act on it yet", "remove it")
 
 
 def _strategies(settings: Settings) -> Iterator[Problem]:
@@ -289,4 +329,5 @@ RULES: Final[tuple[Rule, ...]] = (
     _timeframes,
     _strategies,
     _ui,
+    _not_yet,
 )

@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from krakked.domain.times import DAY_S
+from krakked.runtime.settings.contradictions import NOT_YET
 from krakked.runtime.settings.defaults import ENVIRONMENT_DEFAULTS
 from krakked.runtime.settings.known import (
     ANY_NAME,
@@ -53,13 +54,15 @@ _KEYS: Final = """\
 
 Keys are no settings. They are looked for in the variables `KRAKEN_API_KEY` and `KRAKEN_API_SECRET`
 (and `KRAKEN_QUERY_KEY`, `KRAKEN_QUERY_SECRET` for the second, read-only key), then in the files of
-`venue.keys_dir`, then in `venue.secrets_file`. They are never shown and never logged.
+`venue.keys_dir`. They are never shown and never logged.
 """
 
 
 def markdown() -> str:
     """``docs/configuration.md``."""
-    return "\n".join([_HEAD, *_sections(), *_environments(), *_variables(), _KEYS.rstrip(), ""])
+    return "\n".join(
+        [_HEAD, *_sections(), *_environments(), *_variables(), *_not_yet(), _KEYS.rstrip(), ""]
+    )
 
 
 def json_schema() -> str:
@@ -121,6 +124,12 @@ def _written(value: object) -> str:
     if isinstance(value, Decimal):
         return f"{value:f}"
     return str(value)
+
+
+def _not_yet() -> Iterator[str]:
+    yield "## Settings of later versions\n"
+    yield "They are known, and anything but their default is refused until they are acted on:"
+    yield f"{', '.join(f'`{path}`' for path in NOT_YET)}.\n"
 
 
 def _environments() -> Iterator[str]:

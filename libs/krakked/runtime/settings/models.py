@@ -233,8 +233,6 @@ class Venue(Section):
     keys_dir: Path | None = None
     """Folder with the files `trade-key`, `trade-secret`, and optionally `query-key` and
     `query-secret`, as a Kubernetes secret is mounted. Used where no `KRAKEN_API_KEY` is set."""
-    secrets_file: Path | None = None
-    """Encrypted file of keys (`krakked` asks for its password). Used where neither is set."""
 
 
 class Universe(Section):

@@ -29,7 +29,6 @@ RESERVED_VARIABLES: Final = {
     "KRAKKED_ENV": "the environment, where `--env` is not given",
     "KRAKKED_CONFIG_DIR": "the folder of the configuration, where `--config-dir` is not given",
     "KRAKKED_DB_PATH": "the database, where `--db-path` is not given",
-    "KRAKKED_SECRETS_PASSWORD": "opens the encrypted file of keys without asking",
 }
 """Variables of ours that are no settings."""
 
