@@ -173,8 +173,8 @@ def test_bar_written_and_read_again_is_the_same_bar(
 
 
 def test_real_hourly_history_is_read_without_complaint() -> None:
-    shared = Path(os.environ.get("KRAKKED_TEST_SHARED", "../shared"))
-    path = shared / "data/kraken-ohlcvt/XBTUSD_60.csv.gz"
+    folder = Path(os.environ.get("CANDLES", "../shared/data/kraken-ohlcvt"))
+    path = Path(__file__).parents[3] / folder / "XBTUSD_60.csv.gz"
     if not path.exists():
         pytest.skip("the recorded candles are not here")
     with gzip.open(path, "rt", encoding="ascii") as lines:
