@@ -93,15 +93,17 @@ class Account:
         """Orders that may exist at the venue, in the order they were made."""
         return [order for order in self.orders.values() if order.is_live]
 
+    def resting(self) -> dict[Sleeve, list[Order]]:
+        """Live orders by their sleeve."""
+        found: dict[Sleeve, list[Order]] = {}
+        for order in self.live_orders():
+            sleeve = Sleeve(order.request.strategy_id, order.request.pair)
+            found.setdefault(sleeve, []).append(order)
+        return found
+
     def orders_of(self, sleeve: Sleeve) -> list[Order]:
         """Live orders of one sleeve."""
-        return [
-            order
-            for order in self.orders.values()
-            if order.is_live
-            and order.request.pair == sleeve.pair
-            and order.request.strategy_id == sleeve.strategy_id
-        ]
+        return self.resting().get(sleeve, [])
 
     def unknown_pairs(self) -> tuple[PairName, ...]:
         """Pairs blocked by an order of which we do not know whether it exists."""

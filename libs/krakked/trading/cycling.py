@@ -141,6 +141,7 @@ class Cycler:
         windows: dict[tuple[object, ...], Bars] = {}
         account = self._desk.account
         prices = account.prices(self._desk.market.quotes)
+        resting = account.resting()
         result = []
         for item in configured:
             bars = self._window(item, boundary.timeframe, windows)
@@ -159,7 +160,7 @@ class Cycler:
                     base_rate=prices.get(pair.quote),
                     woken_by=self._wakes.get(item.sleeve, "bar"),
                     is_enabled=item.is_enabled,
-                    resting=tuple(account.orders_of(item.sleeve)),
+                    resting=tuple(resting.get(item.sleeve, ())),
                 )
             )
         return result
