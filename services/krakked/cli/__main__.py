@@ -8,6 +8,7 @@ of their row in ``docs/exit-codes.md``; what is not expected stays a traceback.
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Sequence
 from typing import Final
 
@@ -128,7 +129,8 @@ def root() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The console script."""
+    """The console script. Whatever a verb writes is its owner's alone."""
+    os.umask(0o077)
     root.main(args=arguments, prog_name="krakked")
 
 

@@ -104,6 +104,18 @@ def test_reader_that_leaves_early_makes_no_noise(tmp_path: Path) -> None:
         assert process.wait(30) in (0, 1)
 
 
+def test_what_a_verb_writes_is_its_owners_alone(tmp_path: Path) -> None:
+    (tmp_path / "XBTUSD_60.csv").write_text("1577836800,1,1,1,1,1,4\n")
+    before = os.umask(0o022)
+    try:
+        assert krakked("data", "import", "XBTUSD_60.csv", folder=tmp_path).returncode == 0
+    finally:
+        os.umask(before)
+    written = list((tmp_path / "bars").rglob("*"))
+    assert len(written) >= 3
+    assert [path for path in written if path.stat().st_mode & 0o077] == []
+
+
 KEYS = {"KRAKEN_API_KEY": "key", "KRAKEN_API_SECRET": "c2VjcmV0"}
 
 
