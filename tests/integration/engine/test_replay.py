@@ -1,0 +1,69 @@
+"""Candles replayed in lock step over real sockets: the books agree, and one seed is one run."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+REAL = Path(__file__).parents[3] / "../shared/data/kraken-ohlcvt"
+SPAN = ("--from", "2024-01-01", "--to", "2024-01-21")
+pytestmark = pytest.mark.timeout(240)
+FAULTS = ("answer-lost", "request-lost", "5xx", "5xx-after", "ws-drop", "late-visibility")
+
+
+def replay(krakked: Any, candles: Path, *more: str, **environ: str) -> list[str]:
+    """Its last lines; the run itself ended well."""
+    flags = ("--env", "dev", "--candles", str(candles), "--speed", "max")
+    done = krakked.run("run", *flags, *more, **environ)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-2000:]
+    return done.stdout.splitlines()
+
+
+def digest(lines: list[str]) -> str:
+    return next(line for line in reversed(lines) if line.startswith("digest "))
+
+
+def counts(lines: list[str]) -> dict[str, int]:
+    line = next(line for line in reversed(lines) if line.startswith("bars "))
+    return {name: int(number) for name, number in re.findall(r"(\w+) (\d+)", line)}
+
+
+def test_replay_of_two_pairs_ends_with_books_that_agree_and_one_digest_under_two_hash_seeds(
+    krakked: Any, invented: Path
+) -> None:
+    runs = [replay(krakked, invented, *SPAN, PYTHONHASHSEED=seed) for seed in ("1", "2")]
+    for lines in runs:
+        assert lines[-1] == "books: zero differences"
+        assert counts(lines)["fills"] > 20
+        assert counts(lines)["bars"] == 1005
+    assert digest(runs[0]) == digest(runs[1])
+    folders = sorted(path.name for path in (krakked.folder / "runs").iterdir())
+    assert folders == ["replay-0001", "replay-0002"]
+
+
+def test_replay_under_faults_ends_with_books_that_agree(krakked: Any, invented: Path) -> None:
+    chances = [text for kind in FAULTS for text in ("--fault", f"{kind}=0.01")]
+    lines = replay(krakked, invented, *SPAN, *chances)
+    assert lines[-1] == "books: zero differences"
+    assert counts(lines)["fills"] > 20
+
+
+@pytest.mark.parametrize("kind", FAULTS)
+@pytest.mark.long
+def test_replay_with_one_fault_in_ten_requests_ends_with_books_that_agree(
+    krakked: Any, invented: Path, kind: str
+) -> None:
+    lines = replay(krakked, invented, *SPAN, "--fault", f"{kind}=0.1")
+    assert lines[-1] == "books: zero differences"
+    assert counts(lines)["fills"] > 10
+
+
+def test_replay_of_the_worst_days_on_record_ends_with_books_that_agree(krakked: Any) -> None:
+    if not REAL.is_dir():
+        pytest.skip("no recorded candles beside the checkout")
+    lines = replay(krakked, REAL, "--from", "2020-03-05", "--to", "2020-03-18")
+    assert lines[-1] == "books: zero differences"
+    assert counts(lines)["fills"] > 20
