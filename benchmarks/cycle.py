@@ -119,7 +119,7 @@ class Bench:
 
     def __init__(self, rest: KrakenRest, desk: Desk, store: ParquetBarStore, names: list[PairName]):
         self.rest, self.desk, self.store, self.names = rest, desk, store, names
-        self.chance = random.Random(7)  # noqa: S311 - a random walk
+        self.chance = random.Random(7)
         self.price = {name: 10_000 + 97 * i for i, name in enumerate(names)}
         self.start_s = (time.time_ns() // 10**9 // HOUR_S - 400) * HOUR_S
         sleeves = [
@@ -297,7 +297,7 @@ def report(first: list[float], last: list[float], orders: list[int], bare: list[
 
 
 def main() -> None:
-    server = subprocess.Popen(  # noqa: S603 - this file
+    server = subprocess.Popen(
         [sys.executable, __file__, "--serve"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

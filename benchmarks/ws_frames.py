@@ -166,7 +166,7 @@ def show(name: str, per_second: float, ratio: float | None) -> None:
 
 
 def measure_reading() -> None:
-    chance = random.Random(1)  # noqa: S311 - the same frames each time
+    chance = random.Random(1)
     names = symbols()
     kinds = {
         "ticker": [ticker(names[n % PAIRS], chance) for n in range(FRAMES)],
@@ -187,7 +187,7 @@ def measure_reading() -> None:
 
 async def serve() -> None:
     """The venue's side, in a process of its own: prints its port, floods whoever subscribes."""
-    chance = random.Random(1)  # noqa: S311 - the same frames each time
+    chance = random.Random(1)
     frames = [ticker(symbol, chance) for symbol in symbols()]
     pairs = {name: msgspec.to_builtins(info) for name, info in rows()[1].items()}
     assets = {name: msgspec.to_builtins(info) for name, info in rows()[0].items()}
@@ -229,7 +229,7 @@ async def receive(port: int) -> float:
         Transport(RestSettings(url=f"http://127.0.0.1:{port}", tier=Tier.NONE), clock)
     )
     settings = FeedSettings(public_url=f"ws://127.0.0.1:{port}/v2")
-    feed = KrakenFeed(settings, rest, clock, random.Random(1))  # noqa: S311 - jitter, not a secret
+    feed = KrakenFeed(settings, rest, clock, random.Random(1))
     apply, done = apply_to(market()), asyncio.Event()
     names = [PairName(symbol.replace("/", "")) for symbol in symbols()]
     began_s, taken = 0.0, 0
@@ -253,7 +253,7 @@ async def receive(port: int) -> float:
 
 
 def measure_socket() -> None:
-    sender = subprocess.Popen(  # noqa: S603 - this very file
+    sender = subprocess.Popen(
         [sys.executable, __file__, "serve"], stdout=subprocess.PIPE, text=True
     )
     try:
