@@ -108,11 +108,6 @@ class Book:
         """Whether any account rests here."""
         return bool(self._orders[Side.BUY] or self._orders[Side.SELL])
 
-    def best_house(self, side: Side) -> Decimal | None:
-        """The house's best price of a side."""
-        levels = self._house[side]
-        return levels[0].price if levels else None
-
     def best(self, side: Side) -> Decimal | None:
         """The best price of a side."""
         found = [level.price for level in self._house[side][:1]]

@@ -27,7 +27,6 @@ ORDER_MINIMUM_ARGUMENTS: Final = "EGeneral:Invalid arguments:volume minimum not 
 COST_MINIMUM: Final = "EOrder:Cost minimum not met"
 TICK_SIZE: Final = "EOrder:Tick size check failed"
 UNKNOWN_ORDER: Final = "EOrder:Unknown order"
-INVALID_ORDER: Final = "EOrder:Invalid order"
 POST_ONLY: Final = "EOrder:Post only order"
 INVALID_SESSION: Final = "ESession:Invalid session"
 CLIENT_ID_TAKEN: Final = "EGeneral:Invalid arguments:cl_ord_id not unique"
