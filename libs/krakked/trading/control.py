@@ -19,7 +19,7 @@ from krakked.domain.commands import (
     Shutdown,
     Status,
 )
-from krakked.domain.errors import KrakkedError
+from krakked.domain.errors import KrakkedError, Refused
 from krakked.domain.events import EventName
 from krakked.domain.ids import PairName, StrategyId
 from krakked.domain.kill_switch import KillSwitchCause
@@ -151,7 +151,7 @@ class Control:
             if command.order_id in (order.request.client_order_id, order.venue_order_id):
                 found = await self._executor.cancel(order)
                 return "cancelled" if found else "it was gone already; its end will be booked"
-        return f"no open order of ours has the id {command.order_id}"
+        raise Refused(f"no open order of ours has the id {command.order_id}")
 
     async def _cancel_matching(self, pair: PairName | None) -> int:
         return await self._cancel_each(

@@ -20,7 +20,7 @@ import msgspec
 from krakked.adapters.system.clock import LoopClock, SystemClock
 from krakked.domain.errors import BadInput
 from krakked.domain.fills import OpeningLot
-from krakked.engine import reporting, telling
+from krakked.engine import reporting, telling, venues
 from krakked.engine.paces import pace_of
 from krakked.engine.places import Places, places_of
 from krakked.engine.running import Given, Run
@@ -88,7 +88,8 @@ def _run_on(pace: Pace | None, plain: _Plain, work: Work) -> int:
 async def _main(plain: _Plain, pace: Pace, work: Work) -> int:
     settings, options, places = plain.settings, plain.options, plain.places
     clock = _clock()
-    logs.configure(telling.log_options(settings), now_ns=clock.now_ns)
+    secrets = venues.secrets_of(settings, os.environ)  # noqa: TID251 - the composition root
+    logs.configure(telling.log_options(settings, secrets), now_ns=clock.now_ns)
     metrics = Metrics(
         environment=settings.environment.value, currency=settings.portfolio.base_currency
     )

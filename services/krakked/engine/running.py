@@ -47,8 +47,7 @@ from krakked.trading.recording import Listener, Recorder
 
 T = TypeVar("T")
 
-CLOCK_OFFSET_MAX_S = 2
-"""The venue tells whole seconds: one of them, and one of real difference."""
+CLOCK_OFFSET_MAX_S = 1
 EVERYTHING = 1_000_000_000
 AFTER_LAST_CANDLE_S = 60.0
 ONCE_PAUSE_S = 0.5
@@ -223,7 +222,8 @@ class Run:
         venue_s = await rest.venue_time_ns() / NS_PER_SECOND
         after_s = self.given.clock.now_ns() / NS_PER_SECOND
         slack_s = CLOCK_OFFSET_MAX_S * self.given.pace.factor
-        if not before_s - slack_s <= venue_s <= after_s + slack_s:
+        # The venue tells whole seconds: its clock stands between this one and the next.
+        if venue_s + 1 < before_s - slack_s or venue_s > after_s + slack_s:
             raise BadInput(
                 f"the clock of this machine is {before_s - venue_s:+.0f} s from the venue's; "
                 "synchronise it (NTP), orders carry deadlines",

@@ -117,6 +117,17 @@ def _credentials(key: ApiKey) -> Credentials:
     return Credentials(key.key, key.secret)
 
 
+def secrets_of(settings: Settings, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """The texts that no log may hold; keys that cannot be read are refused by their stage."""
+    if is_in_process(settings):
+        return ()
+    try:
+        keys = load_credentials(environ=environ, keys_dir=settings.venue.keys_dir)
+    except BadInput:
+        return ()
+    return () if keys is None else keys.secrets()
+
+
 def addresses_of_settings(settings: Settings, environ: Mapping[str, str]) -> Addresses:
     """Of a venue that runs elsewhere.
 
