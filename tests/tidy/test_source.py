@@ -29,6 +29,8 @@ SUPPRESSION = re.compile(
     r"|type:\s*ignore\[[\w\-, ]+\]|pragma:\s*no cover)(.*)"
 )
 
+REASON_CHARACTERS_MIN = 6
+
 Finder = Callable[[ast.AST], Iterator[int]]
 
 
@@ -146,7 +148,11 @@ def bare_suppressions(text: str) -> Iterator[int]:
     above = ""
     for number, line in enumerate(text.splitlines(), 1):
         hit = SUPPRESSION.search(line)
-        if hit and len(hit.group(1).strip(" -:—#")) < 8 and not above.lstrip().startswith("# "):
+        if (
+            hit
+            and len(hit.group(1).strip(" -:—#")) < REASON_CHARACTERS_MIN
+            and not above.lstrip().startswith("# ")
+        ):
             yield number
         above = line
 
