@@ -17,6 +17,7 @@ from krakked.domain.money import ONE, price_from_ticks
 from krakked.domain.pairs import Pair
 from krakked.domain.portfolio import Difference
 from krakked.domain.times import NS_PER_SECOND
+from krakked.engine.asking import patiently
 from krakked.ports.exchange import Exchange
 from krakked.ports.ledger import Transaction
 from krakked.ports.market_feed import MarketHistory
@@ -38,7 +39,7 @@ async def begin_books(engine: Engine) -> None:
     account = engine.desk.account
     if BOOKS_BEGAN_CURSOR in account.cursors:
         return
-    if await engine.desk.exchange.trades_since(0):
+    if await patiently(engine.desk.clock, lambda: engine.desk.exchange.trades_since(0)):
         raise BadInput(
             "this account has traded before krakked's books begin: run `krakked portfolio init`, "
             "which shows what it holds and books it as opening balances"
@@ -51,7 +52,7 @@ async def begin_books(engine: Engine) -> None:
 async def agree(engine: Engine) -> Sequence[Difference]:
     """Reconcile until the books agree with the venue, or what differs has become drift."""
     differences: Sequence[Difference] = ()
-    await engine.reconciler.catch_up()
+    await patiently(engine.desk.clock, engine.reconciler.catch_up)
     for _ in range(AGREE_TRIES_MAX):
         try:
             differences = await engine.reconciler.reconcile()

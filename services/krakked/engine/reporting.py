@@ -11,6 +11,7 @@ from krakked.domain.fills import Fill
 from krakked.domain.ids import PairName
 from krakked.domain.money import ZERO
 from krakked.domain.portfolio import Difference
+from krakked.engine.asking import patiently
 from krakked.trading.compare import compare_fills
 from krakked.trading.engine import Engine
 from krakked.trading.reconcile import BOOKS_BEGAN_CURSOR
@@ -59,7 +60,7 @@ async def compare_books(
     differences = await _reconcile_patiently(engine)
     began_ns = int(engine.desk.account.cursors.get(BOOKS_BEGAN_CURSOR, "0"))
     from_ns = max(began_ns, since_ns)
-    trades = await engine.desk.exchange.trades_since(from_ns)
+    trades = await patiently(engine.desk.clock, lambda: engine.desk.exchange.trades_since(from_ns))
     fills = [fill for fill in read_fills() if fill.trade.at_ns >= from_ns]
     told = [trade for trade in trades if trade.at_ns >= from_ns]
     return [*differences, *compare_fills(fills, told)]
@@ -68,8 +69,8 @@ async def compare_books(
 async def _reconcile_patiently(engine: Engine) -> Sequence[Difference]:
     differences: Sequence[Difference] = ()
     for _ in range(RECONCILE_TRIES_MAX):
-        await engine.reconciler.catch_up()
-        differences = await engine.reconciler.reconcile()
+        await patiently(engine.desk.clock, engine.reconciler.catch_up)
+        differences = await patiently(engine.desk.clock, engine.reconciler.reconcile)
         if not differences and not engine.desk.account.unknown_pairs():
             break
         await engine.desk.clock.sleep(RECONCILE_PAUSE_S)

@@ -23,6 +23,7 @@ from krakked.domain.pairs import Pair
 from krakked.domain.portfolio import Difference, Snapshot
 from krakked.domain.times import NS_PER_SECOND
 from krakked.engine import assembling, opening, reporting, translating, venues
+from krakked.engine.asking import patiently
 from krakked.engine.places import Places
 from krakked.engine.venues import Addresses, Pace
 from krakked.engine.watching import BEAT_S, Heartbeat
@@ -214,8 +215,8 @@ class Run:
 
     async def _check_keys(self, rest: KrakenRest) -> None:
         """Bad key, missing permission and network down are told apart by the adapter."""
-        await rest.check_keys()
-        await rest.balances()
+        await patiently(self.given.clock, rest.check_keys)
+        await patiently(self.given.clock, rest.balances)
 
     async def _check_clock(self, rest: KrakenRest) -> None:
         before_s = self.given.clock.now_ns() / NS_PER_SECOND
@@ -235,7 +236,7 @@ class Run:
         universe = translating.universe_of(self.given.settings.universe, listed)
         if not universe:
             raise BadInput("universe: no pair is left; look at universe.* and the venue's pairs")
-        fees = await rest.fees(universe)
+        fees = await patiently(self.given.clock, lambda: rest.fees(universe))
         for name, fee in fees.items():
             listed[name] = msgspec.structs.replace(
                 listed[name], fee_taker_pct=fee.taker_pct, fee_maker_pct=fee.maker_pct
