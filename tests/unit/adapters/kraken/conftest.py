@@ -125,6 +125,7 @@ class FakeVenue:
         self.script: dict[str, list[Reply]] = {"Assets": [ASSETS], "AssetPairs": [PAIRS]}
         self.sockets: list[FakeSocket] = []
         self.on_socket: Callable[[FakeSocket], Awaitable[None]] = FakeSocket.accept
+        self.answers_handshakes = True
         self.url = ""
 
     def answer(self, method: str, *replies: Reply) -> None:
@@ -169,6 +170,8 @@ class FakeVenue:
         return reply if isinstance(reply, web.StreamResponse) else result(reply)
 
     async def _socket(self, request: web.Request) -> web.StreamResponse:
+        if not self.answers_handshakes:
+            await asyncio.sleep(3_600)
         response = web.WebSocketResponse(timeout=0.1)
         await response.prepare(request)
         socket = FakeSocket(response, len(self.sockets))

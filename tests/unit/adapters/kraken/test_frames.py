@@ -431,6 +431,7 @@ def test_pong_is_no_problem(reader: FrameReader) -> None:
         '{"method":5}',
         "[" * 100_000,
         '{"channel":"ticker","data":' + "[" * 100_000,
+        '{"new":' + "[" * 100_000 + "]" * 100_000 + ',"channel":"ticker","data":[]}',
         "\ud800",
     ],
 )

@@ -83,6 +83,12 @@ def test_every_row_that_was_there_at_the_start_is_found_once(
     assert len(found) == len(set(found))
 
 
+def test_rows_of_one_instant_that_fill_pages_are_all_found() -> None:
+    history = History([7] * 9, size=3, counts=True)
+    assert len(fetch(history)) == 9
+    assert history.asked == [None, "T6", "T4", "T2"]
+
+
 def test_page_that_brings_nothing_new_is_an_error_and_no_endless_loop() -> None:
     async def same(_: str | None) -> FakePage:
         return FakePage({"A": Decimal(1)}, 5)

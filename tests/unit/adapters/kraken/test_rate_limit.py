@@ -114,18 +114,22 @@ def test_refusal_of_the_venue_means_no_room_until_it_has_drained(
     assert still_clock.slept_s == [pytest.approx(2 / seconds)]
 
 
-def test_two_that_wait_for_one_point_both_find_room_in_the_end(still_clock: Any) -> None:
-    limiter = RateLimiter(Tier.STARTER, still_clock)
-    calls(limiter, "BalanceEx", 14)
+def test_two_that_wait_for_one_point_go_one_after_the_other(kit: Any) -> None:
+    async def work() -> list[float]:
+        limiter = RateLimiter(Tier.STARTER, kit.clock())
+        at_s = []
 
-    async def both() -> None:
-        await asyncio.gather(
-            limiter.before_private("query", "BalanceEx"),
-            limiter.before_private("query", "BalanceEx"),
-        )
+        async def call() -> None:
+            await limiter.before_private("query", "BalanceEx")
+            at_s.append(asyncio.get_running_loop().time())
 
-    do(both())
-    assert limiter.headroom().rest["query"] >= 1
+        await asyncio.gather(*(call() for _ in range(16)))
+        return at_s
+
+    at_s = kit.run(work())
+    assert at_s[13] == 0
+    assert at_s[14] == pytest.approx(1 / 0.33, abs=1e-3)
+    assert at_s[15] == pytest.approx(2 / 0.33, abs=1e-3)
 
 
 # the engine counter

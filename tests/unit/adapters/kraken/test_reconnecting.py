@@ -70,6 +70,13 @@ def test_connect_beyond_the_budget_waits_until_the_oldest_is_ten_minutes_old() -
     assert budget.reserve(200 * S) == WINDOW_NS + 1 * S - 200 * S
 
 
+def test_budget_remembers_for_the_whole_of_its_window() -> None:
+    budget = ConnectBudget()
+    for _ in range(CONNECTS_MAX):
+        budget.reserve(0)
+    assert budget.reserve(WINDOW_NS - 1) == 1
+
+
 def test_budget_forgets_what_is_older_than_its_window() -> None:
     budget = ConnectBudget()
     for _ in range(CONNECTS_MAX):

@@ -432,6 +432,13 @@ def test_bars_are_asked_for_from_one_before_and_cut_to_what_was_asked(
     assert call.fields == {"pair": "XBTUSD", "interval": "60", "since": "1699988400"}
 
 
+def test_bars_are_the_newest_seven_hundred_and_twenty_at_most(venue: Any, talk: Any) -> None:
+    rows = [[60 * n, "100.0", "101.0", "99.0", "100.5", "100.0", "1", 1] for n in range(1, 800)]
+    venue.answer("OHLC", {"XXBTZUSD": rows, "last": rows[-2][0]})
+    bars = talk(lambda rest: rest.closed_bars(XBT, Timeframe.M1, since_s=0))
+    assert [len(bars), bars[-1].start_s] == [720, rows[-2][0]]
+
+
 def test_bar_that_cannot_be_is_told_and_left_out(venue: Any, talk: Any) -> None:
     rows = [[60 * n, "100.0", "101.0", "99.0", "100.5", "100.0", "1.5", 1] for n in range(1, 5)]
     rows[1][2] = "NaN"

@@ -406,6 +406,45 @@ def test_skipped_report_is_a_lost_stream_although_the_connection_stands(
     assert len(watched.of(ExecutionHint)) == 2
 
 
+def test_connection_that_is_given_up_is_closed(watch: Any, venue: Any) -> None:
+    closed: list[int] = []
+
+    async def skipping(socket: Any) -> None:
+        await accept_all(socket)
+        if is_private(socket) and not closed:
+            await socket.send(report(1))
+            await socket.send(report(3))
+        await stay(socket)
+        closed.append(socket.number)
+
+    venue.on_socket = skipping
+    while_running: list[int] = []
+
+    async def script(watched: Watch) -> None:
+        await watched.clock.sleep(1)
+        while_running.extend(closed)
+
+    watch(script)
+    assert len(while_running) == 1
+
+
+def test_handshake_that_is_not_answered_is_given_up_after_the_set_seconds(
+    watch: Any, venue: Any
+) -> None:
+    lost_at_s: list[float] = []
+
+    async def script(watched: Watch) -> None:
+        started_ns = watched.clock.now_ns()
+        while not watched.of(StreamLost):
+            await watched.clock.sleep(0.25)
+        lost_at_s.append((watched.clock.now_ns() - started_ns) / 1e9)
+
+    venue.answers_handshakes = False
+    watched = watch(script, has_key=False, connect_timeout_s=3.0)
+    assert lost_at_s[0] == pytest.approx(3, abs=0.5)
+    assert watched.of(StreamLost)[0].reason == "not connected: TimeoutError"
+
+
 def test_refused_session_is_tried_again_with_a_new_token(watch: Any, venue: Any) -> None:
     async def picky(socket: Any) -> None:
         message = await socket.next()

@@ -251,6 +251,11 @@ def test_quote_asset_of_a_pair_is_known_even_when_it_is_listed_no_more(
     assert instruments.quote_of(pair) == quote
 
 
+def test_quote_asset_is_the_longest_that_ends_the_name() -> None:
+    assets = {code: AssetInfo(code) for code in ("I", "AI", "DAI", "X")}
+    assert Instruments(assets, {}).quote_of("GONEDAI") == "DAI"
+
+
 def test_quote_asset_that_cannot_be_known_is_an_error(instruments: Instruments) -> None:
     with pytest.raises(ValueError, match="quote asset"):
         instruments.quote_of("ABCXYZ")
@@ -453,6 +458,11 @@ def test_bar_is_in_whole_ticks_and_whole_parts_of_the_base() -> None:
 def test_forming_row_is_left_out() -> None:
     bars, _ = closed([candle(60), candle(120), candle(180)], 120)
     assert [bar.start_s for bar in bars] == [60, 120]
+
+
+def test_final_row_is_forming_though_the_venue_counts_it_as_committed() -> None:
+    bars, _ = closed([candle(60), candle(120)], 120)
+    assert [bar.start_s for bar in bars] == [60]
 
 
 def test_row_later_than_the_last_committed_is_left_out_though_it_is_not_the_final_one() -> None:
