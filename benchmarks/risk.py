@@ -59,7 +59,7 @@ def least_us(work: Callable[[], object], times: int) -> float:
 
 
 def walk(name: PairName, seed: int, count: int) -> Bars:
-    chance = random.Random(seed)  # noqa: S311 - a walk to measure on, no secret
+    chance = random.Random(seed)
     rows, price = [], 100_000
     for i in range(count):
         opened, price = price, price + chance.randint(-700, 700)

@@ -658,3 +658,18 @@ def test_approval_survives_storage() -> None:
     action = ask(intent()).action
     assert action is not None
     assert msgspec.json.decode(msgspec.json.encode(action), type=ApprovedAction) == action
+
+
+# without a price
+
+
+def test_reduce_to_a_share_without_a_price_changes_nothing() -> None:
+    at = context(position_base=Decimal(2), price=None)
+    assert ask(intent(IntentType.REDUCE), at=at).verdict is Verdict.NO_CHANGE
+
+
+def test_hold_without_a_price_shows_the_facts_alone() -> None:
+    answer = ask(intent(IntentType.HOLD), at=context(price=None))
+    assert answer.verdict is Verdict.NO_CHANGE
+    assert answer.violated == (LimitName.STALE,)
+    assert LimitName.MAX_PER_ASSET_PCT not in {check.limit for check in answer.checks}

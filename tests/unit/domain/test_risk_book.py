@@ -219,3 +219,9 @@ def test_distance_at_risk_without_a_stop_is_at_most_all_of_it() -> None:
     assert distance_at_risk(Decimal(10), None, Decimal(50)) == 10
     assert distance_at_risk(Decimal(10), None, Decimal(1)) == 3
     assert distance_at_risk(Decimal(10), Decimal(4), Decimal(1)) == 6
+
+
+def test_open_buy_that_is_filled_to_the_last_lot_takes_nothing_more() -> None:
+    made = book(orders=[order(TREND, "0.05", filled="0.05")])
+    assert made.open_risk == 0
+    assert made.free_cash == {USD: 1000}

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from krakked.domain.bars import BarKey, Bars, Timeframe
 from krakked.domain.errors import BadInput
 from krakked.domain.ids import Asset, PairName, StrategyId
-from krakked.domain.intents import Decision, Direction, IntentType, View
+from krakked.domain.intents import Condition, Decision, Direction, IntentType, View
 from krakked.domain.pairs import Pair
 from krakked.domain.positions import Position, Sleeve
 from krakked.domain.strategies import build, known_types, parameters_schema
@@ -428,3 +428,23 @@ def test_hash_is_of_code_and_parameters_not_of_the_name() -> None:
     another = build(StrategyId("one"), "mean_reversion", {})
     assert one.hash == two.hash
     assert len({one.hash, other.hash, another.hash}) == 3
+
+
+# conditions
+
+
+@pytest.mark.parametrize(
+    ("operator", "below", "equal", "above"),
+    [
+        (">", False, False, True),
+        (">=", False, True, True),
+        ("<", True, False, False),
+        ("<=", True, True, False),
+        ("==", False, True, False),
+    ],
+)
+def test_condition_compares_its_value_with_its_threshold(
+    operator: str, below: bool, equal: bool, above: bool
+) -> None:
+    passed = [Condition("c", Decimal(value), operator, Decimal(2)).passed for value in (1, 2, 3)]
+    assert passed == [below, equal, above]
