@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Protocol
+
+import msgspec
 
 from krakked.domain.commands import (
     Cancel,
@@ -19,7 +22,7 @@ from krakked.domain.commands import (
     Shutdown,
     Status,
 )
-from krakked.domain.errors import KrakkedError, Refused
+from krakked.domain.errors import Ambiguous, KrakkedError, Permanent, Refused, Transient
 from krakked.domain.events import EventName
 from krakked.domain.ids import PairName, StrategyId
 from krakked.domain.kill_switch import KillSwitchCause
@@ -37,6 +40,24 @@ class Flattener(Protocol):
     ) -> int:
         """Close what matches; how many positions."""
         ...
+
+
+class Cancelled(msgspec.Struct, frozen=True, kw_only=True):
+    """How many orders were cancelled, and which could not be."""
+
+    count: int
+    failures: tuple[str, ...]
+
+    def told(self, before: str = "") -> str:
+        """In words.
+
+        Raises:
+            Transient: not all of them; says what was done and what was not.
+        """
+        text = f"{before}{self.count} {'order' if self.count == 1 else 'orders'} cancelled"
+        if self.failures:
+            raise Transient(f"{text}; not cancelled: {'; '.join(self.failures)}")
+        return text
 
 
 class Control:
@@ -58,14 +79,22 @@ class Control:
         self._resolve = resolve
         self._stop = stop
         self._status = status
+        self._under_way: dict[str, asyncio.Lock] = {}
 
     async def handle(self, command: Command) -> Reply:
         """Do it, once: a command seen before gets the answer it got then."""
         if isinstance(command, Status):
             return Reply(command_id=command.command_id, ok=True, message="", data=self._status())
-        before = await self._desk.recorder.commit(lambda tx: tx.reply_to(command.command_id))
-        if before is not None:
-            return before
+        command_id = command.command_id
+        turn = self._under_way.setdefault(command_id, asyncio.Lock())
+        try:
+            async with turn:
+                before = await self._desk.recorder.commit(lambda tx: tx.reply_to(command_id))
+                return before or await self._do_and_record(command)
+        finally:
+            self._under_way.pop(command_id, None)
+
+    async def _do_and_record(self, command: Command) -> Reply:
         reply = await self._try(command)
         name = EventName.COMMAND_DONE if reply.ok else EventName.COMMAND_REFUSED
         at_ns = self._desk.now_ns()
@@ -100,7 +129,7 @@ class Control:
             case Cancel():
                 return await self._cancel(command)
             case CancelAll():
-                return f"{await self._cancel_matching(command.pair)} orders cancelled"
+                return (await self._cancel_matching(pair=command.pair)).told()
             case Flatten() | Panic():
                 return await self._flatten(command)
             case Resolve():
@@ -112,19 +141,24 @@ class Control:
                 return ""
 
     async def _set_kill_switch(self, command: SetKillSwitch) -> str:
-        await set_kill_switch(
-            self._desk,
-            active=command.active,
-            cause=KillSwitchCause.MANUAL,
-            reason=command.reason,
-            principal=command.principal,
+        await self._turn_kill_switch(
+            active=command.active, reason=command.reason, principal=command.principal
         )
         if not command.active:
             return "the kill switch is off"
-        count = await self.cancel_entries()
-        return f"the kill switch is on; {count} orders that would add risk were cancelled"
+        cancelled = await self.cancel_entries()
+        return cancelled.told("the kill switch is on; of those that would add risk, ")
 
-    async def cancel_entries(self) -> int:
+    async def _turn_kill_switch(self, *, active: bool, reason: str, principal: str) -> None:
+        await set_kill_switch(
+            self._desk,
+            active=active,
+            cause=KillSwitchCause.MANUAL,
+            reason=reason,
+            principal=principal,
+        )
+
+    async def cancel_entries(self) -> Cancelled:
         """Cancel own resting orders that would add risk; exits stay."""
         entries = [
             order
@@ -137,7 +171,7 @@ class Control:
         await self._set_halted(True, command)
         if not command.cancel:
             return "halted: no new plans; what rests stays"
-        return f"halted; {await self._cancel_matching(None)} orders cancelled"
+        return (await self._cancel_matching()).told("halted; ")
 
     async def _set_halted(self, halted: bool, command: Halt | Resume) -> None:
         name = EventName.HALTED if halted else EventName.RESUMED
@@ -153,34 +187,43 @@ class Control:
                 return "cancelled" if found else "it was gone already; its end will be booked"
         raise Refused(f"no open order of ours has the id {command.order_id}")
 
-    async def _cancel_matching(self, pair: PairName | None) -> int:
+    async def _cancel_matching(
+        self, *, pair: PairName | None = None, strategy_id: StrategyId | None = None
+    ) -> Cancelled:
         return await self._cancel_each(
             [
                 order
                 for order in self._desk.account.live_orders()
-                if pair is None or order.request.pair == pair
+                if pair in (None, order.request.pair)
+                and strategy_id in (None, order.request.strategy_id)
             ]
         )
 
-    async def _cancel_each(self, orders: list[Order]) -> int:
+    async def _cancel_each(self, orders: list[Order]) -> Cancelled:
+        """Every one is asked for, whatever became of those before it."""
         count = 0
+        failures = []
         for order in orders:
-            count += await self._executor.cancel(order)
-        return count
+            try:
+                count += await self._executor.cancel(order)
+            except (Transient, Ambiguous, Permanent) as error:
+                failures.append(f"{order.request.client_order_id}: {error}")
+        return Cancelled(count=count, failures=tuple(failures))
 
     async def _flatten(self, command: Flatten | Panic) -> str:
-        if isinstance(command, Panic):
-            on = SetKillSwitch(
-                command_id=command.command_id,
-                principal=command.principal,
-                reason=command.reason or "panic",
-                active=True,
-            )
-            await self._set_kill_switch(on)
-        pair = command.pair if isinstance(command, Flatten) else None
-        strategy_id = command.strategy_id if isinstance(command, Flatten) else None
-        cancelled = await self._cancel_matching(pair)
+        told = ""
+        pair = strategy_id = None
+        match command:
+            case Panic():
+                reason = command.reason or "panic"
+                await self._turn_kill_switch(
+                    active=True, reason=reason, principal=command.principal
+                )
+                told = "the kill switch is on; "
+            case Flatten():
+                pair, strategy_id = command.pair, command.strategy_id
+        cancelled = await self._cancel_matching(pair=pair, strategy_id=strategy_id)
         closed = await self._flattener.flatten(
             pair=pair, strategy_id=strategy_id, principal=command.principal
         )
-        return f"{cancelled} orders cancelled, {closed} positions being closed"
+        return cancelled.told(f"{told}{closed} positions being closed; ")

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from krakked.domain.errors import Ambiguous, Permanent, Transient
 from krakked.domain.events import EventName
 from krakked.domain.ids import MANUAL, ClientOrderId, PairName, StrategyId
+from krakked.domain.orders import Side
 from krakked.domain.plans import ExecutionPlan
 from krakked.domain.positions import Sleeve
 from krakked.domain.quotes import Quote
@@ -93,7 +94,13 @@ class Stopper:
         await self.close([sleeve], cause="stop", principal="engine")
 
     def _has_exit_under_way(self, sleeve: Sleeve) -> bool:
-        return any(order.request.side.sign < 0 for order in self._desk.account.orders_of(sleeve))
+        """A sale of it waits to be sent, or may rest at the venue."""
+        return any(
+            order.request.side is Side.SELL
+            and order.request.pair == sleeve.pair
+            and order.request.strategy_id == sleeve.strategy_id
+            for order in self._desk.account.orders.values()
+        )
 
     async def flatten(
         self, *, pair: PairName | None, strategy_id: StrategyId | None, principal: str
@@ -110,11 +117,15 @@ class Stopper:
         return await self.close(sleeves, cause="flatten", principal=principal)
 
     async def close(self, sleeves: Sequence[Sleeve], *, cause: str, principal: str) -> int:
-        """Cancel what rests on the sleeves, learn its end, then close what they hold."""
+        """Cancel what rests on the sleeves, learn its end, then close what they hold.
+
+        A sleeve whose sale is still under way is left out: selling beside it could sell twice.
+        """
         for sleeve in sleeves:
             for order in self._desk.account.orders_of(sleeve):
                 await self.cancel_and_learn(order.request.client_order_id)
-        plan = await self._make_exit(sleeves, cause, principal)
+        clear = [sleeve for sleeve in sleeves if not self._has_exit_under_way(sleeve)]
+        plan = await self._make_exit(clear, cause, principal)
         if plan is None:
             return 0
         self._enqueue(plan)

@@ -164,7 +164,7 @@ class TradingWorld:
             desk,
             self.executor,
             self.stopper,
-            resolve=_never,
+            resolve=self.reconciler.resolve_by_hand,
             stop=self._on_stop,
             status=lambda: {"stops": self.stops},
         )
@@ -408,10 +408,6 @@ def _leg(request: OrderRequest) -> PlanLeg:
         decision_id="",
     )
     return PlanLeg(action=action, request=request)
-
-
-async def _never(_command: object) -> str:
-    raise AssertionError("no scenario resolves an order by hand")
 
 
 Play: TypeAlias = Callable[..., TradingWorld]
