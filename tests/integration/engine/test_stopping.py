@@ -1,0 +1,58 @@
+"""A run ends when it is asked to, with books that agree, and the next one goes on with them."""
+
+from __future__ import annotations
+
+import signal
+import time
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.timeout(240)
+
+
+def test_run_goes_on_with_the_same_books_after_each_kind_of_stop(krakked: Any) -> None:
+    ids: list[list[str]] = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        engine = krakked.start("run", "--env", "dev", "--speed", "600")
+        engine.wait_for("engine_started")
+        if not ids:
+            engine.wait_for("fill_booked")
+        assert engine.end(number) == 0, engine.story()
+        assert engine.lines[-1] == "books: zero differences"
+        fills = krakked.ask("executions", "--limit", "1000")
+        ids.append([fill["trade"]["trade_id"] for fill in fills])
+    assert ids[0]
+    assert set(ids[0]) <= set(ids[1])
+    timed = krakked.run("run", "--env", "dev", "--speed", "600", "--duration", "1")
+    assert timed.returncode == 0, timed.stderr
+    assert timed.stdout.splitlines()[-1] == "books: zero differences"
+
+
+def _wait_until_flat(krakked: Any) -> None:
+    """The answer to a flatten is that its plan stands; its orders take a while."""
+    for _ in range(60):
+        if krakked.ask("positions") == []:
+            return
+        time.sleep(0.2)
+    raise AssertionError(krakked.ask("positions"))
+
+
+def test_running_engine_does_what_a_person_asks_and_refuses_a_second_one(krakked: Any) -> None:
+    engine = krakked.start("run", "--env", "dev", "--speed", "600")
+    engine.wait_for("engine_started")
+    engine.wait_for("fill_booked")
+    assert krakked.ask("status")["running"] is True
+    second = krakked.run("run", "--env", "dev")
+    assert second.returncode == 73, second.stderr
+    assert len(second.stderr.strip().splitlines()) == 1
+    assert krakked.ask("halt")["ok"]
+    assert krakked.ask("kill-switch", "on", "--reason", "tried")["ok"]
+    assert krakked.run("kill-switch", "status").returncode == 1
+    assert krakked.ask("orders", "cancel-all")["ok"]
+    assert krakked.ask("orders", "flatten", "--yes")["ok"]
+    _wait_until_flat(krakked)
+    assert krakked.ask("kill-switch", "off", "--yes")["ok"]
+    assert krakked.ask("resume")["ok"]
+    assert engine.end(signal.SIGTERM) == 0, engine.story()
+    assert engine.lines[-1] == "books: zero differences"
