@@ -198,6 +198,12 @@ def test_increase_by_less_than_an_order_is_worth_changes_nothing() -> None:
     assert answer.verdict is Verdict.NO_CHANGE
 
 
+def test_increase_of_the_smallest_position_by_too_little_changes_nothing() -> None:
+    held = PAIR.quantity_min
+    answer = ask(intent(IntentType.INCREASE, target="0.000002"), at=context(position_base=held))
+    assert answer.verdict is Verdict.NO_CHANGE
+
+
 def test_entry_over_dust_counts_as_opening() -> None:
     answer = ask(intent(), at=context(position_base=Decimal("0.00005")))
     assert answer.action is not None

@@ -225,3 +225,10 @@ def test_open_buy_that_is_filled_to_the_last_lot_takes_nothing_more() -> None:
     made = book(orders=[order(TREND, "0.05", filled="0.05")])
     assert made.open_risk == 0
     assert made.free_cash == {USD: 1000}
+
+
+def test_what_any_pair_of_an_asset_could_sell_is_more_than_dust() -> None:
+    small = msgspec.structs.replace(pair("ETHEUR", ETH, EUR), quantity_min=Decimal("0.0001"))
+    pairs = {**PAIRS, small.name: small}
+    made = book(pairs=pairs, totals={ETH: Decimal("0.0005")})
+    assert made.manual_by_asset == {ETH: Decimal("0.25")}

@@ -199,9 +199,23 @@ def test_reversion_far_below_the_mean_enters_with_a_stop(make_bars: MakeBars) ->
     decision = decide(strategy("mean_reversion"), make_bars([*QUIET, 980], wick=1))
     assert wanted(decision) == (IntentType.ENTER, Direction.LONG)
     assert decision.intent is not None
-    assert decision.intent.stop_price is not None
-    assert decision.intent.stop_price < Decimal(98)
+    # true ranges of the last four bars: 4, 5, 6, 20; mean 8.75 ticks, five times that below 980
+    assert decision.intent.stop_price == Decimal("93.7")
     assert conditions(decision)["z_score"] is True
+
+
+def test_reversion_exactly_at_the_entry_score_enters(make_bars: MakeBars) -> None:
+    made = strategy("mean_reversion", window_bars=5, entry_z=2, atr_bars=4)
+    decision = decide(made, make_bars([1000] * 5 + [990]))
+    assert decision.conditions[0].value == Decimal(-2)
+    assert wanted(decision)[0] is IntentType.ENTER
+
+
+def test_reversion_exactly_at_the_exit_score_exits(make_bars: MakeBars) -> None:
+    made = strategy("mean_reversion", window_bars=5, exit_z=-2, atr_bars=4)
+    decision = decide(made, make_bars([1000] * 5 + [1010]), held="1")
+    assert decision.conditions[1].value == Decimal(2)
+    assert wanted(decision)[0] is IntentType.EXIT
 
 
 def test_reversion_near_the_mean_stays_flat_and_shows_the_distance(make_bars: MakeBars) -> None:
@@ -232,6 +246,26 @@ def test_reversion_stopped_out_waits_until_the_price_was_back_once(make_bars: Ma
     assert wanted(again) == (IntentType.HOLD, Direction.FLAT)
     risen = decide(made, back, state=again.state)
     assert wanted(decide(made, dip, state=risen.state))[0] is IntentType.ENTER
+
+
+@pytest.mark.parametrize(
+    ("state", "woken_by"),
+    [({"held": True, "stopped": False}, "fill"), ({}, "stop"), ({"stopped": True}, "bar")],
+)
+def test_reversion_knows_a_stop_by_its_wake_or_by_what_is_gone(
+    state: dict[str, object], woken_by: str, make_bars: MakeBars
+) -> None:
+    dip = make_bars([*QUIET, 980])
+    decision = decide(strategy("mean_reversion"), dip, state=state, woken_by=woken_by)
+    assert wanted(decision) == (IntentType.HOLD, Direction.FLAT)
+    assert conditions(decision)["dip_not_stopped"] is False
+
+
+def test_reversion_stop_never_falls_below_one_tick(make_bars: MakeBars) -> None:
+    made = strategy("mean_reversion", stop_atr=50)
+    decision = decide(made, make_bars([*QUIET, 700], wick=300))
+    assert decision.intent is not None
+    assert decision.intent.stop_price == Decimal("0.1")
 
 
 def test_reversion_where_nothing_moves_wants_nothing(make_bars: MakeBars) -> None:
@@ -283,6 +317,11 @@ def test_weights_at_a_look_outside_the_band_go_back_to_the_target(
     )
     assert wanted(decision)[0] is kind
     assert decision.state == {"balanced": kind is IntentType.HOLD}
+    assert conditions(decision) == {
+        "time_to_look": True,
+        "share_low": kind is IntentType.INCREASE,
+        "share_high": kind is IntentType.REDUCE,
+    }
 
 
 def test_weights_not_yet_reached_are_wished_for_again_at_the_next_bar(
@@ -315,6 +354,24 @@ def test_weights_are_looked_at_in_the_first_bar_after_a_gap(make_bars: MakeBars)
 
 
 # every bundled strategy
+
+
+@pytest.mark.parametrize(
+    ("type_name", "params", "bars"),
+    [
+        ("trend_following", {"slow_bars": 50, "atr_bars": 20}, 51),
+        ("trend_following", {"slow_bars": 50, "atr_bars": 60}, 61),
+        ("mean_reversion", {"window_bars": 30, "atr_bars": 20}, 31),
+        ("mean_reversion", {"window_bars": 30, "atr_bars": 60}, 61),
+        ("hold_target_weights", {}, 2),
+    ],
+)
+def test_warm_up_is_the_longest_look_back_and_the_bar_before(
+    type_name: str, params: dict[str, object], bars: int, random_walk: MakeBars
+) -> None:
+    made = strategy(type_name, **params)
+    assert made.warm_up_bars == bars
+    assert check_strategy(made, random_walk(4, 400), random.Random(4)) == []
 
 
 @pytest.mark.parametrize("type_name", known_types())
@@ -378,6 +435,7 @@ def test_build_of_a_type_like_no_other_lists_the_known_ones() -> None:
         ({"fast_bars": 1}, r"Expected `int` >= 2 - at `\$\.fast_bars`"),
         ({"fast_bars": "many"}, r"at `\$\.fast_bars`"),
         ({"fast_bars": 60, "slow_bars": 50}, "fast_bars 60 must be less than slow_bars 50"),
+        ({"fast_bars": 50, "slow_bars": 50}, "fast_bars 50 must be less than slow_bars 50"),
         ({"stop_atr": "0.4"}, r"stop_atr: 0\.4 is not between 0\.5 and 50"),
         ({"stop_atr": 51}, "51 is not between"),
         ({"target_exposure": "1.01"}, "1.01 is not between 0 and 1"),

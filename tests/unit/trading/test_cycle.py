@@ -511,6 +511,12 @@ def test_entry_without_a_stop_is_sized_with_the_volatility_of_its_bars() -> None
     assert risk.wanted == 60  # ten units, three times a true range of 2 USD
 
 
+def test_traded_volume_is_converted_to_the_base_currency() -> None:
+    record, _ = only(cycle(due("enter", base_rate=Decimal("0.5"))))
+    liquidity = next(c for c in record.checks if c.limit is LimitName.MIN_LIQUIDITY_24H_USD)
+    assert liquidity.had == 500_000  # 10,000 units at 100, half a dollar each
+
+
 # stops
 
 
