@@ -346,6 +346,35 @@ def test_engine_that_meets_a_newer_owner_sends_nothing_ever_again(play: Play) ->
     play(scenario)
 
 
+@pytest.mark.parametrize("kind", [LegKind.ENTRY, LegKind.EXIT])
+def test_entry_waits_for_a_place_among_the_open_orders_and_an_exit_does_not(
+    play: Play, kind: LegKind
+) -> None:
+    async def scenario(world: Any) -> None:
+        first = await world.submit()
+        plan = await world.plan({"price": "49000.0", "kind": kind})
+        sending = asyncio.create_task(world.executor.execute(plan))
+        await world.clock.sleep(1)
+        waits = kind is LegKind.ENTRY
+        assert len(await world.rest.open_orders()) == (1 if waits else 2)
+        await world.executor.cancel(first)
+        await world.reconciler.reconcile()
+        await sending
+        assert world.stored(plan.legs[0].request).journal is Journal.ACKED
+
+    play(scenario, rules=ExecutionRules(max_concurrent_orders=1))
+
+
+def test_entry_that_finds_no_place_in_time_is_not_sent(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        await world.submit()
+        order = await world.submit(price="49000.0")
+        assert (order.journal, order.reason) == (Journal.DROPPED, "the plan expired")
+        assert len(await world.venue_orders()) == 1
+
+    play(scenario, rules=ExecutionRules(max_concurrent_orders=1, max_plan_age_s=5))
+
+
 # cancelling
 
 

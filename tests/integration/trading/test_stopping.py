@@ -1,0 +1,147 @@
+"""Stops: a position is closed once when the bid reaches its stop; tried again if it failed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from krakked.domain.events import EventName
+from krakked.domain.ids import PairName, StrategyId
+from krakked.domain.orders import LegKind, Side
+from krakked.domain.portfolio import SleeveState
+from krakked.domain.positions import Sleeve
+from krakked.domain.quotes import Quote
+
+Play = Callable[..., Any]
+D = Decimal
+XBTUSD = PairName("XBTUSD")
+TREND = Sleeve(StrategyId("trend"), XBTUSD)
+
+
+def bid(world: Any, price: str) -> None:
+    """A quote arrives, as the feeder hands it on."""
+    quote = Quote(
+        pair=XBTUSD,
+        bid=D(price),
+        ask=D(price) + 10,
+        last=D(price),
+        volume_24h_base=D(1000),
+        at_ns=world.clock.now_ns(),
+    )
+    world.market.on_quote(quote)
+    world.stopper.on_quote(quote)
+
+
+async def holding(world: Any, *, stop: str | None = "58000") -> None:
+    """A bought position with a stop, as a cycle leaves it behind."""
+    world.market.on_connected()
+    await world.bought("0.01")
+    state = SleeveState(sleeve=TREND, stop_price=None if stop is None else D(stop))
+    world.ledger.run(lambda tx: tx.save_sleeve(state))
+    world.account.sleeves[TREND] = state
+
+
+@contextlib.asynccontextmanager
+async def watching(world: Any) -> AsyncIterator[None]:
+    task = asyncio.create_task(world.stopper.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.mark.parametrize(
+    ("price", "is_hit"), [("58000.1", False), ("58000", True), ("50000", True)]
+)
+def test_position_is_closed_when_the_bid_reaches_its_stop(
+    play: Play, price: str, is_hit: bool
+) -> None:
+    async def scenario(world: Any) -> None:
+        await holding(world)
+        async with watching(world):
+            bid(world, price)
+            await world.clock.sleep(1)
+        assert len(world.enqueued) == is_hit
+        assert world.count(EventName.POSITION_STOPPED) == is_hit
+        if is_hit:
+            (leg,) = world.enqueued[0].legs
+            assert (leg.request.side, leg.request.quantity_base) == (Side.SELL, D("0.01"))
+            assert leg.request.kind is not LegKind.ENTRY
+            assert world.enqueued[0].cause == "stop"
+
+    play(scenario)
+
+
+def test_stop_survives_a_restart(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        await holding(world)
+        await world.restart()
+        world.market.on_connected()
+        async with watching(world):
+            bid(world, "57000")
+            await world.clock.sleep(1)
+        assert len(world.enqueued) == 1
+
+    play(scenario)
+
+
+def test_stop_that_is_hit_again_and_again_sells_once(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        await holding(world)
+        async with watching(world):
+            for _ in range(20):
+                bid(world, "57000")
+                await world.clock.sleep(1)
+            (plan,) = world.enqueued
+            await world.executor.execute(plan)
+            assert list(await world.reconciler.reconcile()) == []
+            bid(world, "56000")
+            await world.clock.sleep(10)
+        assert len(world.enqueued) == 1
+        assert world.account.position(TREND).is_flat
+
+    play(scenario)
+
+
+def test_stop_whose_sale_came_to_nothing_is_triggered_anew(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        await holding(world)
+        async with watching(world):
+            bid(world, "57000")
+            await world.clock.sleep(61)  # nobody sends it, and it expires
+            await world.executor.execute(world.enqueued[0])
+            bid(world, "57000")
+            await world.clock.sleep(1)
+        assert len(world.enqueued) == 2
+
+    play(scenario)
+
+
+def test_stop_ends_an_entry_that_rests_before_it_sells(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        await holding(world)
+        async with world.listening(), watching(world):
+            await world.submit()
+            bid(world, "57000")
+            await world.clock.sleep(3)
+        assert await world.rest.open_orders() == []
+        assert len(world.enqueued) == 1
+
+    play(scenario)
+
+
+def test_position_without_a_stop_is_left_alone(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        await holding(world, stop=None)
+        async with watching(world):
+            bid(world, "1")
+            await world.clock.sleep(1)
+        assert world.enqueued == []
+
+    play(scenario)
