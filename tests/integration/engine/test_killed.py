@@ -67,7 +67,8 @@ def _check_account(folder: Path) -> None:
     rows = store.rows()
     store.close()
     orders = [row for kind, _, row in rows if kind == "order"]
-    client_ids = [order["ask"]["cl_ord_id"] for order in orders]
+    asked: list[Any] = [order["ask"] for order in orders]
+    client_ids = [ask["cl_ord_id"] for ask in asked]
     assert None not in client_ids
     assert len(client_ids) == len(set(client_ids))
     queries = open_queries(folder / "portfolio.db")
