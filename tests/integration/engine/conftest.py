@@ -59,6 +59,8 @@ class Process:
         """The first new line with ``text`` in it."""
         while True:
             line = self._fresh.get(timeout=PATIENCE_S)
+            if line is None:
+                self._fresh.put(None)  # the end stays the end for who asks again
             assert line is not None, f"ended before {text!r}:\n{self.story()}"
             self.lines.append(line)
             if text in line:
