@@ -193,6 +193,18 @@ def test_increase_beyond_the_target_already_changes_nothing() -> None:
     assert answer.action is None
 
 
+def test_wish_that_is_met_already_changes_nothing_whatever_blocks() -> None:
+    blocked = book(blocks=Blocks(kill_switch=True))
+    answer = ask(intent(IntentType.INCREASE), on=blocked, at=context(position_base=Decimal(3)))
+    assert answer.verdict is Verdict.NO_CHANGE
+
+
+def test_wish_that_is_met_already_with_a_stop_above_the_price_is_refused() -> None:
+    at = context(position_base=Decimal(3))
+    answer = ask(intent(IntentType.INCREASE, stop="201"), at=at)
+    assert answer.verdict is Verdict.REFUSED
+
+
 def test_increase_by_less_than_an_order_is_worth_changes_nothing() -> None:
     answer = ask(intent(IntentType.INCREASE), at=context(position_base=Decimal("2.41")))
     assert answer.verdict is Verdict.NO_CHANGE
@@ -321,6 +333,12 @@ def test_increase_counts_the_risk_that_the_position_has_already() -> None:
     )
     assert check_of(answer, LimitName.MAX_RISK_PER_TRADE_PCT).had == 15
     assert bought(answer) == Decimal("0.5")
+
+
+def test_purchase_exactly_up_to_a_limit_is_approved_whole() -> None:
+    answer = ask(intent(), on=book(value_by_asset={XBT: Decimal(4_500)}))
+    assert answer.verdict is Verdict.APPROVED
+    assert check_of(answer, LimitName.MAX_PER_ASSET_PCT).headroom == 500
 
 
 # counts
@@ -495,6 +513,17 @@ def test_exit_leaves_what_no_lot_can_hold() -> None:
     assert answer.action is not None
     assert answer.action.change_base == -2
     assert answer.action.type is ActionType.CLOSE
+
+
+def test_smallest_position_that_the_venue_sells_is_a_position() -> None:
+    smallest = PAIR.quantity_min
+    more = ask(intent(IntentType.INCREASE), at=context(position_base=smallest))
+    less = ask(intent(IntentType.REDUCE, target="0.000002"), at=context(position_base=Decimal(1)))
+    assert more.action is not None
+    assert more.action.type is ActionType.INCREASE
+    assert less.action is not None
+    assert less.action.target_base == smallest
+    assert less.action.type is ActionType.REDUCE
 
 
 def test_exit_of_nothing_changes_nothing() -> None:

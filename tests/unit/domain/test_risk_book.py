@@ -232,3 +232,11 @@ def test_what_any_pair_of_an_asset_could_sell_is_more_than_dust() -> None:
     pairs = {**PAIRS, small.name: small}
     made = book(pairs=pairs, totals={ETH: Decimal("0.0005")})
     assert made.manual_by_asset == {ETH: Decimal("0.25")}
+
+
+def test_smallest_quantity_that_the_venue_sells_is_a_position() -> None:
+    smallest = PAIRS[TREND.pair].quantity_min
+    ours = book(positions=[position(TREND, str(smallest))], totals={XBT: smallest})
+    by_hand = book(totals={XBT: smallest})
+    assert ours.value_by_sleeve == {TREND: 10}
+    assert by_hand.manual_by_asset == {XBT: 10}

@@ -18,7 +18,7 @@ from krakked.domain.ids import AccountFingerprint, Asset, PairName, PlanId, Stra
 from krakked.domain.intents import Decision, Direction, Intent, IntentType, View
 from krakked.domain.limits import LimitName, Limits
 from krakked.domain.orders import Journal, LegKind, Order, OrderType, Side, TimeInForce
-from krakked.domain.pairs import Pair
+from krakked.domain.pairs import Pair, PairStatus
 from krakked.domain.plans import ExecutionPlan
 from krakked.domain.portfolio import SleeveState
 from krakked.domain.positions import Position, Sleeve
@@ -152,6 +152,7 @@ def due(
     owner: str = "trend",
     pair: PairName = XBTUSD,
     held: str = "0",
+    pair_rules: Pair | None = None,
     hash_: str = "",
     **changes: object,
 ) -> DueSleeve:
@@ -167,7 +168,7 @@ def due(
         index=index,
         strategy=strategy,
         bars=bars(pair),
-        pair=pair_named(pair),
+        pair=pair_rules or pair_named(pair),
         position=Position(sleeve=sleeve, quantity_base=Decimal(held)),
         state=SleeveState(sleeve=sleeve),
         quote=msgspec.structs.replace(QUOTE, pair=pair),
@@ -489,6 +490,13 @@ def test_dust_that_cannot_be_sold_is_refused_once_not_asked_for_ever() -> None:
     assert record.outcome is Outcome.REFUSED
     assert [c.limit for c in record.checks if not c.passed] == [LimitName.VENUE_MINIMUM]
     assert not state.is_unmet
+
+
+def test_exit_that_the_venue_does_not_take_now_is_asked_for_again() -> None:
+    shut = msgspec.structs.replace(pair_named(XBTUSD), status=PairStatus.CANCEL_ONLY)
+    record, state = only(cycle(due("leave", held="3", pair_rules=shut)))
+    assert record.outcome is Outcome.REFUSED
+    assert state.is_unmet
 
 
 def test_strategy_without_an_opinion_is_held() -> None:
