@@ -49,6 +49,7 @@ def _engine_at(krakked: Any, told: Any) -> Callable[[], Any]:
     urls = ("rest_url", "ws_url", "ws_auth_url", "admin_url")
     flags = [text for name in urls for text in ("--set", f"venue.{name}={told[name]}")]
     flags += ["--set", 'market_data.timeframes=["1m"]']
+    flags += ["--set", 'market_data.timeframes=["1m"]']
     for strategy in ("trend", "reversion", "basket"):
         flags += ["--set", f'strategies.{strategy}.timeframes=["1m"]']
     keys = {"KRAKEN_API_KEY": told["trade_key"], "KRAKEN_API_SECRET": told["trade_secret"]}
