@@ -28,6 +28,7 @@ class EventName(enum.Enum):
     ORDER_SENT = "order_sent"
     ORDER_ACKED = "order_acked"
     ORDER_REJECTED = "order_rejected"
+    ORDER_VALIDATED = "order_validated"
     ORDER_UNKNOWN = "order_unknown"
     ORDER_RESOLVED = "order_resolved"
     ORDER_CANCEL_SENT = "order_cancel_sent"

@@ -5,7 +5,7 @@ what people read. ``STATUS_BY_JOURNAL`` and ``STATUS_BY_VENUE`` are the whole ma
 
     journal: PENDING → SENT → ACKED → DONE            REJECTED: the venue said no
                          ↘ UNKNOWN → ACKED | ABSENT    UNKNOWN: sent, no answer
-                                                       ABSENT: looked up, never arrived
+             ↘ VALIDATED: only checked                 ABSENT: looked up, never arrived
 """
 
 from __future__ import annotations
@@ -79,6 +79,8 @@ class Journal(enum.Enum):
     """Was unknown; certain now that it never arrived."""
     DROPPED = "dropped"
     """Never sent: expired, superseded, or refused at the last check."""
+    VALIDATED = "validated"
+    """Only checked: the venue would take it, and nothing of it ever existed there."""
 
 
 class VenueStatus(enum.Enum):
@@ -131,6 +133,7 @@ STATUS_BY_JOURNAL: Final = {
     Journal.REJECTED: OrderStatus.REJECTED,
     Journal.ABSENT: OrderStatus.ERROR,
     Journal.DROPPED: OrderStatus.CANCELED,
+    Journal.VALIDATED: OrderStatus.CANCELED,
 }
 """For the journal states in which the venue's word plays no part."""
 

@@ -66,6 +66,10 @@ class Exchange(Protocol):
         """Send one order, once. After ``deadline_at_ns`` the venue refuses it."""
         ...
 
+    async def validate_order(self, request: OrderRequest, *, deadline_at_ns: int) -> None:
+        """Have the venue check an order without placing it; returns if it would be taken."""
+        ...
+
     async def cancel_order(self, order_id: ClientOrderId | VenueOrderId) -> bool:
         """Cancel one order; False if the venue has none open by that id (ask what became of it)."""
         ...

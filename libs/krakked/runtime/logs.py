@@ -39,6 +39,7 @@ LEVELS: Final[Mapping[EventName, int]] = {
     EventName.ORDER_SENT: INFO,
     EventName.ORDER_ACKED: DEBUG,
     EventName.ORDER_REJECTED: ERROR,
+    EventName.ORDER_VALIDATED: INFO,
     EventName.ORDER_UNKNOWN: ERROR,
     EventName.ORDER_RESOLVED: WARNING,
     EventName.ORDER_CANCEL_SENT: INFO,

@@ -212,6 +212,7 @@ _TELLINGS: Final[Mapping[EventName, tuple[str, Telling]]] = {
     EventName.ORDER_SENT: ("order", _order),
     EventName.ORDER_REJECTED: ("rejected", _order),
     EventName.ORDER_ERROR: ("error", _order),
+    EventName.ORDER_VALIDATED: ("checked", _order),
     EventName.ORDER_UNKNOWN: ("unknown", _order),
     EventName.ORDER_CANCEL_SENT: ("cancel", _order),
     EventName.ORDER_ENDED: ("ended", _end),

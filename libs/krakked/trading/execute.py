@@ -21,23 +21,11 @@ from krakked.domain.orders import Journal, LegKind, Order, OrderRequest, VenueSt
 from krakked.domain.plans import ExecutionPlan
 from krakked.domain.times import NS_PER_SECOND
 from krakked.trading.desk import Desk
+from krakked.trading.recording import order_fields
+from krakked.trading.validating import Validator
 
 PLACE_PAUSE_S = 0.05
 """Between two looks whether an order has ended and left its place."""
-
-
-def order_fields(request: OrderRequest, **more: object) -> dict[str, object]:
-    """The identifying fields of an order's events, by the document's names."""
-    return {
-        "plan_id": request.plan_id,
-        "local_order_id": request.client_order_id,
-        "strategy_id": request.strategy_id,
-        "pair": request.pair,
-        "side": request.side.value,
-        "quantity_base": str(request.quantity_base),
-        "limit_price": None if request.limit_price is None else str(request.limit_price),
-        **more,
-    }
 
 
 def pending_orders(plan: ExecutionPlan, now_ns: int) -> list[Order]:
@@ -64,11 +52,13 @@ class Executor:
         self._clock = desk.clock
         self._rules = desk.rules
         self._on_unknown = on_unknown
+        self._validator = Validator(desk)
 
     async def execute(self, plan: ExecutionPlan) -> None:
         """Send every leg that may still be sent; returns when each has an answer."""
+        send = self._validator.validate if self._rules.validates_only else self._submit
         for leg in plan.legs:
-            await self._submit(leg.request, plan)
+            await send(leg.request, plan)
 
     # submitting
 
@@ -85,7 +75,7 @@ class Executor:
                 )
             except Transient as error:
                 await self._mark_not_sent(request, error)
-                await self._clock.sleep(self._pause_s(attempt, error))
+                await self._clock.sleep(self._rules.pause_s(attempt, error.retry_after_s))
             except Ambiguous as error:
                 await self._mark_unknown(request, error)
                 return
@@ -106,10 +96,6 @@ class Executor:
             and self._clock.now_ns() < plan.expires_at_ns
         ):
             await self._clock.sleep(PLACE_PAUSE_S)
-
-    def _pause_s(self, attempt: int, error: Transient) -> float:
-        pause = self._rules.retry_backoff_s * self._rules.retry_backoff_factor**attempt
-        return max(pause, error.retry_after_s or 0.0)
 
     async def _mark_sent(self, request: OrderRequest, plan: ExecutionPlan) -> Order | None:
         """Durable just before the socket write; None if the guard says no."""

@@ -21,7 +21,7 @@ from krakked.ports.ledger import Transaction
 from krakked.ports.market_feed import ExecutionHint
 from krakked.trading.booking import Booking, book, settled, sleeve_of
 from krakked.trading.desk import Desk
-from krakked.trading.execute import order_fields
+from krakked.trading.recording import order_fields
 
 QUERY_TRADES_MAX = 20
 """Ids in one QueryTrades call (the venue's bound)."""

@@ -35,8 +35,8 @@ from krakked.trading.compare import (
     spot_totals,
 )
 from krakked.trading.desk import Desk
-from krakked.trading.execute import order_fields
 from krakked.trading.fills import FillBooker
+from krakked.trading.recording import order_fields
 
 TRADES_CURSOR = "trades_ns"
 LEDGER_CURSOR = "ledger_ns"

@@ -13,11 +13,26 @@ from typing import TypeVar
 import msgspec
 
 from krakked.domain.events import Event, EventName
+from krakked.domain.orders import OrderRequest
 from krakked.ports.clock import Clock
 from krakked.ports.ledger import Ledger, Transaction
 
 T = TypeVar("T")
 Listener = Callable[[Event], None]
+
+
+def order_fields(request: OrderRequest, **more: object) -> dict[str, object]:
+    """The identifying fields of an order's events, by the document's names."""
+    return {
+        "plan_id": request.plan_id,
+        "local_order_id": request.client_order_id,
+        "strategy_id": request.strategy_id,
+        "pair": request.pair,
+        "side": request.side.value,
+        "quantity_base": str(request.quantity_base),
+        "limit_price": None if request.limit_price is None else str(request.limit_price),
+        **more,
+    }
 
 
 class Recorder:

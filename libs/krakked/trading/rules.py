@@ -14,6 +14,8 @@ class ExecutionRules(msgspec.Struct, frozen=True, kw_only=True):
 
     sends_orders: bool = True
     """False in ``dry_run``: plans are made and recorded, nothing reaches the wire."""
+    validates_only: bool = False
+    """Every order is only checked by the venue: none is placed, none is ever live."""
     order_type: OrderType = OrderType.LIMIT
     max_slippage_bps: Decimal = Decimal(50)
     """Furthest a limit price may stand from the mid, in hundredths of a percent."""
@@ -36,3 +38,8 @@ class ExecutionRules(msgspec.Struct, frozen=True, kw_only=True):
     dead_man_timeout_s: int | None = 60
     dead_man_refresh_s: float = 15
     cancel_on_shutdown: bool = False
+
+    def pause_s(self, attempt: int, retry_after_s: float | None) -> float:
+        """How long to wait before asking again: by rule, or longer if the venue says so."""
+        pause = self.retry_backoff_s * self.retry_backoff_factor**attempt
+        return max(pause, retry_after_s or 0.0)

@@ -27,6 +27,7 @@ _STATUSES: Final = (
     "error",
     "unknown",
 )
+_CHECKED: Final = "validated"
 _OPEN: Final = ("pending", "submitted", "open", "partially_filled", "unknown")
 _BY_VENUE: Final = (
     "without an engine, cancel at the venue itself; orders end by their own time "
@@ -89,10 +90,15 @@ def order_row(order: Order) -> tuple[str, ...]:
         amount(request.quantity_base),
         amount(order.filled_base),
         rounded(order.average_price or request.limit_price),
-        order.status.value,
+        _state(order),
         request.strategy_id,
         order.venue_order_id or request.client_order_id,
     )
+
+
+def _state(order: Order) -> str:
+    """An order that was only checked ended as no other does: it never lived."""
+    return _CHECKED if order.journal.value == _CHECKED else order.status.value
 
 
 def _plain(order: Order) -> dict[str, object]:

@@ -37,6 +37,15 @@ def identity_of(settings: Settings) -> Identity:
     )
 
 
+def places_orders(settings: Settings) -> bool:
+    """Whether orders of ours can ever stand at the venue.
+
+    Where they cannot, the dead-man has nothing to guard: it would cancel other people's orders.
+    """
+    execution = settings.execution
+    return execution.mode is not Mode.DRY_RUN and not execution.validate_only
+
+
 def rules_of(settings: Settings, *, replay_bar_s: int | None, speed: float) -> ExecutionRules:
     """The execution rules.
 
@@ -49,7 +58,7 @@ def rules_of(settings: Settings, *, replay_bar_s: int | None, speed: float) -> E
     """
     execution = settings.execution
     reconcile_s = settings.scheduler.portfolio_sync_sec * speed
-    timeout_s = execution.dead_man_switch_seconds
+    timeout_s = execution.dead_man_switch_seconds if places_orders(settings) else None
     refresh_s = execution.dead_man_refresh_seconds
     if replay_bar_s is not None:
         reconcile_s = NEVER_S
@@ -59,6 +68,7 @@ def rules_of(settings: Settings, *, replay_bar_s: int | None, speed: float) -> E
         timeout_s, refresh_s = int(timeout_s * speed), refresh_s * speed
     return ExecutionRules(
         sends_orders=execution.mode is not Mode.DRY_RUN,
+        validates_only=execution.validate_only,
         order_type=execution.default_order_type,
         max_slippage_bps=execution.max_slippage_bps,
         time_in_force=execution.time_in_force,

@@ -52,7 +52,8 @@ def without_source(line: str) -> str:
         (
             PAPER,
             {"venue.kind": "kraken"},
-            "venue.kind: paper orders would be placed at Kraken; set it to simulator",
+            "venue.kind: paper orders would be placed at Kraken; set it to simulator, "
+            "or execution.validate_only to true: they are only checked then",
         ),
         (
             DEV,

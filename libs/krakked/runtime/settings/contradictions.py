@@ -28,7 +28,6 @@ REFRESHES_PER_DEAD_MAN: Final = 4
 
 
 NOT_YET: Final = (
-    "execution.validate_only",
     "universe.min_24h_volume_usd",
     "portfolio.valuation_pairs",
     "portfolio.include_assets",
@@ -228,11 +227,12 @@ def _mode(settings: Settings) -> Iterator[Problem]:
         mode is Mode.PAPER
         and environment is not Environment.LIVE
         and settings.venue.kind is VenueKind.KRAKEN
+        and not settings.execution.validate_only
     ):
         yield _problem(
             "venue.kind",
             "paper orders would be placed at Kraken",
-            "set it to simulator",
+            "set it to simulator, or execution.validate_only to true: they are only checked then",
         )
 
 

@@ -181,10 +181,14 @@ class Execution(Section):
     post_only: bool = False
     """Whether limit orders may only make, never take; the venue refuses one that would take."""
     validate_only: bool = False
-    """Whether orders go to Kraken with `validate=true`: checked there, never placed."""
+    """Whether every order goes to the venue with `validate=true`: checked there, never placed. The
+    journal says `validated`, no fill follows, and what is held stays as it is: stops, exits and
+    `flatten` are only checked too. It makes `venue.kind: kraken` possible in mode `paper`; in
+    `dry_run` nothing is sent at all, and mode `live` refuses it."""
     dead_man_switch_seconds: Annotated[int, Field(ge=20, le=3_600)] | None = 60
     """After so many seconds without a sign of life the venue cancels all orders of the account.
-    60 is the venue's own advice. `null` turns it off and is refused in live."""
+    60 is the venue's own advice. `null` turns it off and is refused in live. Where no order of
+    ours can stand (`dry_run`, `validate_only`) it is left alone."""
     dead_man_refresh_seconds: Seconds = 15
     """How often the dead-man switch is wound up again; at most a quarter of its time, so that three
     refreshes in a row may fail."""
