@@ -15,7 +15,7 @@ from krakked.adapters.parquet.bar_store import ParquetBarStore
 from krakked.adapters.sqlite.ledger import SqliteLedger, open_ledger
 from krakked.adapters.sqlite.queries import open_queries
 from krakked.domain.bars import Timeframe
-from krakked.domain.errors import BadInput, Transient
+from krakked.domain.errors import BadInput, Fenced, Transient
 from krakked.domain.events import Event, EventName
 from krakked.domain.fills import Fill, OpeningLot
 from krakked.domain.ids import Asset, PairName
@@ -33,7 +33,7 @@ from krakked.runtime.exit_codes import ExitCode
 from krakked.runtime.health import HealthState
 from krakked.runtime.metrics import Metrics
 from krakked.runtime.run_options import RunOptions
-from krakked.runtime.settings import Environment, Settings
+from krakked.runtime.settings import Environment, Mode, Settings
 from krakked.runtime.stages import Stages
 from krakked.runtime.supervisor import Supervisor
 from krakked.simulator import RunningSimulator, start
@@ -51,6 +51,8 @@ T = TypeVar("T")
 CLOCK_OFFSET_MAX_S = 1
 EVERYTHING = 1_000_000_000
 AFTER_LAST_CANDLE_S = 60.0
+ARM_TRIES_MAX = 5
+ARM_PAUSE_S = 1.0
 ONCE_PAUSE_S = 0.5
 
 
@@ -99,7 +101,7 @@ class Run:
         """All stages up to a trading engine."""
         addresses = await self._open_secrets_and_venue()
         ledger = await self._stage("database", self._open_ledger(), timeout_s=300)
-        rest = self._open_rest(addresses)
+        rest = await self._open_rest(addresses, ledger)
         await self._stage("venue reachable", self._check_venue(rest))
         await self._stage("keys valid", self._check_keys(rest))
         await self._stage("clock offset", self._check_clock(rest))
@@ -121,7 +123,7 @@ class Run:
         """``krakked portfolio init``: book what the account holds as opening lots, if confirmed."""
         addresses = await self._open_secrets_and_venue()
         ledger = await self._stage("database", self._open_ledger(), timeout_s=300)
-        rest = self._open_rest(addresses)
+        rest = await self._open_rest(addresses, ledger)
         await self._stage("venue reachable", self._check_venue(rest))
         await self._stage("keys valid", self._check_keys(rest))
         pairs = await self._stage("pairs", self._load_pairs(rest))
@@ -199,10 +201,15 @@ class Run:
         self.given.health.mark_started()
         return ledger
 
-    def _open_rest(self, addresses: Addresses) -> KrakenRest:
+    async def _open_rest(self, addresses: Addresses, ledger: SqliteLedger) -> KrakenRest:
         given = self.given
         rest = venues.open_rest(
-            addresses, given.settings, given.clock, pace=given.pace, observer=given.metrics
+            addresses,
+            given.settings,
+            given.clock,
+            nonces=await venues.open_nonces(ledger, given.clock, given.pace),
+            pace=given.pace,
+            observer=given.metrics,
         )
         self._stack.push_async_callback(rest.close)
         self._feed = venues.open_feed(addresses, given.settings, rest, given.clock, pace=given.pace)
@@ -303,6 +310,7 @@ class Run:
             kill_switch_on_drift=settings.risk.kill_switch_on_drift,
             clock_look_s=settings.scheduler.strategy_loop_sec * self.given.pace.factor,
             is_paced_by_bars=self.given.is_lock_step,
+            halts_when_dead_man_fires=settings.execution.mode is Mode.LIVE,
         )
 
     async def _start_feed(self, engine: Engine) -> None:
@@ -317,7 +325,14 @@ class Run:
         self.equity_start = snapshot.equity
 
     async def _arm_dead_man(self, engine: Engine) -> None:
-        await engine.dead_man.refresh()
+        """Nothing is sent before the venue has said when it would cancel it."""
+        for _ in range(ARM_TRIES_MAX):
+            if await engine.dead_man.refresh() or engine.desk.rules.dead_man_timeout_s is None:
+                return
+            if engine.desk.guard.fenced_by is not None:
+                raise Fenced(f"another engine has the account: {engine.desk.guard.fenced_by}")
+            await self.given.clock.sleep(ARM_PAUSE_S)
+        raise Transient("the venue does not arm the dead-man switch; start again")
 
     # the end
 

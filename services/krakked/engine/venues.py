@@ -15,6 +15,7 @@ from typing import Final
 import msgspec
 
 from krakked.adapters.kraken.auth import Credentials
+from krakked.adapters.kraken.nonces import BLOCK_TICKS, Nonces
 from krakked.adapters.kraken.observers import Observer
 from krakked.adapters.kraken.rate_limit import Tier
 from krakked.adapters.kraken.rest import KrakenRest
@@ -23,6 +24,7 @@ from krakked.adapters.kraken.websocket import FeedSettings, KrakenFeed
 from krakked.domain.errors import BadInput
 from krakked.domain.ids import Asset, PairName
 from krakked.ports.clock import Clock
+from krakked.ports.ledger import Ledger
 from krakked.runtime.credentials import load_credentials
 from krakked.runtime.exit_codes import ExitCode
 from krakked.runtime.run_options import RunOptions
@@ -32,6 +34,8 @@ from krakked.simulator.faults import FaultKind
 from krakked.simulator.options import ApiKey, SimulatorOptions, default_key
 
 LOCK_STEP_PATIENCE: Final = 10_000.0
+DAY_TICKS: Final = 86_400_000
+"""Nonces that a replay reserves at once: its clock runs through a minute in no time."""
 LONG_S: Final = 10.0**9
 """For time-outs of idle connections, which a lock-step replay must not run into."""
 
@@ -153,8 +157,28 @@ def addresses_of_settings(settings: Settings, environ: Mapping[str, str]) -> Add
     )
 
 
+async def open_nonces(ledger: Ledger, clock: Clock, pace: Pace) -> Nonces:
+    """Nonces that go on above those of earlier processes, whatever the clock says."""
+
+    async def reserve(key: str, tick: int) -> None:
+        await ledger.write(lambda tx: tx.raise_nonce_floor(key, tick))
+
+    return Nonces(
+        clock,
+        floors=await ledger.write(lambda tx: tx.nonce_floors()),
+        reserve=reserve,
+        block=DAY_TICKS if pace.speed is None else int(BLOCK_TICKS * pace.factor),
+    )
+
+
 def open_rest(
-    addresses: Addresses, settings: Settings, clock: Clock, *, pace: Pace, observer: Observer
+    addresses: Addresses,
+    settings: Settings,
+    clock: Clock,
+    *,
+    nonces: Nonces,
+    pace: Pace,
+    observer: Observer,
 ) -> KrakenRest:
     """The account side of the adapter."""
     return KrakenRest(
@@ -168,6 +192,7 @@ def open_rest(
             clock,
             trade=addresses.trade,
             query=addresses.query,
+            nonces=nonces,
             observer=observer,
         )
     )

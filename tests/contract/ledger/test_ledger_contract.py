@@ -387,3 +387,11 @@ def test_position_of_an_unknown_sleeve_is_not_invented(subject: Any, records: An
     subject.write(lambda t: booker.book(t, records.trade()))
     assert list(subject.books().positions) == [records.SLEEVE]
     assert isinstance(subject.books().positions[records.SLEEVE], Position)
+
+
+def test_nonce_floors_are_kept_by_key_and_never_fall(subject: Any) -> None:
+    assert subject.write(lambda tx: tx.nonce_floors()) == {}
+    for key, tick in [("b", 5), ("a", 7), ("b", 9), ("a", 3)]:
+        subject.write(lambda tx, key=key, tick=tick: tx.raise_nonce_floor(key, tick))
+    subject.reopen()
+    assert subject.write(lambda tx: tx.nonce_floors()) == {"a": 7, "b": 9}

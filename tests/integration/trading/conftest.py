@@ -54,6 +54,8 @@ from krakked.domain.orders import (
 from krakked.domain.plans import ActionType, ApprovedAction, ExecutionPlan, PlanLeg
 from krakked.domain.positions import Sleeve
 from krakked.domain.times import NS_PER_SECOND
+from krakked.engine.venues import Pace, open_nonces
+from krakked.ports.clock import Clock
 from krakked.ports.ledger import Identity
 from krakked.ports.market_feed import ExecutionHint, FeedMessage, StreamReady
 from krakked.runtime.simulated_time import SimulatedTimeLoop, run
@@ -107,8 +109,9 @@ class TradingWorld:
         self.wakes: list[tuple[Sleeve, str]] = []
         self.lookups_wanted = 0
         self.drifts_found: list[str] = []
-        self._nonces = Nonces(clock)
+        self.clock_of_nonces: Clock = clock
         self.is_healthy = True
+        self.dead_man_fired = 0
         self.stops = 0
         self.enqueued: list[ExecutionPlan] = []
         self._path = folder / "portfolio.db"
@@ -121,6 +124,9 @@ class TradingWorld:
         """As a starting engine does, up to trading."""
         self.ledger: SqliteLedger = open_ledger(
             self._path, IDENTITY, clock=self.clock, threaded=False
+        )
+        self.nonces = await open_nonces(
+            self.ledger, self.clock_of_nonces, Pace(start_ns=START_NS, speed=1.0)
         )
         self.rest = self.adapter(self.simulator.trade_key)
         self.account = Account(
@@ -152,7 +158,7 @@ class TradingWorld:
         self.reconciler = Reconciler(desk, self.booker, on_drift=self._on_drift)
         self.executor = Executor(desk, on_unknown=self._on_unknown)
         self.marker = Marker(desk, day_boundary_s=0, drawdown_max_pct=Decimal(10))
-        self.dead_man = DeadMan(desk, is_healthy=lambda: self.is_healthy)
+        self.dead_man = DeadMan(desk, is_healthy=lambda: self.is_healthy, on_fired=self._on_fired)
         self.store = ParquetBarStore(self._bars)
         self.stopper = Stopper(
             desk,
@@ -171,6 +177,10 @@ class TradingWorld:
 
     async def _on_drift(self, what: str) -> None:
         self.drifts_found.append(what)
+
+    async def _on_fired(self) -> None:
+        self.dead_man_fired += 1
+        self.reconciler.request()
 
     def _on_unknown(self) -> None:
         self.lookups_wanted += 1
@@ -195,7 +205,7 @@ class TradingWorld:
             url=self.simulator.rest_url, timeout_s=10, keepalive_s=LONG_S, tier=Tier.PRO
         )
         credentials = Credentials(key.key, key.secret)
-        nonces = Nonces(self.clock, epoch=epoch) if epoch else self._nonces
+        nonces = Nonces(self.clock, epoch=epoch) if epoch else self.nonces
         return KrakenRest(
             Transport(settings, self.clock, trade=credentials, query=credentials, nonces=nonces)
         )

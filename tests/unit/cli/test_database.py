@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
+from krakked.adapters.sqlite.migrations import shipped
 from krakked.runtime.exit_codes import ExitCode
 
 Krakked = Callable[..., Result]
+NEWEST = shipped()[-1].version
 
 
 def damage(path: Path, sql: str) -> None:
@@ -28,14 +30,14 @@ def test_info_tells_path_version_owner_and_rows(krakked: Krakked, ledger: Path) 
     lines = dict(line.split("  ", 1) for line in result.stdout.splitlines())
     values = {name: value.strip() for name, value in lines.items()}
     assert values["path"] == str(ledger)
-    assert values["schema version"] == "1 (this krakked: 1)"
+    assert values["schema version"] == f"{NEWEST} (this krakked: {NEWEST})"
     assert values["belongs to"] == "dev, simulator, aabbccdd"
     assert (values["rows in fills"], values["rows in orders"]) == ("2", "2")
 
 
 def test_info_in_json_is_for_automation(krakked: Krakked, ledger: Path) -> None:
     info = json.loads(krakked("db-info", "--json").stdout)
-    assert (info["schema_version"], info["rows"]["fills"]) == (1, 2)
+    assert (info["schema_version"], info["rows"]["fills"]) == (NEWEST, 2)
 
 
 def test_info_of_a_stranger_says_unknown(krakked: Krakked, folder: Path) -> None:
@@ -95,9 +97,9 @@ def test_backup_that_would_keep_nothing_is_wrong_use(
 
 
 def test_migration_of_a_current_database_does_nothing(krakked: Krakked, ledger: Path) -> None:
-    assert krakked("migrate-db").stdout == "schema version 1: nothing to do\n"
+    assert krakked("migrate-db").stdout == f"schema version {NEWEST}: nothing to do\n"
     answer = json.loads(krakked("migrate-db", "--json").stdout)
-    assert answer == {"before": 1, "after": 1, "backup": None}
+    assert answer == {"before": NEWEST, "after": NEWEST, "backup": None}
 
 
 def test_migration_of_a_newer_schema_is_refused(krakked: Krakked, ledger: Path) -> None:
@@ -106,7 +108,7 @@ def test_migration_of_a_newer_schema_is_refused(krakked: Krakked, ledger: Path) 
 
 
 def test_version_is_a_number_or_unknown_with_exit_code_0(krakked: Krakked, ledger: Path) -> None:
-    assert krakked("db-schema-version").stdout == "1\n"
+    assert krakked("db-schema-version").stdout == f"{NEWEST}\n"
     damage(ledger, "DELETE FROM schema_version")
     result = krakked("db-schema-version")
     assert (result.exit_code, result.stdout) == (0, "unknown\n")

@@ -174,6 +174,7 @@ class Transport:
                 return await self._signed(lane, call)
 
     async def _signed(self, lane: _Lane, call: Call) -> msgspec.Raw:
+        await self.nonces.prepare(lane.credentials.key)
         self._check_in_time(call)
         path = f"/0/private/{call.method}"
         nonce = self.nonces.next(lane.credentials.key)

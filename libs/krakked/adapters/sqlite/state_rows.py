@@ -32,6 +32,10 @@ _SAVE_SNAPSHOT: Final = insert("snapshots", _SNAPSHOT, replacing(("at_ns",), _SN
 _INSERT_DRIFT: Final = insert("drifts", _DRIFT)
 _INSERT_COMMAND: Final = insert("commands", ("command_id", "command", "reply", "at_ns"))
 _INSERT_EVENT: Final = insert("outbox", ("name", "at_ns", "fields"))
+_RAISE_NONCE_FLOOR: Final = (
+    "INSERT INTO nonce_floors (key, tick) VALUES (?, ?)"
+    " ON CONFLICT (key) DO UPDATE SET tick = max(tick, excluded.tick)"
+)
 _SAVE_CURSOR: Final = insert("cursors", ("name", "value"), replacing(("name",), ("name", "value")))
 
 
@@ -57,6 +61,16 @@ def books(execute: Execute) -> Books:
 def set_cursor(execute: Execute, name: str, value: str) -> None:
     """Keep how far something was read."""
     execute(_SAVE_CURSOR, (name, value))
+
+
+def nonce_floors(execute: Execute) -> dict[str, int]:
+    """How far the nonces of each key may have come, by its fingerprint."""
+    return {row["key"]: row["tick"] for row in execute("SELECT * FROM nonce_floors ORDER BY key")}
+
+
+def raise_nonce_floor(execute: Execute, key: str, tick: int) -> None:
+    """Keep it, unless the floor is higher already."""
+    execute(_RAISE_NONCE_FLOOR, (key, tick))
 
 
 def save_kill_switch(execute: Execute, state: KillSwitch) -> None:

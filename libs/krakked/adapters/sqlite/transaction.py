@@ -54,6 +54,10 @@ class SqliteTransaction:
         """The recorded answer of a command that was done before."""
         return state_rows.reply_to(self._execute, command_id)
 
+    def nonce_floors(self) -> dict[str, int]:
+        """How far the nonces of each key may have come, by its fingerprint."""
+        return state_rows.nonce_floors(self._execute)
+
     # plans, orders, decisions
 
     def insert_plan(self, plan: ExecutionPlan) -> None:
@@ -96,6 +100,10 @@ class SqliteTransaction:
     def set_cursor(self, name: str, value: str) -> None:
         """Keep how far something was read."""
         state_rows.set_cursor(self._execute, name, value)
+
+    def raise_nonce_floor(self, key: str, tick: int) -> None:
+        """Keep it, unless the floor is higher already."""
+        state_rows.raise_nonce_floor(self._execute, key, tick)
 
     def save_kill_switch(self, state: KillSwitch) -> None:
         """Append its new state."""

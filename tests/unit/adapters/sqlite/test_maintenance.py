@@ -21,10 +21,12 @@ from krakked.adapters.sqlite.maintenance import (
     ledger_info,
     schema_version,
 )
+from krakked.adapters.sqlite.migrations import shipped
 from krakked.adapters.sqlite.queries import open_queries
 from krakked.domain.errors import BadInput, LedgerFailed
 
 Opened = Callable[..., SqliteLedger]
+NEWEST = shipped()[-1].version
 MINUTE_NS = 60_000_000_000
 
 
@@ -50,7 +52,7 @@ def test_info_says_what_the_file_is_and_holds(
     assert info.path == str(path)
     assert info.is_ledger
     assert info.identity == records.IDENTITY
-    assert info.schema_version == info.newest_version == 1
+    assert info.schema_version == info.newest_version == NEWEST
     assert info.size_bytes == path.stat().st_size
     assert {name: count for name, count in info.rows.items() if count} == {
         "cash_flows": 1,
@@ -58,7 +60,7 @@ def test_info_says_what_the_file_is_and_holds(
         "engine_state": 1,
         "fills": 2,
         "identity": 1,
-        "migrations": 1,
+        "migrations": NEWEST,
         "opening_lots": 1,
         "order_events": 2,
         "orders": 2,
@@ -80,7 +82,7 @@ def test_info_of_another_programs_database_knows_no_version(stranger: Path) -> N
 
 
 def test_version_without_its_row_is_none(filled: SqliteLedger, path: Path, raw: Any) -> None:
-    assert schema_version(path) == 1
+    assert schema_version(path) == NEWEST
     raw("DELETE FROM schema_version")
     assert schema_version(path) is None
 

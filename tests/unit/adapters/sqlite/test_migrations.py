@@ -20,8 +20,9 @@ from krakked.domain.errors import BadInput, LedgerFailed
 Opened = Callable[..., SqliteLedger]
 Raw = Callable[..., list[Any]]
 
+NEWEST = shipped()[-1].version
 NEXT = Migration(
-    version=len(shipped()) + 1,
+    version=NEWEST + 1,
     name="notes",
     sql="""
     -- what a person wants to remember; with a semicolon; in a comment
@@ -69,10 +70,25 @@ def test_ledger_is_led_on_when_it_is_opened_after_a_backup(
     assert ledger.run(lambda t: t.books()) == before
     closed(ledger)
     assert raw("SELECT text FROM notes") == [("first",)]
-    assert raw("PRAGMA user_version") == raw("SELECT version FROM schema_version") == [(2,)]
+    assert (
+        raw("PRAGMA user_version") == raw("SELECT version FROM schema_version") == [(NEXT.version,)]
+    )
     (backup,) = backups_of(path)
     assert backup.name == "portfolio.db.202311142213.bak"
-    assert schema_version(backup) == 1
+    assert schema_version(backup) == NEWEST
+
+
+def test_ledger_of_the_first_release_is_led_on_with_all_that_is_in_it(
+    opened: Opened, path: Path, records: Any
+) -> None:
+    first = opened(steps=shipped()[:1])
+    first.run(lambda tx: tx.insert_cash_flow(records.flow()))
+    closed(first)
+    ledger = opened()
+    assert ledger.run(lambda tx: tx.books()).totals == {"USD": records.flow().amount}
+    assert ledger.run(lambda tx: tx.nonce_floors()) == {}
+    assert schema_version(path) == NEWEST
+    assert [schema_version(backup) for backup in backups_of(path)] == [1]
 
 
 def test_new_ledger_is_not_backed_up_first(opened: Opened, path: Path) -> None:
@@ -101,7 +117,7 @@ def test_failing_migration_leaves_the_ledger_as_it_was(
 
 def test_older_krakked_refuses_a_ledger_that_was_led_on(opened: Opened) -> None:
     closed(opened(steps=steps(NEXT)))
-    with pytest.raises(BadInput, match="schema 2 is newer than this krakked knows"):
+    with pytest.raises(BadInput, match=f"schema {NEXT.version} is newer than this krakked knows"):
         opened()
 
 
@@ -118,9 +134,9 @@ def test_migrate_verb_leads_on_once_and_says_from_where_to_where(
     closed(filled)
     first = migrate_ledger(path, now_ns=records.NOON_NS, steps=steps(NEXT))
     again = migrate_ledger(path, now_ns=records.NOON_NS, steps=steps(NEXT))
-    assert (first.before, first.after) == (1, 2)
+    assert (first.before, first.after) == (NEWEST, NEXT.version)
     assert first.backup in backups_of(path)
-    assert (again.before, again.after, again.backup) == (2, 2, None)
+    assert (again.before, again.after, again.backup) == (NEXT.version, NEXT.version, None)
 
 
 def test_migrate_verb_refuses_a_ledger_in_use(filled: SqliteLedger, path: Path) -> None:
