@@ -231,6 +231,8 @@ def test_live_on_its_defaults_plans_without_orders(configuration: Any) -> None:
     "given",
     [
         {"venue.kind": "kraken", "execution.mode": "dry_run"},
+        {"venue.kind": "kraken", "execution.validate_only": "true"},
+        {"execution.mode": "dry_run", "execution.validate_only": "true"},
         {"execution.dead_man_switch_seconds": "null"},
         {"execution.dead_man_switch_seconds": "64", "execution.dead_man_refresh_seconds": "16"},
         {"execution.order_ttl_seconds": "null", "execution.deadline_seconds": "10"},

@@ -1,0 +1,45 @@
+"""What people write becomes the rules that the layers below take."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from krakked.engine import translating
+from krakked.runtime.settings import Settings
+
+
+def settings(**sections: dict[str, Any]) -> Settings:
+    """The defaults, but for these."""
+    return Settings.model_validate(sections)
+
+
+# orders
+
+
+@pytest.mark.parametrize("validate_only", [False, True])
+def test_rules_say_whether_orders_are_only_checked(validate_only: bool) -> None:
+    chosen = settings(execution={"validate_only": validate_only})
+    rules = translating.rules_of(chosen, replay_bar_s=None, speed=1)
+    assert rules.validates_only is validate_only
+    assert rules.sends_orders
+
+
+@pytest.mark.parametrize(
+    ("execution", "timeout_s"),
+    [
+        ({}, 60),
+        ({"mode": "live"}, 60),
+        ({"dead_man_switch_seconds": None}, None),
+        ({"mode": "dry_run"}, None),
+        ({"validate_only": True}, None),
+    ],
+)
+@pytest.mark.parametrize("replay_bar_s", [None, 3600])
+def test_dead_man_is_left_alone_where_no_order_of_ours_can_stand(
+    execution: dict[str, Any], timeout_s: int | None, replay_bar_s: int | None
+) -> None:
+    rules = translating.rules_of(settings(execution=execution), replay_bar_s=replay_bar_s, speed=1)
+    expected = 7200 if timeout_s is not None and replay_bar_s is not None else timeout_s
+    assert rules.dead_man_timeout_s == expected
