@@ -174,11 +174,7 @@ class Control:
         return (await self._cancel_matching()).told("halted; ")
 
     async def _set_halted(self, halted: bool, command: Halt | Resume) -> None:
-        name = EventName.HALTED if halted else EventName.RESUMED
-        event = self._desk.recorder.event(name, principal=command.principal, reason=command.reason)
-        async with self._desk.recorder.turn:
-            await self._desk.recorder.commit(lambda tx: tx.save_halted(halted), event)
-            self._desk.account.halted = halted
+        await set_halted(self._desk, halted, principal=command.principal, reason=command.reason)
 
     async def _cancel(self, command: Cancel) -> str:
         for order in self._desk.account.live_orders():
@@ -227,3 +223,12 @@ class Control:
             pair=pair, strategy_id=strategy_id, principal=command.principal
         )
         return cancelled.told(f"{told}{closed} positions being closed; ")
+
+
+async def set_halted(desk: Desk, halted: bool, *, principal: str, reason: str) -> None:
+    """Stop making plans, or go on; durable before it is true here."""
+    name = EventName.HALTED if halted else EventName.RESUMED
+    event = desk.recorder.event(name, principal=principal, reason=reason)
+    async with desk.recorder.turn:
+        await desk.recorder.commit(lambda tx: tx.save_halted(halted), event)
+        desk.account.halted = halted

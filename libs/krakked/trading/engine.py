@@ -23,6 +23,7 @@ from krakked.domain.plans import ExecutionPlan
 from krakked.domain.times import NS_PER_SECOND, to_rfc3339
 from krakked.ports.bar_store import BarStore
 from krakked.ports.market_feed import MarketFeed, MarketHistory
+from krakked.trading.control import set_halted
 from krakked.trading.cycling import Cycler
 from krakked.trading.dead_man import DeadMan
 from krakked.trading.desk import Desk
@@ -52,7 +53,9 @@ class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
     clock_look_s: float = 1
     """How often the clock is looked at for bars whose end has passed."""
     is_paced_by_bars: bool = False
-    """The replay profile: reconcile, mark and dead-man once per bar instead of by the clock."""
+    """The replay profile: reconcile and mark once per bar instead of by the clock."""
+    halts_when_dead_man_fires: bool = False
+    """In live: what the venue has cancelled is not placed again before a person said so."""
 
 
 class Engine:
@@ -79,14 +82,14 @@ class Engine:
         self.cycler = cycler
         self.booker = FillBooker(desk, on_wake=cycler.wake)
         self.reconciler = Reconciler(desk, self.booker, on_drift=self._on_drift)
-        self.executor = Executor(desk, on_unknown=self.reconciler.request)
+        self.executor = Executor(desk, on_unknown=self.reconciler.request, on_wake=cycler.wake)
         self.marker = Marker(
             desk,
             day_boundary_s=options.day_boundary_s,
             drawdown_max_pct=options.drawdown_max_pct,
             on_new_day=store.compact,
         )
-        self.dead_man = DeadMan(desk, is_healthy=self._is_healthy)
+        self.dead_man = DeadMan(desk, is_healthy=self._is_healthy, on_fired=self._on_dead_man_fired)
         self.stopper = Stopper(
             desk, self.executor, make_exit=cycler.make_exit, enqueue=self.enqueue
         )
@@ -159,10 +162,10 @@ class Engine:
             "stops": self.stopper.run(),
             "history": self._mend_gaps(),
             "reconcile": self.reconciler.run(),
+            "dead-man": self.dead_man.run(),
         }
         if not self.options.is_paced_by_bars:
             tasks["mark"] = self._mark_by_clock()
-            tasks["dead-man"] = self.dead_man.run()
         return tasks
 
     async def _watch_boundaries(self) -> None:
@@ -195,7 +198,6 @@ class Engine:
         await self._run_cycle(boundary)
         if self.options.is_paced_by_bars:
             await self.marker.mark()
-            await self.dead_man.refresh()
             self.reconciler.request()
 
     async def _run_cycle(self, boundary: Boundary) -> None:
@@ -236,6 +238,14 @@ class Engine:
             reason=f"drift: {what}",
             principal="engine",
         )
+
+    async def _on_dead_man_fired(self) -> None:
+        """The venue has cancelled what rested: learn it now; with money, a person looks first."""
+        self.reconciler.request()
+        if not self.options.halts_when_dead_man_fires or self.desk.account.halted:
+            return
+        reason = "the dead-man switch fired: nothing is placed again until `krakked resume`"
+        await set_halted(self.desk, True, principal="engine", reason=reason)
 
     def _on_gap(self, private: bool) -> None:
         if not private:
@@ -309,6 +319,8 @@ class Engine:
             "market_data": bool(self.desk.market.stale_pairs(now_ns)),
             "streams": not all(self.feeder.is_ready.values()),
             "exchange": self.desk.guard.venue_status != "online",
+            "dead_man": bool(self.dead_man.failures)
+            or not self.desk.guard.is_dead_man_trusted(now_ns),
             "orders_unknown": bool(self.desk.account.unknown_pairs()),
             "drift": bool(self.desk.account.drifts),
         }

@@ -1,7 +1,8 @@
 """The submit guard: the last word before the wire, asked right before each order is sent.
 
 Risk approved the step when the plan was made; the guard looks again at what may have changed
-since: the kill switch, a halt, the plan's age, a newer owner, a stopping engine.
+since: the kill switch, a halt, the plan's age, a newer owner, a stopping engine, a dead-man that is
+not armed.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ class Guard:
         """True once the books agree with the venue after a start."""
         self.venue_status = "online"
         """The venue's own word on itself."""
+        self.dead_man_until_ns: int | None = None
+        """When the venue's dead-man fires, 0 if it is not armed; None: none guards our orders."""
 
     def refusal(self, order: Order, *, plan_expires_at_ns: int, now_ns: int) -> str | None:
         """Why this order must not be sent, or None."""
@@ -32,7 +35,11 @@ class Guard:
             return "the plan expired"
         if order.request.kind is not LegKind.ENTRY:
             return None
-        return self._refusal_of_entry(order)
+        return self._refusal_of_entry(order, now_ns)
+
+    def is_dead_man_trusted(self, now_ns: int) -> bool:
+        """Whether the venue would cancel what rests if we died now; true where none is wanted."""
+        return self.dead_man_until_ns is None or now_ns < self.dead_man_until_ns
 
     def _refusal_of_all(self) -> str | None:
         if self.fenced_by is not None:
@@ -45,11 +52,13 @@ class Guard:
             return f"the venue is in {self.venue_status}"
         return None
 
-    def _refusal_of_entry(self, order: Order) -> str | None:
+    def _refusal_of_entry(self, order: Order, now_ns: int) -> str | None:
         if self._account.kill_switch.active:
             return "the kill switch is on"
         if self._account.halted:
             return "halted"
         if order.request.pair in self._account.unknown_pairs():
             return f"{order.request.pair} has an order in an unknown state"
+        if not self.is_dead_man_trusted(now_ns):
+            return "the dead-man switch is not armed"
         return None

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from krakked.domain.events import EventName
-from krakked.domain.orders import Journal, VenueStatus
+from krakked.domain.orders import Journal, LegKind, Side, VenueStatus
 from krakked.domain.times import NS_PER_SECOND
 from krakked.simulator.faults import FaultKind
 from krakked.trading.rules import ExecutionRules
@@ -134,3 +134,97 @@ def test_dead_man_that_is_turned_off_asks_the_venue_nothing(play: Play) -> None:
         assert len(await world.rest.open_orders()) == 1
 
     play(scenario, rules=ExecutionRules(dead_man_timeout_s=None))
+
+
+async def running_for(world: Any, seconds: float) -> None:
+    """Let the dead-man run on its own for so long."""
+    running = asyncio.create_task(world.dead_man.run())
+    await world.clock.sleep(seconds)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+def test_refresh_that_fails_is_tried_again_long_before_the_next_period(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        await world.dead_man.refresh()
+        world.fault(FaultKind.SERVER_ERROR, "CancelAllOrdersAfter", count=2)
+        await running_for(world, 23)
+        told = [e.fields["failures"] for e in world.events if e.name is EventName.DEAD_MAN_FAILED]
+        assert told == [1, 2]
+        assert world.count(EventName.DEAD_MAN_REFRESHED) == 2
+        assert world.dead_man.failures == 0
+        assert world.dead_man.expires_at_ns > world.clock.now_ns() + 50 * NS_PER_SECOND
+
+    play(scenario)
+
+
+def test_venue_that_refuses_for_long_loses_no_order_if_it_answers_before_its_moment(
+    play: Play,
+) -> None:
+    async def scenario(world: Any) -> None:
+        order = await world.submit()
+        await world.dead_man.refresh()
+        world.fault(FaultKind.SERVER_ERROR, "CancelAllOrdersAfter", count=12)
+        await running_for(world, 90)
+        assert world.count(EventName.DEAD_MAN_FIRED) == 0
+        assert world.stored(order.request).venue_status is VenueStatus.OPEN
+        assert len(await world.rest.open_orders()) == 1
+
+    play(scenario)
+
+
+def test_dead_man_that_fired_has_the_books_compared_at_once(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        order = await world.submit()
+        await world.dead_man.refresh()
+        await world.clock.sleep(61)
+        comparing = asyncio.create_task(world.reconciler.run())
+        await world.dead_man.refresh()
+        await world.clock.sleep(1)  # far less than the minute between two comparisons
+        comparing.cancel()
+        await asyncio.gather(comparing, return_exceptions=True)
+        assert world.dead_man_fired == 1
+        assert world.stored(order.request).journal is Journal.DONE
+
+    play(scenario)
+
+
+def test_dead_man_that_fired_is_noticed_even_while_nobody_may_refresh(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        await world.dead_man.refresh()
+        world.is_healthy = False
+        await running_for(world, 76)
+        assert world.count(EventName.DEAD_MAN_FIRED) == 1
+        assert world.dead_man_fired == 1
+        assert world.dead_man.expires_at_ns is None
+
+    play(scenario)
+
+
+def test_entry_is_refused_while_the_dead_man_is_not_armed_and_an_exit_is_not(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        await world.bought("0.02")
+        await world.dead_man.refresh()
+        world.is_healthy = False
+        await running_for(world, 76)
+        entry = await world.submit()
+        assert (entry.journal, entry.reason) == (
+            Journal.DROPPED,
+            "the dead-man switch is not armed",
+        )
+        leaving = await world.submit(side=Side.SELL, kind=LegKind.EXIT, price="70000.0")
+        assert leaving.journal is Journal.ACKED
+        world.is_healthy = True
+        await world.dead_man.refresh()
+        assert (await world.submit()).journal is Journal.ACKED
+
+    play(scenario)
+
+
+def test_entry_is_refused_when_the_first_refresh_already_failed(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        world.fault(FaultKind.SERVER_ERROR, "CancelAllOrdersAfter")
+        assert not await world.dead_man.refresh()
+        assert (await world.submit()).journal is Journal.DROPPED
+
+    play(scenario)

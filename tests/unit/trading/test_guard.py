@@ -114,3 +114,27 @@ def test_guard_follows_the_account_as_it_changes(
     assert refusal(guard, make_order()) is not None
     account.kill_switch = KillSwitch()
     assert refusal(guard, make_order()) is None
+
+
+@pytest.mark.parametrize(
+    ("until_ns", "told"),
+    [
+        (None, None),
+        (11, None),
+        (10, "the dead-man switch is not armed"),
+        (0, "the dead-man switch is not armed"),
+    ],
+)
+def test_guard_lets_entries_pass_only_while_the_dead_man_would_cancel_them(
+    guard: Guard, make_order: MakeOrder, until_ns: int | None, told: str | None
+) -> None:
+    guard.dead_man_until_ns = until_ns
+    assert refusal(guard, make_order(kind=LegKind.ENTRY), now_ns=10) == told
+
+
+@pytest.mark.parametrize("kind", LEAVING)
+def test_guard_without_a_dead_man_traps_no_exit(
+    guard: Guard, make_order: MakeOrder, kind: LegKind
+) -> None:
+    guard.dead_man_until_ns = 0
+    assert refusal(guard, make_order(kind=kind), now_ns=10) is None
