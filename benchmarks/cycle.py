@@ -139,7 +139,7 @@ class Bench:
             min_liquidity_24h_usd=Decimal(0),
         )
         self.cycler = Cycler(desk, store, sleeves, limits)
-        self.executor = Executor(desk, on_unknown=lambda: None)
+        self.executor = Executor(desk, on_unknown=lambda: None, on_wake=lambda _sleeve, _why: None)
 
     def bars(self, name: PairName, count: int) -> list[Bar]:
         rows = []

@@ -36,6 +36,8 @@ class NotEvaluated(enum.Enum):
     NOT_OWNER = "not_owner"
     RESTART_GAP = "restart_gap"
     EXPIRED = "expired"
+    ORDER_IN_THE_WAY = "order_in_the_way"
+    """An order of its own, against its wish, could not be ended in time."""
     NOT_WOKEN = "not_woken"
     """The strategy's ``wake`` says that nothing can change at this bar; it counts as held."""
 

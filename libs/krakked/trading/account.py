@@ -64,7 +64,7 @@ class Account:
 
     def __repr__(self) -> str:
         held = sum(1 for position in self.positions.values() if not position.is_flat)
-        return f"<Account {self.fingerprint}: {held} positions, {len(self.orders)} live orders>"
+        return f"<Account {self.fingerprint}: {held} positions, {len(self.orders)} orders>"
 
     # orders
 
@@ -93,17 +93,17 @@ class Account:
         """Orders that may exist at the venue, in the order they were made."""
         return [order for order in self.orders.values() if order.is_live]
 
-    def resting(self) -> dict[Sleeve, list[Order]]:
-        """Live orders by their sleeve."""
+    def orders_by_sleeve(self) -> dict[Sleeve, list[Order]]:
+        """What rests at the venue or may still be sent, by its sleeve."""
         found: dict[Sleeve, list[Order]] = {}
-        for order in self.live_orders():
+        for order in self.orders.values():
             sleeve = Sleeve(order.request.strategy_id, order.request.pair)
             found.setdefault(sleeve, []).append(order)
         return found
 
     def orders_of(self, sleeve: Sleeve) -> list[Order]:
-        """Live orders of one sleeve."""
-        return self.resting().get(sleeve, [])
+        """What rests at the venue or may still be sent of one sleeve."""
+        return self.orders_by_sleeve().get(sleeve, [])
 
     def unknown_pairs(self) -> tuple[PairName, ...]:
         """Pairs blocked by an order of which we do not know whether it exists."""

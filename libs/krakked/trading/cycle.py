@@ -10,9 +10,10 @@ Sleeves own positions and nothing is netted between them, so two strategies on o
 and sell it in one plan; limits act on the sum. Headroom is reserved as decisions go, first come
 first served by index; what a sale will free is not counted before it is a fill.
 
-A sleeve with an order still resting is not given a second one. If the order works towards the
-wish, it goes on; if not, it is named in ``cancels`` and the sleeve in ``deferred``: it has no
-verdict yet, and is due again (same bar) once the order's end is known.
+A sleeve with an order that rests, or that may still be sent, is not given a second one. If the
+order works towards the wish, it goes on; if not, it is named in ``cancels`` and the sleeve in
+``deferred``: it has no verdict yet, and is due again (same bar) once the order's end is known. In
+the last round there is no again: the sleeve is not evaluated, because of that order.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from krakked.domain.features import Features, latest_true_range, price_of_hundre
 from krakked.domain.ids import AccountFingerprint, ClientOrderId, PairName, PlanId
 from krakked.domain.intents import Decision, Direction, Intent, IntentType, View
 from krakked.domain.limits import LimitName, Limits
-from krakked.domain.orders import Journal, Order, Side
+from krakked.domain.orders import Journal, LegKind, Order, Side
 from krakked.domain.pairs import Pair
 from krakked.domain.plans import ExecutionPlan
 from krakked.domain.portfolio import SleeveState
@@ -71,7 +72,7 @@ class DueSleeve(msgspec.Struct, frozen=True, kw_only=True):
     skip: NotEvaluated | None = None
     """A reason of the engine's not to decide (``not_owner``, ``restart_gap``)."""
     resting: tuple[Order, ...] = ()
-    """Its own live orders."""
+    """Its own orders that rest at the venue, or may still be sent."""
 
     @property
     def sleeve(self) -> Sleeve:
@@ -98,6 +99,8 @@ class CycleInputs(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits
     runs: Mapping[tuple[Sleeve, str], DecisionRecord] = {}
     """The newest run by sleeve and timeframe name."""
+    may_defer: bool = True
+    """Whether there is another round for sleeves with an order in the way."""
     principal: str = "engine"
     trace_id: str = ""
 
@@ -205,8 +208,7 @@ class _Cycle:
         decision = due.strategy.rules.decide(view, due.state.state)
         in_the_way = _in_the_way(due, decision.intent)
         if in_the_way:
-            self._cancels += [order.request.client_order_id for order in in_the_way]
-            self._deferred.append(due.sleeve)
+            self._give_way(due, view, decision, in_the_way, previous)
             return
         answer = self._answer(due, view, decision.intent)
         outcome = Outcome.HELD if answer is None else _OUTCOMES[answer.verdict]
@@ -220,6 +222,30 @@ class _Cycle:
         )
         self._records.append(joined(previous, record))
         self._states.append(_next_state(due, view, decision, answer))
+
+    def _give_way(
+        self,
+        due: DueSleeve,
+        view: View,
+        decision: Decision,
+        in_the_way: list[Order],
+        previous: DecisionRecord | None,
+    ) -> None:
+        """Not yet, or not at this bar: without another round, or beside a stop that was hit."""
+        is_stop = any(order.request.kind is LegKind.PROTECTIVE for order in in_the_way)
+        if self._inputs.may_defer and not is_stop:
+            self._cancels += [order.request.client_order_id for order in in_the_way]
+            self._deferred.append(due.sleeve)
+            return
+        record = msgspec.structs.replace(
+            self._record(due, view.key, Outcome.NOT_EVALUATED),
+            not_evaluated=NotEvaluated.ORDER_IN_THE_WAY,
+            woken_by=view.woken_by,
+            intent=decision.intent,
+            conditions=decision.conditions,
+        )
+        self._records.append(joined(previous, record))
+        self._states.append(msgspec.structs.replace(due.state, last_bar_start_s=view.key.start_s))
 
     def _answer(self, due: DueSleeve, view: View, intent: Intent | None) -> RiskDecision | None:
         """Risk's word; None where there is nothing to ask, or an order is on its way."""
@@ -306,7 +332,7 @@ def _view(due: DueSleeve, key: BarKey, features: Features, book: RiskBook, woken
     )
 
 
-# orders that still rest
+# orders that rest, or may still be sent
 
 
 def _wanted_side(intent: Intent) -> Side | None:
@@ -316,26 +342,32 @@ def _wanted_side(intent: Intent) -> Side | None:
     return None if intent.type is IntentType.HOLD else Side.SELL
 
 
-def _known_resting(due: DueSleeve) -> list[Order]:
-    """Orders that can be cancelled; one that may not even exist must not hold up an exit."""
-    return [order for order in due.resting if order.journal is not Journal.UNKNOWN]
-
-
 def _in_the_way(due: DueSleeve, intent: Intent | None) -> list[Order]:
-    """Resting orders that work against the wish."""
+    """Orders that work against the wish; one that may not even exist holds up no exit."""
     if intent is None:
         return []
     side = _wanted_side(intent)
     if side is None and intent.direction is Direction.LONG:
         return []
     unwanted = Side.SELL if side is Side.BUY else Side.BUY
-    return [order for order in _known_resting(due) if order.request.side is unwanted]
+    return [
+        order
+        for order in due.resting
+        if order.request.side is unwanted and order.journal is not Journal.UNKNOWN
+    ]
 
 
 def _is_under_way(due: DueSleeve, intent: Intent) -> bool:
-    """Whether a resting order works towards the wish already."""
+    """Whether an order works towards the wish already.
+
+    A sale in doubt counts: another beside it could sell twice. A purchase in doubt is risk's to
+    name, which refuses a second one on that pair.
+    """
     side = _wanted_side(intent)
-    return any(order.request.side is side for order in _known_resting(due))
+    return any(
+        order.request.side is side and (order.journal is not Journal.UNKNOWN or side is Side.SELL)
+        for order in due.resting
+    )
 
 
 # asking risk, and afterwards

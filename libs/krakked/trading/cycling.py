@@ -7,7 +7,7 @@ in one transaction before anything else happens.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from decimal import Decimal
 
 import msgspec
@@ -41,7 +41,19 @@ from krakked.trading.market import Boundary
 from krakked.trading.verdicts import missed
 
 ROUNDS_MAX = 2
-"""A cycle, and once more for the sleeves whose resting orders were in the way."""
+"""A cycle, and once more for the sleeves whose own orders were in the way."""
+WAKES = (
+    "stop",
+    "flatten",
+    "kill_switch",
+    "parameters",
+    "restart",
+    "order_rejected",
+    "order_ended",
+    "fill",
+)
+"""What wakes a sleeve, the weightiest first: a strategy acts on having been stopped, and the fill
+of that very stop comes after it. A cause that is not here weighs least."""
 MISSED_BARS_MAX = 100_000
 """Longer absences are recorded as their newest part."""
 
@@ -78,8 +90,13 @@ class Cycler:
         return f"<Cycler {len(self._sleeves)} sleeves, {len(self._wakes)} woken>"
 
     def wake(self, sleeve: Sleeve, cause: str) -> None:
-        """Something happened to a sleeve: it is asked at its next bar whatever its mask says."""
-        self._wakes[sleeve] = cause
+        """Something happened to a sleeve: it is asked at its next bar whatever its mask says.
+
+        Of several causes it is told the weightiest.
+        """
+        before = self._wakes.get(sleeve)
+        if before is None or _weight(cause) > _weight(before):
+            self._wakes[sleeve] = cause
 
     def wake_all(self, cause: str) -> None:
         """Something happened to all of them."""
@@ -95,9 +112,9 @@ class Cycler:
             for configured in self._sleeves
             if boundary.timeframe in configured.strategy.timeframes
         ]
-        for _ in range(ROUNDS_MAX):
+        for round_ in range(1, ROUNDS_MAX + 1):
             async with self._desk.recorder.turn:
-                result = await self._decide_and_record(boundary, due)
+                result = await self._decide_and_record(boundary, due, may_defer=round_ < ROUNDS_MAX)
             if result.plan is not None:
                 enqueue(result.plan)
             if not result.cancels:
@@ -111,7 +128,7 @@ class Cycler:
             await self.cancel_and_learn(client_order_id)
 
     async def _decide_and_record(
-        self, boundary: Boundary, configured: Sequence[ConfiguredSleeve]
+        self, boundary: Boundary, configured: Sequence[ConfiguredSleeve], *, may_defer: bool
     ) -> CycleResult:
         now_ns = self._desk.now_ns()
         due = self._due(boundary, configured, now_ns)
@@ -128,11 +145,22 @@ class Cycler:
             book=self.book(due),
             limits=self._limits,
             runs=runs,
+            may_defer=may_defer,
             trace_id=f"{boundary.timeframe.value}-{boundary.end_s}",
         )
         result = run_cycle(inputs)
+        # What happens while the ledger writes is for the next bar.
+        wakes, self._wakes = self._wakes, {}
         await self._record(boundary, result, gaps)
+        self._keep_wakes(wakes, result)
         return result
+
+    def _keep_wakes(self, wakes: Mapping[Sleeve, str], result: CycleResult) -> None:
+        """Sleeves without a verdict are still to be told."""
+        told = {record.sleeve for record in result.records}
+        for sleeve, cause in wakes.items():
+            if sleeve not in told:
+                self.wake(sleeve, cause)
 
     def _due(
         self, boundary: Boundary, configured: Sequence[ConfiguredSleeve], now_ns: int
@@ -141,7 +169,7 @@ class Cycler:
         windows: dict[tuple[object, ...], Bars] = {}
         account = self._desk.account
         prices = account.prices(self._desk.market.quotes)
-        resting = account.resting()
+        orders = account.orders_by_sleeve()
         result = []
         for item in configured:
             bars = self._window(item, boundary.timeframe, windows)
@@ -160,7 +188,7 @@ class Cycler:
                     base_rate=prices.get(pair.quote),
                     woken_by=self._wakes.get(item.sleeve, "bar"),
                     is_enabled=item.is_enabled,
-                    resting=tuple(resting.get(item.sleeve, ())),
+                    resting=tuple(orders.get(item.sleeve, ())),
                 )
             )
         return result
@@ -272,7 +300,6 @@ class Cycler:
         account = self._desk.account
         for record in (*gaps, *result.records):
             account.runs[_run_key(record)] = record
-            self._wakes.pop(record.sleeve, None)
         for state in result.states:
             account.sleeves[state.sleeve] = state
         if result.plan is not None:
@@ -374,6 +401,10 @@ def plan_event(desk: Desk, plan: ExecutionPlan) -> Event:
         principal=plan.principal,
         legs=len(plan.legs),
     )
+
+
+def _weight(cause: str) -> int:
+    return len(WAKES) - WAKES.index(cause) if cause in WAKES else 0
 
 
 def _run_key(record: DecisionRecord) -> tuple[Sleeve, str]:

@@ -4,8 +4,11 @@ answer      journal      then
 accepted    ACKED        fills and its end arrive by hints and reconciliation
 Transient   PENDING      the same leg again after a pause, while the plan is fresh
 Ambiguous   UNKNOWN      looked up by client id; never sent again
-Permanent   REJECTED     recorded; the sleeve's wish stays unmet
+Permanent   REJECTED     recorded; the sleeve is asked again at its next bar
 Fenced      REJECTED     a newer owner exists: nothing is ever sent again
+
+Between two tries a leg is PENDING: whoever wants its sleeve to do something else cancels it, which
+drops it for good. Both ways out of PENDING are taken in the account's turn, so only one is.
 """
 
 from __future__ import annotations
@@ -16,14 +19,18 @@ import msgspec
 
 from krakked.domain.errors import Ambiguous, Fenced, Permanent, Transient
 from krakked.domain.events import Event, EventName
-from krakked.domain.ids import VenueOrderId
+from krakked.domain.ids import PlanId, VenueOrderId
 from krakked.domain.orders import Journal, LegKind, Order, OrderRequest, VenueStatus
 from krakked.domain.plans import ExecutionPlan
+from krakked.domain.positions import Sleeve
 from krakked.domain.times import NS_PER_SECOND
 from krakked.trading.desk import Desk
 from krakked.trading.recording import order_fields
 from krakked.trading.validating import Validator
 
+CANCELLED_UNSENT = "cancelled before it was sent"
+WAKES = {Journal.REJECTED: "order_rejected", Journal.DROPPED: "order_ended"}
+"""Ends that come from here wake the sleeve: what it wished for did not happen."""
 PLACE_PAUSE_S = 0.05
 """Between two looks whether an order has ended and left its place."""
 
@@ -44,7 +51,13 @@ def pending_orders(plan: ExecutionPlan, now_ns: int) -> list[Order]:
 class Executor:
     """Sends what plans say and cancels what must go; one at a time, in order."""
 
-    def __init__(self, desk: Desk, *, on_unknown: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        *,
+        on_unknown: Callable[[], None],
+        on_wake: Callable[[Sleeve, str], None],
+    ) -> None:
         self._desk = desk
         self._account = desk.account
         self._guard = desk.guard
@@ -52,6 +65,8 @@ class Executor:
         self._clock = desk.clock
         self._rules = desk.rules
         self._on_unknown = on_unknown
+        self._on_wake = on_wake
+        self._told_expired: PlanId | None = None
         self._validator = Validator(desk)
 
     async def execute(self, plan: ExecutionPlan) -> None:
@@ -68,34 +83,45 @@ class Executor:
             order = await self._mark_sent(request, plan)
             if order is None:
                 return
-            assert order.deadline_at_ns is not None
-            try:
-                venue_id = await self._desk.exchange.add_order(
-                    request, deadline_at_ns=order.deadline_at_ns
-                )
-            except Transient as error:
-                await self._mark_not_sent(request, error)
+            error = await self._try(request, order)
+            if error is None:
+                return
+            if attempt < self._rules.max_retries:
                 await self._clock.sleep(self._rules.pause_s(attempt, error.retry_after_s))
-            except Ambiguous as error:
-                await self._mark_unknown(request, error)
-                return
-            except Permanent as error:
-                await self._mark_rejected(request, error)
-                return
-            else:
-                await self._mark_acked(request, venue_id)
-                return
         await self._drop(request, "the venue could not be reached often enough")
+
+    async def _try(self, request: OrderRequest, order: Order) -> Transient | None:
+        """Send it once; the error if it was not done and may be tried again."""
+        assert order.deadline_at_ns is not None
+        try:
+            venue_id = await self._desk.exchange.add_order(
+                request, deadline_at_ns=order.deadline_at_ns
+            )
+        except Transient as error:
+            await self._mark_not_sent(request, error)
+            return error
+        except Ambiguous as error:
+            await self._mark_unknown(request, error)
+        except Permanent as error:
+            await self._mark_rejected(request, error)
+        else:
+            await self._mark_acked(request, venue_id)
+        return None
 
     async def _wait_for_place(self, request: OrderRequest, plan: ExecutionPlan) -> None:
         """What adds risk waits while too many orders are open; the plan's age bounds it."""
         if request.kind is not LegKind.ENTRY:
             return
         while (
-            len(self._account.live_orders()) >= self._rules.max_concurrent_orders
+            self._is_pending(request)
+            and len(self._account.live_orders()) >= self._rules.max_concurrent_orders
             and self._clock.now_ns() < plan.expires_at_ns
         ):
             await self._clock.sleep(PLACE_PAUSE_S)
+
+    def _is_pending(self, request: OrderRequest) -> bool:
+        order = self._account.order(request.client_order_id)
+        return order is not None and order.journal is Journal.PENDING
 
     async def _mark_sent(self, request: OrderRequest, plan: ExecutionPlan) -> Order | None:
         """Durable just before the socket write; None if the guard says no."""
@@ -104,13 +130,10 @@ class Executor:
             if order is None or order.journal is not Journal.PENDING:
                 return None
             now_ns = self._clock.now_ns()
-            refusal = self._guard.refusal(
-                order, plan_expires_at_ns=plan.expires_at_ns, now_ns=now_ns
-            )
-            if not self._rules.sends_orders:
-                refusal = refusal or "dry run: nothing is sent"
+            refusal = self._refusal(order, plan, now_ns)
             if refusal is not None:
-                await self._put(self._dropped(order, refusal), self._refused(request, refusal))
+                events = [*self._expiry(plan, now_ns), self._refused(request, refusal)]
+                await self._put(self._dropped(order, refusal), *events)
                 return None
             sent = msgspec.structs.replace(
                 order,
@@ -123,22 +146,44 @@ class Executor:
             )
             return sent
 
+    def _refusal(self, order: Order, plan: ExecutionPlan, now_ns: int) -> str | None:
+        refusal = self._guard.refusal(order, plan_expires_at_ns=plan.expires_at_ns, now_ns=now_ns)
+        if refusal is None and not self._rules.sends_orders:
+            return "dry run: nothing is sent"
+        return refusal
+
+    def _expiry(self, plan: ExecutionPlan, now_ns: int) -> list[Event]:
+        """A plan that expires before all of it was sent is told of once, with what is left."""
+        if now_ns < plan.expires_at_ns or self._told_expired == plan.plan_id:
+            return []
+        self._told_expired = plan.plan_id
+        unsent = sum(1 for leg in plan.legs if self._is_pending(leg.request))
+        return [
+            self._recorder.event(
+                EventName.PLAN_EXPIRED,
+                plan_id=plan.plan_id,
+                cause=plan.cause,
+                legs=len(plan.legs),
+                unsent=unsent,
+            )
+        ]
+
     async def _mark_acked(self, request: OrderRequest, venue_id: VenueOrderId) -> None:
         async with self._recorder.turn:
             event = self._recorder.event(
                 EventName.ORDER_ACKED, **order_fields(request, kraken_order_id=venue_id)
             )
             order = self._account.order(request.client_order_id)
-            if order is None or order.journal is not Journal.SENT:
-                # Its fills or its end were quicker than the answer.
+            if order is None or not order.is_live:
+                # Its fills and its end were quicker than the answer.
                 await self._recorder.record(event)
                 return
             acked = msgspec.structs.replace(
                 order,
                 journal=Journal.ACKED,
                 venue_order_id=venue_id,
-                venue_status=VenueStatus.OPEN,
-                acked_at_ns=self._clock.now_ns(),
+                venue_status=order.venue_status or VenueStatus.OPEN,
+                acked_at_ns=order.acked_at_ns or self._clock.now_ns(),
             )
             await self._put(acked, event)
 
@@ -147,11 +192,16 @@ class Executor:
             order = self._account.order(request.client_order_id)
             if order is None or order.journal is not Journal.SENT:
                 return
+            event = self._recorder.event(
+                EventName.ORDER_ERROR, **order_fields(request, kraken_error=str(error))
+            )
+            if order.cancel_requested_at_ns is not None:
+                # Who asked for the cancel found nothing at the venue, and relies on that.
+                dropped = self._dropped(order, CANCELLED_UNSENT)
+                await self._put(dropped, event, self._refused(request, CANCELLED_UNSENT))
+                return
             await self._put(
-                msgspec.structs.replace(order, journal=Journal.PENDING, reason=str(error)),
-                self._recorder.event(
-                    EventName.ORDER_ERROR, **order_fields(request, kraken_error=str(error))
-                ),
+                msgspec.structs.replace(order, journal=Journal.PENDING, reason=str(error)), event
             )
 
     async def _mark_unknown(self, request: OrderRequest, error: Ambiguous) -> None:
@@ -171,21 +221,17 @@ class Executor:
         if isinstance(error, Fenced):
             self._guard.fenced_by = str(error)
         async with self._recorder.turn:
+            reason = error.code or str(error)
+            fields = order_fields(request, kraken_error=reason)
             order = self._account.order(request.client_order_id)
-            if order is None:
+            if order is None or order.journal is not Journal.SENT:
+                # The venue has it after all: its fills were quicker than this answer.
+                await self._recorder.record(self._recorder.event(EventName.ORDER_ERROR, **fields))
                 return
             rejected = msgspec.structs.replace(
-                order,
-                journal=Journal.REJECTED,
-                reason=error.code or str(error),
-                ended_at_ns=self._clock.now_ns(),
+                order, journal=Journal.REJECTED, reason=reason, ended_at_ns=self._clock.now_ns()
             )
-            await self._put(
-                rejected,
-                self._recorder.event(
-                    EventName.ORDER_REJECTED, **order_fields(request, kraken_error=rejected.reason)
-                ),
-            )
+            await self._put(rejected, self._recorder.event(EventName.ORDER_REJECTED, **fields))
 
     async def drop_pending(self) -> int:
         """Orders that a process before this one planned and never sent: they are not sent late.
@@ -215,17 +261,21 @@ class Executor:
     def _refused(self, request: OrderRequest, reason: str) -> Event:
         return self._recorder.event(EventName.ORDER_ENDED, **order_fields(request, reason=reason))
 
-    async def _put(self, order: Order, event: Event) -> None:
+    async def _put(self, order: Order, *events: Event) -> None:
         """Record the transition, then hold it as true. The caller has the turn."""
         at_ns = self._clock.now_ns()
-        await self._recorder.commit(lambda tx: tx.update_order(order, at_ns=at_ns), event)
+        await self._recorder.commit(lambda tx: tx.update_order(order, at_ns=at_ns), *events)
         self._account.put_order(order)
+        if order.journal in WAKES:
+            sleeve = Sleeve(order.request.strategy_id, order.request.pair)
+            self._on_wake(sleeve, WAKES[order.journal])
 
     # cancelling
 
     async def cancel(self, order: Order) -> bool:
         """Ask the venue to cancel; False if it had none open by that id.
 
+        One that was not sent yet, or is between two tries, is dropped and never sent.
         Its end, and the fills that came before it, arrive as for any order: a cancel that finds
         the order gone asks what became of it.
 
@@ -237,6 +287,10 @@ class Executor:
             current = self._account.order(order.request.client_order_id)
             if current is None:
                 return False
+            if current.journal is Journal.PENDING:
+                event = self._refused(current.request, CANCELLED_UNSENT)
+                await self._put(self._dropped(current, CANCELLED_UNSENT), event)
+                return True
             asked = msgspec.structs.replace(current, cancel_requested_at_ns=self._clock.now_ns())
             await self._put(
                 asked,

@@ -154,9 +154,9 @@ class TradingWorld:
 
     def _assemble(self) -> None:
         desk = self.desk
-        self.booker = FillBooker(desk, on_wake=lambda sleeve, why: self.wakes.append((sleeve, why)))
+        self.booker = FillBooker(desk, on_wake=self._on_wake)
         self.reconciler = Reconciler(desk, self.booker, on_drift=self._on_drift)
-        self.executor = Executor(desk, on_unknown=self._on_unknown)
+        self.executor = Executor(desk, on_unknown=self._on_unknown, on_wake=self._on_wake)
         self.marker = Marker(desk, day_boundary_s=0, drawdown_max_pct=Decimal(10))
         self.dead_man = DeadMan(desk, is_healthy=lambda: self.is_healthy, on_fired=self._on_fired)
         self.store = ParquetBarStore(self._bars)
@@ -181,6 +181,9 @@ class TradingWorld:
     async def _on_fired(self) -> None:
         self.dead_man_fired += 1
         self.reconciler.request()
+
+    def _on_wake(self, sleeve: Sleeve, why: str) -> None:
+        self.wakes.append((sleeve, why))
 
     def _on_unknown(self) -> None:
         self.lookups_wanted += 1

@@ -72,12 +72,13 @@ def test_order_that_ended_leaves_under_both_ids(
     assert account.live_orders() == []
 
 
-def test_pending_order_is_known_but_not_live(account: Account, make_order: MakeOrder) -> None:
+def test_pending_order_is_its_sleeves_and_not_live(account: Account, make_order: MakeOrder) -> None:
     order = make_order(journal=Journal.PENDING)
     account.put_order(order)
     assert account.order(order.request.client_order_id) is order
     assert account.live_orders() == []
-    assert account.orders_of(TREND) == []
+    assert account.orders_of(TREND) == [order]
+    assert account.orders_by_sleeve() == {TREND: [order]}
 
 
 def test_live_orders_come_in_the_order_they_were_made(
@@ -222,4 +223,4 @@ def test_pair_with_another_quote_is_valued_through_it(
 
 def test_repr_shows_the_state_in_one_line(account: Account, make_order: MakeOrder) -> None:
     account.put_order(make_order())
-    assert repr(account) == f"<Account {account.fingerprint}: 0 positions, 1 live orders>"
+    assert repr(account) == f"<Account {account.fingerprint}: 0 positions, 1 orders>"
