@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from krakked.domain.errors import Ambiguous, Permanent, Transient
 from krakked.domain.events import EventName
 from krakked.domain.ids import MANUAL, ClientOrderId, PairName, StrategyId
-from krakked.domain.orders import Side
+from krakked.domain.orders import Journal, Side
 from krakked.domain.plans import ExecutionPlan
 from krakked.domain.positions import Sleeve
 from krakked.domain.quotes import Quote
@@ -117,12 +117,14 @@ class Stopper:
         return await self.close(sleeves, cause="flatten", principal=principal)
 
     async def close(self, sleeves: Sequence[Sleeve], *, cause: str, principal: str) -> int:
-        """Cancel what rests on the sleeves, learn its end, then close what they hold.
+        """Cancel what the sleeves have at the venue or on its way, learn its end, then close them.
 
         A sleeve whose sale is still under way is left out: selling beside it could sell twice.
         """
         for sleeve in sleeves:
             for order in self._desk.account.orders_of(sleeve):
+                if order.journal is Journal.PENDING and order.request.side is Side.SELL:
+                    continue
                 await self.cancel_and_learn(order.request.client_order_id)
         clear = [sleeve for sleeve in sleeves if not self._has_exit_under_way(sleeve)]
         plan = await self._make_exit(clear, cause, principal)
