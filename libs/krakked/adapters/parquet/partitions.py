@@ -72,7 +72,8 @@ def overlaps(path: Path, timeframe: Timeframe, start_s: int, end_s: int) -> bool
         period = np.datetime64(path.stem, unit)
     except ValueError as error:
         raise BadInput(f"bars {path}: not the name of a period; move the file away") from error
-    first, after = (int(edge.astype("datetime64[s]").astype(int)) for edge in (period, period + 1))
+    edges = (period, period + np.timedelta64(1, unit))  # a bare 1 has no unit: deprecated in NumPy
+    first, after = (int(edge.astype("datetime64[s]").astype(int)) for edge in edges)
     return first < end_s and start_s < after
 
 
