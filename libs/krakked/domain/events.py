@@ -19,6 +19,8 @@ class EventName(enum.Enum):
     STAGE_DONE = "stage_done"
     STAGE_FAILED = "stage_failed"
     TASK_FAILED = "task_failed"
+    UNIVERSE_CHOSEN = "universe_chosen"
+    PAIR_LEFT_OUT = "pair_left_out"
     BAR_CLOSED = "bar_closed"
     STRATEGY_CYCLE = "strategy_cycle"
     DECISION_MADE = "decision_made"
@@ -52,6 +54,7 @@ class EventName(enum.Enum):
     DEAD_MAN_REFRESHED = "dead_man_refreshed"
     DEAD_MAN_FAILED = "dead_man_failed"
     DEAD_MAN_FIRED = "dead_man_fired"
+    EXCHANGE_RETRIED = "exchange_retried"
     EXCHANGE_DEGRADED = "exchange_degraded"
     EXCHANGE_RESTORED = "exchange_restored"
     EQUITY_MARKED = "equity_marked"
@@ -59,6 +62,7 @@ class EventName(enum.Enum):
     COMMAND_DONE = "command_done"
     COMMAND_REFUSED = "command_refused"
     NOTICE = "notice"
+    CAUTION = "caution"
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):

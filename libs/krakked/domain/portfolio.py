@@ -67,7 +67,9 @@ class DriftKind(enum.Enum):
     LATE = "late"
     """Young enough to become explained by itself."""
     FOREIGN = "foreign"
-    """Somebody else's order or trade."""
+    """Somebody else's open order: shown, and no difference of the books."""
+    TOLERATED = "tolerated"
+    """A balance that differs by no more than ``portfolio.reconciliation_tolerance`` is worth."""
     UNEXPLAINED = "unexplained"
     """Past its time: drift."""
 

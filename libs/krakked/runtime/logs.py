@@ -30,6 +30,8 @@ LEVELS: Final[Mapping[EventName, int]] = {
     EventName.STAGE_DONE: INFO,
     EventName.STAGE_FAILED: CRITICAL,
     EventName.TASK_FAILED: CRITICAL,
+    EventName.UNIVERSE_CHOSEN: INFO,
+    EventName.PAIR_LEFT_OUT: INFO,
     EventName.BAR_CLOSED: DEBUG,
     EventName.STRATEGY_CYCLE: INFO,
     EventName.DECISION_MADE: DEBUG,
@@ -63,6 +65,7 @@ LEVELS: Final[Mapping[EventName, int]] = {
     EventName.DEAD_MAN_REFRESHED: DEBUG,
     EventName.DEAD_MAN_FAILED: ERROR,
     EventName.DEAD_MAN_FIRED: CRITICAL,
+    EventName.EXCHANGE_RETRIED: WARNING,
     EventName.EXCHANGE_DEGRADED: ERROR,
     EventName.EXCHANGE_RESTORED: INFO,
     EventName.EQUITY_MARKED: DEBUG,
@@ -70,6 +73,7 @@ LEVELS: Final[Mapping[EventName, int]] = {
     EventName.COMMAND_DONE: INFO,
     EventName.COMMAND_REFUSED: WARNING,
     EventName.NOTICE: INFO,
+    EventName.CAUTION: WARNING,
 }
 """How loud each event is: fatal checks and the kill switch are critical."""
 

@@ -36,3 +36,5 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
     """End at what is otherwise survived and reported: drift, an unknown pair, a malformed frame."""
     once: bool = False
     """One cycle, then stop; never live."""
+    acknowledges_foreign_orders: bool = False
+    """A person knows that an outage cancels other people's open orders too; live asks for it."""

@@ -26,6 +26,7 @@ _QUIET: Final = frozenset(
         EventName.RECONCILED,
         EventName.STRATEGY_CYCLE,
         EventName.MALFORMED_FRAME,
+        EventName.PAIR_LEFT_OUT,
     }
 )
 _COLOURS: Final = {INFO: "", WARNING: "\x1b[33m", ERROR: "\x1b[31m", CRITICAL: "\x1b[1;31m"}
@@ -69,7 +70,9 @@ def line_of(event: Event) -> str:
 
 
 def _is_all_well(event: Event) -> bool:
-    """The venue says of everything that is open that it is."""
+    """The venue says of everything that is open that it is; no pair was left out."""
+    if event.name is EventName.UNIVERSE_CHOSEN:
+        return not event.fields.get("left_out")
     said = [event.fields.get("status"), event.fields.get("venue_status")]
     return event.name is EventName.NOTICE and "online" in said
 
@@ -89,6 +92,15 @@ def _colour(name: EventName) -> str:
     if name is EventName.FILL_BOOKED:
         return _GREEN
     return _COLOURS.get(LEVELS[name], "")
+
+
+def _universe(fields: Fields) -> str:
+    because = fields.get("because")
+    reasons = because.items() if isinstance(because, Mapping) else ()
+    said = ", ".join(f"{count} {why}" for why, count in reasons)
+    return (
+        f"{fields.get('pairs')} pairs, {fields.get('left_out')} left out{f': {said}' * bool(said)}"
+    )
 
 
 def _bar(fields: Fields) -> str:
@@ -205,6 +217,7 @@ def _decimal(value: object) -> Decimal | None:
 
 
 _TELLINGS: Final[Mapping[EventName, tuple[str, Telling]]] = {
+    EventName.UNIVERSE_CHOSEN: ("universe", _universe),
     EventName.BAR_CLOSED: ("bar", _bar),
     EventName.DECISION_MADE: ("decision", _decision),
     EventName.RISK_BLOCK: ("risk", _risk_block),
@@ -229,6 +242,7 @@ _TELLINGS: Final[Mapping[EventName, tuple[str, Telling]]] = {
     EventName.RESUMED: ("halt", _person("resumed")),
     EventName.DRIFT_FOUND: ("DRIFT", _plain("books and venue differ")),
     EventName.DRIFT_CLEARED: ("drift", _plain("books and venue agree again")),
+    EventName.EXCHANGE_RETRIED: ("venue", _plain("asked again")),
     EventName.EXCHANGE_DEGRADED: ("venue", _plain("unreliable")),
     EventName.EXCHANGE_RESTORED: ("venue", _plain("reliable again")),
     EventName.MARKET_DATA_UNAVAILABLE: ("data", _plain("market data unavailable")),

@@ -6,7 +6,7 @@ not become explained in time is drift.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 
 from krakked.domain.fills import Fill, VenueTrade
@@ -128,17 +128,68 @@ def classify(
     *,
     now_ns: int,
     patience_ns: int,
+    is_tolerated: Callable[[Difference], bool] = lambda _: False,
 ) -> tuple[Drift, ...]:
-    """Give each difference its kind: LATE while it is young, then UNEXPLAINED.
+    """Give each difference its kind: TOLERATED if small, LATE while young, then UNEXPLAINED.
 
     A difference is the same one as before when subject and key are; its figures may move while
     fills come in.
     """
-    since = {(d.difference.subject, d.difference.key): d.since_ns for d in before}
+    since = _since(before)
     result = []
     for difference in differences:
         since_ns = since.get((difference.subject, difference.key), now_ns)
         is_old = now_ns - since_ns >= patience_ns
         kind = DriftKind.UNEXPLAINED if is_old else DriftKind.LATE
+        if is_tolerated(difference):
+            kind = DriftKind.TOLERATED
         result.append(Drift(difference=difference, kind=kind, since_ns=since_ns))
     return tuple(result)
+
+
+def _since(before: Sequence[Drift]) -> dict[tuple[str, str], int]:
+    return {(d.difference.subject, d.difference.key): d.since_ns for d in before}
+
+
+def is_within(
+    difference: Difference, *, prices: Mapping[Asset, Decimal], tolerance: Decimal
+) -> bool:
+    """Whether it is a balance that differs by no more than this, in the base currency.
+
+    What has no price may be worth anything, and is never within.
+    """
+    price = prices.get(Asset(difference.key)) if difference.subject == "balance" else None
+    if price is None:
+        return False
+    return abs(Decimal(difference.ours) - Decimal(difference.theirs)) * price <= tolerance
+
+
+def foreign_drifts(
+    foreign: Iterable[VenueOrder], before: Sequence[Drift], *, now_ns: int
+) -> tuple[Drift, ...]:
+    """Somebody else's open orders as people are shown them."""
+    since = _since(before)
+    return tuple(
+        Drift(
+            difference=(shown := _foreign(order)),
+            kind=DriftKind.FOREIGN,
+            since_ns=since.get((shown.subject, shown.key), now_ns),
+        )
+        for order in sorted(foreign, key=lambda order: order.venue_order_id)
+    )
+
+
+def _foreign(order: VenueOrder) -> Difference:
+    at = order.type if order.limit_price is None else amount(order.limit_price)
+    theirs = f"{order.side.value} {amount(order.quantity_base)} {order.pair} at {at}"
+    return Difference(subject="open_order", key=order.venue_order_id, ours=NOTHING, theirs=theirs)
+
+
+def of_kinds(drifts: Iterable[Drift], *kinds: DriftKind) -> tuple[Drift, ...]:
+    """Those of these kinds."""
+    return tuple(drift for drift in drifts if drift.kind in kinds)
+
+
+def standing(drifts: Iterable[Drift]) -> tuple[Drift, ...]:
+    """Those in which the books differ by more than is tolerated, explained in time or not."""
+    return of_kinds(drifts, DriftKind.LATE, DriftKind.UNEXPLAINED)

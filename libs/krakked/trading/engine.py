@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from decimal import Decimal
 
 import msgspec
@@ -20,9 +20,11 @@ from krakked.domain.events import EventName
 from krakked.domain.ids import PairName
 from krakked.domain.kill_switch import KillSwitchCause
 from krakked.domain.plans import ExecutionPlan
+from krakked.domain.portfolio import Drift, DriftKind
 from krakked.domain.times import NS_PER_SECOND, to_rfc3339
 from krakked.ports.bar_store import BarStore
 from krakked.ports.market_feed import MarketFeed, MarketHistory
+from krakked.trading.compare import of_kinds, standing
 from krakked.trading.control import set_halted
 from krakked.trading.cycling import Cycler
 from krakked.trading.dead_man import DeadMan
@@ -45,6 +47,8 @@ class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     pairs: tuple[PairName, ...]
     timeframes: tuple[Timeframe, ...]
+    valuing: tuple[PairName, ...] = ()
+    """Pairs that are not traded, whose quotes value what is held."""
     backfill_bars: int = 720
     mark_interval_s: float = 60
     day_boundary_s: int = 0
@@ -136,7 +140,8 @@ class Engine:
             await self.desk.clock.sleep(0.02)
 
     def _missing_quotes(self) -> list[PairName]:
-        return [pair for pair in self.options.pairs if pair not in self.desk.market.quotes]
+        wanted = (*self.options.pairs, *self.options.valuing)
+        return [pair for pair in wanted if pair not in self.desk.market.quotes]
 
     def missing(self) -> str:
         """What :meth:`wait_until_fed` still waits for, in words."""
@@ -151,7 +156,8 @@ class Engine:
 
     def feed_task(self) -> Coroutine[object, object, None]:
         """The streams; started before the others, for they wait for it."""
-        return self._feed.run(self.options.pairs, self.options.timeframes, self.feeder.deliver)
+        pairs = (*self.options.pairs, *self.options.valuing)
+        return self._feed.run(pairs, self.options.timeframes, self.feeder.deliver)
 
     def tasks(self) -> dict[str, Coroutine[object, object, None]]:
         """Everything else, by name; started when the books agree."""
@@ -296,12 +302,13 @@ class Engine:
             "fenced": self.desk.guard.fenced_by,
             "halted": account.halted,
             "kill_switch": account.kill_switch.reason if account.kill_switch.active else None,
-            "drift": [str(drift.difference) for drift in account.drifts],
+            "drift": _shown(account.drifts, DriftKind.LATE, DriftKind.UNEXPLAINED),
+            "tolerated": _shown(account.drifts, DriftKind.TOLERATED),
             "equity": None if latest is None else str(latest.equity),
             "stale_pairs": list(market.stale_pairs(now_ns)),
             "open_orders": len(account.live_orders()),
             "unknown_orders": list(account.unknown_pairs()),
-            "foreign_orders": len(self.reconciler.foreign),
+            "foreign_orders": _shown(account.drifts, DriftKind.FOREIGN),
             "streams": {
                 "public": self.feeder.is_ready[False],
                 "private": self.feeder.is_ready[True],
@@ -318,13 +325,17 @@ class Engine:
         facts = {
             "market_data": bool(self.desk.market.stale_pairs(now_ns)),
             "streams": not all(self.feeder.is_ready.values()),
-            "exchange": self.desk.guard.venue_status != "online",
+            "exchange": self.desk.guard.venue_status != "online" or self.reconciler.outage.is_on,
             "dead_man": bool(self.dead_man.failures)
             or not self.desk.guard.is_dead_man_trusted(now_ns),
             "orders_unknown": bool(self.desk.account.unknown_pairs()),
-            "drift": bool(self.desk.account.drifts),
+            "drift": bool(standing(self.desk.account.drifts)),
         }
         return [name for name, is_so in facts.items() if is_so]
+
+
+def _shown(drifts: Sequence[Drift], *kinds: DriftKind) -> list[str]:
+    return [str(drift.difference) for drift in of_kinds(drifts, *kinds)]
 
 
 def first_hole_s(kept: Bars, oldest_s: int) -> int:

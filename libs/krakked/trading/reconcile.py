@@ -4,7 +4,10 @@
 2  open orders and balances are compared
 3  where they differ: executions and ledger rows since the cursor are booked, ended orders
 settled, and the comparison is made again
-4  what still differs is late, and after its patience drift, which blocks new risk
+4  what still differs is late, and after its patience drift, which blocks new risk; a balance that
+differs by no more than the tolerance is shown, and so are somebody else's open orders
+
+A venue that does not answer is asked again, later each time, before it is called unreliable.
 """
 
 from __future__ import annotations
@@ -23,19 +26,25 @@ from krakked.domain.fills import CashFlow, CashFlowKind
 from krakked.domain.ids import VenueOrderId
 from krakked.domain.money import ZERO
 from krakked.domain.orders import Journal, Order, VenueOrder
-from krakked.domain.portfolio import Day, Difference, DriftKind
+from krakked.domain.portfolio import Day, Difference, Drift, DriftKind
 from krakked.domain.times import NS_PER_SECOND
 from krakked.ports.exchange import LedgerRow
 from krakked.ports.ledger import Transaction
 from krakked.trading.compare import (
     classify,
     compare_balances,
+    compare_fills,
     compare_open_orders,
+    foreign_drifts,
     foreign_orders,
+    is_within,
+    of_kinds,
     spot_totals,
+    standing,
 )
 from krakked.trading.desk import Desk
 from krakked.trading.fills import FillBooker
+from krakked.trading.outages import Outage
 from krakked.trading.recording import order_fields
 
 TRADES_CURSOR = "trades_ns"
@@ -70,6 +79,12 @@ class Reconciler:
         self._booker = booker
         self._on_drift = on_drift
         self._wanted = asyncio.Event()
+        self.outage = Outage(
+            desk,
+            lost=EventName.EXCHANGE_DEGRADED,
+            restored=EventName.EXCHANGE_RESTORED,
+            what="answers",
+        )
         self.last_success_ns = 0
         self.foreign: tuple[VenueOrder, ...] = ()
 
@@ -81,23 +96,67 @@ class Reconciler:
         """Reconcile on request and every interval, until cancelled."""
         while True:
             await self._wait()
+            await self._reconcile_patiently()
+
+    async def _reconcile_patiently(self) -> None:
+        """A pass, tried again by the rules for retries; after the last the venue is unreliable."""
+        rules = self._desk.rules
+        for attempt in range(rules.max_retries + 1):
             try:
                 await self.reconcile()
-            except (Transient, Permanent) as error:
-                self._desk.recorder.publish(
-                    self._desk.recorder.event(EventName.EXCHANGE_DEGRADED, reason=str(error))
-                )
+            except Transient as error:
+                if self.outage.is_on or attempt == rules.max_retries:
+                    self.outage.begin(str(error))
+                    return
+                await self._pause_before_retry(attempt, error)
+            except Permanent as error:
+                self.outage.begin(str(error))
+                return
+            else:
+                return
+
+    async def _pause_before_retry(self, attempt: int, error: Transient) -> None:
+        pause_s = self._desk.rules.pause_s(attempt, error.retry_after_s)
+        recorder = self._desk.recorder
+        recorder.publish(
+            recorder.event(
+                EventName.EXCHANGE_RETRIED,
+                reason=str(error),
+                attempt=attempt + 1,
+                pause_s=pause_s,
+            )
+        )
+        await self._desk.clock.sleep(pause_s)
 
     async def _wait(self) -> None:
-        pause = self._desk.rules.reconcile_interval_s
-        if any(order.journal in (Journal.UNKNOWN, Journal.SENT) for order in self._live()):
-            pause = UNKNOWN_PAUSE_S
-        elif self._desk.account.drifts:
-            pause = min(pause, self._desk.rules.drift_patience_s / 3)
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(pause):
+            async with asyncio.timeout(self._pause_s()):
                 await self._wanted.wait()
         self._wanted.clear()
+
+    def _pause_s(self) -> float:
+        rules = self._desk.rules
+        if self.outage.is_on:
+            return min(rules.reconcile_interval_s, rules.pause_s(rules.max_retries, None))
+        if any(order.journal in (Journal.UNKNOWN, Journal.SENT) for order in self._live()):
+            return UNKNOWN_PAUSE_S
+        if standing(self._desk.account.drifts):
+            return min(rules.reconcile_interval_s, rules.drift_patience_s / 3)
+        return rules.reconcile_interval_s
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether waiting explains nothing more: every difference has had its patience."""
+        now_ns, patience_ns = self._desk.now_ns(), self._patience_ns
+        return all(
+            now_ns - drift.since_ns >= patience_ns
+            for drift in self._desk.account.drifts
+            if drift.kind is not DriftKind.FOREIGN
+        )
+
+    @property
+    def _patience_ns(self) -> int:
+        return int(self._desk.rules.drift_patience_s * NS_PER_SECOND)
 
     def _live(self) -> list[Order]:
         return self._desk.account.live_orders()
@@ -110,15 +169,21 @@ class Reconciler:
         Raises:
             Transient, Permanent: the venue could not be asked; nothing was concluded.
         """
+        began_ns = self._desk.now_ns()
         await self._resolve_unknown()
         differences = await self._compare()
         if differences:
             await self.catch_up()
             differences = await self._compare()
         await self._conclude(differences)
+        self.outage.end()
         self.last_success_ns = self._desk.now_ns()
         self._desk.recorder.publish(
-            self._desk.recorder.event(EventName.RECONCILED, differences=len(differences))
+            self._desk.recorder.event(
+                EventName.RECONCILED,
+                differences=len(differences),
+                seconds=(self.last_success_ns - began_ns) / NS_PER_SECOND,
+            )
         )
         return differences
 
@@ -131,6 +196,7 @@ class Reconciler:
         return [
             *compare_open_orders(self._live(), open_orders, account.fingerprint),
             *compare_balances(account.totals, spot_totals(balances)),
+            *compare_fills((), self._booker.unbookable.values()),
         ]
 
     async def catch_up(self) -> None:
@@ -208,6 +274,7 @@ class Reconciler:
             msgspec.structs.replace(order, journal=Journal.ABSENT, ended_at_ns=self._desk.now_ns()),
             "absent",
         )
+        self._booker.tell_ended(order)
 
     async def _put_resolved(self, order: Order, outcome: str) -> None:
         async with self._desk.recorder.turn:
@@ -291,7 +358,7 @@ class Reconciler:
 
     def _flow(self, row: LedgerRow) -> CashFlow:
         amount = row.amount - row.fee
-        price = self._desk.account.prices(self._desk.market.quotes).get(row.asset)
+        price = self._desk.account.worth(row.asset, self._desk.market.quotes)
         return CashFlow(
             ledger_id=row.ledger_id,
             kind=CASH_FLOW_KINDS.get(row.type, CashFlowKind.ADJUSTMENT),
@@ -306,27 +373,52 @@ class Reconciler:
 
     async def _conclude(self, differences: Sequence[Difference]) -> None:
         account = self._desk.account
-        drifts = classify(
-            differences,
-            account.drifts,
-            now_ns=self._desk.now_ns(),
-            patience_ns=int(self._desk.rules.drift_patience_s * NS_PER_SECOND),
-        )
+        drifts = self._drifts(differences)
         if drifts == account.drifts:
             return
-        was = {d.difference.key for d in account.drifts if d.kind is DriftKind.UNEXPLAINED}
-        new = [d for d in drifts if d.kind is DriftKind.UNEXPLAINED and d.difference.key not in was]
+        was = {d.difference.key for d in of_kinds(account.drifts, DriftKind.UNEXPLAINED)}
+        unexplained = of_kinds(drifts, DriftKind.UNEXPLAINED)
+        new = [drift for drift in unexplained if drift.difference.key not in was]
         events = [
             self._desk.recorder.event(EventName.DRIFT_FOUND, difference=str(d.difference))
             for d in new
         ]
-        if was and not any(drift.kind is DriftKind.UNEXPLAINED for drift in drifts):
+        if was and not unexplained:
             events.append(self._desk.recorder.event(EventName.DRIFT_CLEARED))
+        events += self._foreign_events(drifts)
         async with self._desk.recorder.turn:
             await self._desk.recorder.commit(lambda tx: tx.save_drifts(drifts), *events)
             account.drifts = drifts
         if new:
             await self._on_drift(str(new[0].difference))
+
+    def _drifts(self, differences: Sequence[Difference]) -> tuple[Drift, ...]:
+        account, now_ns = self._desk.account, self._desk.now_ns()
+        prices = account.prices(self._desk.market.quotes)
+        tolerance = self._desk.rules.reconciliation_tolerance
+        return (
+            *classify(
+                differences,
+                account.drifts,
+                now_ns=now_ns,
+                patience_ns=self._patience_ns,
+                is_tolerated=lambda found: is_within(found, prices=prices, tolerance=tolerance),
+            ),
+            *foreign_drifts(self.foreign, account.drifts, now_ns=now_ns),
+        )
+
+    def _foreign_events(self, drifts: Sequence[Drift]) -> list[Event]:
+        """One for each open order of somebody else that was not there before."""
+        known = {d.difference.key for d in of_kinds(self._desk.account.drifts, DriftKind.FOREIGN)}
+        return [
+            self._desk.recorder.event(
+                EventName.NOTICE,
+                foreign_order=drift.difference.key,
+                order=drift.difference.theirs,
+            )
+            for drift in of_kinds(drifts, DriftKind.FOREIGN)
+            if drift.difference.key not in known
+        ]
 
 
 def _external(flows: Sequence[CashFlow]) -> Decimal:

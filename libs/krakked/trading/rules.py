@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import msgspec
 
+from krakked.domain.money import ZERO
 from krakked.domain.orders import OrderType, TimeInForce
 
 
@@ -34,6 +35,8 @@ class ExecutionRules(msgspec.Struct, frozen=True, kw_only=True):
     """How long after its deadline an order may still appear in the venue's queries."""
     drift_patience_s: float = 30
     """How long a difference may stand before it is drift."""
+    reconciliation_tolerance: Decimal = ZERO
+    """Worth of a balance's difference, in the base currency, up to which it is no drift."""
     reconcile_interval_s: float = 60
     dead_man_timeout_s: int | None = 60
     dead_man_refresh_s: float = 15

@@ -61,12 +61,15 @@ def _status_of_ledger(db_path: Path, as_json: bool, why: str) -> int:
 
 
 def _ledger_facts(books: Books) -> dict[str, object]:
+    from krakked.domain.portfolio import DriftKind
+
+    differs = (DriftKind.LATE, DriftKind.UNEXPLAINED)
     return {
         "kill_switch": _on_or_off(books.kill_switch.active),
         "halted": _on_or_off(books.halted),
         "open_orders": len(books.live_orders),
         "positions": sum(not position.is_flat for position in books.positions.values()),
-        "drifts": len(books.drifts),
+        "drifts": sum(drift.kind in differs for drift in books.drifts),
     }
 
 

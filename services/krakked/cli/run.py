@@ -78,6 +78,12 @@ _RUN_CODES: Final = (
     help=f"Faults of the simulator in this process: {', '.join(FAULT_KINDS)}. May be repeated.",
 )
 @click.option(
+    "--acknowledge-foreign-orders",
+    "acknowledges_foreign_orders",
+    is_flag=True,
+    help="Start live beside open orders of others: an outage of krakked cancels those too.",
+)
+@click.option(
     "--strict", is_flag=True, help="End at what is otherwise survived and reported (tests)."
 )
 def run(**flags: object) -> int:
@@ -148,6 +154,7 @@ def run_options(flags: Mapping[str, object], *, once: bool) -> RunOptions:
         faults=_faults(flags.get("faults")),
         is_strict=bool(flags.get("strict")),
         once=once,
+        acknowledges_foreign_orders=bool(flags.get("acknowledges_foreign_orders")),
     )
 
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from krakked.domain.errors import Transient
+from krakked.domain.portfolio import Difference
 from krakked.ports.clock import Clock
+from krakked.trading.engine import Engine
 
 T = TypeVar("T")
 
 TRIES_MAX = 5
 PAUSE_S = 1.0
+AGREE_TRIES_MAX = 40
+AGREE_PAUSE_S = 1.0
 
 
 async def patiently(clock: Clock, ask: Callable[[], Awaitable[T]]) -> T:
@@ -26,3 +30,26 @@ async def patiently(clock: Clock, ask: Callable[[], Awaitable[T]]) -> T:
         except Transient as error:
             await clock.sleep(error.retry_after_s or PAUSE_S)
     return await ask()
+
+
+async def agree(engine: Engine, *, waits_for_unknown: bool) -> Sequence[Difference]:
+    """Reconcile until the books agree with the venue, or waiting explains nothing more.
+
+    Args:
+        engine: whose books.
+        waits_for_unknown: whether to stay until no order is in doubt either; a start need not,
+            for the pair of such an order is blocked.
+
+    Raises:
+        Transient: the venue did not answer at all.
+    """
+    desk, reconciler = engine.desk, engine.reconciler
+    differences: Sequence[Difference] = ()
+    for _ in range(AGREE_TRIES_MAX):
+        await patiently(desk.clock, reconciler.catch_up)
+        differences = await patiently(desk.clock, reconciler.reconcile)
+        in_doubt = waits_for_unknown and desk.account.unknown_pairs()
+        if reconciler.is_settled and not in_doubt:
+            break
+        await desk.clock.sleep(AGREE_PAUSE_S)
+    return differences

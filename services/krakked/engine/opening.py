@@ -6,17 +6,12 @@ before needs a person: what it holds is booked as opening lots, and krakked's ow
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from decimal import Decimal
+from collections.abc import Sequence
 
-from krakked.domain.bars import Timeframe
-from krakked.domain.errors import BadInput, Refused, Transient
+from krakked.domain.errors import BadInput, Refused
 from krakked.domain.fills import OpeningLot
-from krakked.domain.ids import Asset, PairName
-from krakked.domain.money import ONE, price_from_ticks
-from krakked.domain.pairs import Pair
-from krakked.domain.portfolio import Difference
-from krakked.domain.times import NS_PER_SECOND
+from krakked.domain.orders import VenueOrder
+from krakked.domain.valuation import Valuation
 from krakked.engine.asking import patiently
 from krakked.ports.exchange import Exchange
 from krakked.ports.ledger import Transaction
@@ -24,10 +19,6 @@ from krakked.ports.market_feed import MarketHistory
 from krakked.trading.compare import spot_totals
 from krakked.trading.engine import Engine
 from krakked.trading.reconcile import BOOKS_BEGAN_CURSOR, LEDGER_CURSOR, TRADES_CURSOR
-
-AGREE_TRIES_MAX = 40
-AGREE_PAUSE_S = 1.0
-PRICE_AGE_MAX_S = 48 * 3600
 
 
 async def begin_books(engine: Engine) -> None:
@@ -49,59 +40,40 @@ async def begin_books(engine: Engine) -> None:
         account.cursors[BOOKS_BEGAN_CURSOR] = "0"
 
 
-async def agree(engine: Engine) -> Sequence[Difference]:
-    """Reconcile until the books agree with the venue, or what differs has become drift."""
-    differences: Sequence[Difference] = ()
-    await patiently(engine.desk.clock, engine.reconciler.catch_up)
-    for _ in range(AGREE_TRIES_MAX):
-        try:
-            differences = await engine.reconciler.reconcile()
-        except Transient as error:
-            await engine.desk.clock.sleep(error.retry_after_s or AGREE_PAUSE_S)
-            continue
-        if not differences:
-            break
-        await engine.desk.clock.sleep(AGREE_PAUSE_S)
-    return differences
+def check_foreign(foreign: Sequence[VenueOrder], *, is_live: bool, is_acknowledged: bool) -> None:
+    """The dead-man is the account's: in live it may cancel what somebody else placed.
+
+    Raises:
+        BadInput: there are such orders, and nobody said that he knows.
+    """
+    if not foreign or not is_live or is_acknowledged:
+        return
+    ids = ", ".join(sorted(order.venue_order_id for order in foreign))
+    raise BadInput(
+        f"{len(foreign)} open {'order' if len(foreign) == 1 else 'orders'} on this account not "
+        f"placed by krakked ({ids}), which an outage of krakked would cancel (the dead-man switch "
+        "is the whole account's): cancel them, or start with --acknowledge-foreign-orders"
+    )
 
 
 async def find_lots(
-    exchange: Exchange,
-    history: MarketHistory,
-    pairs: Mapping[PairName, Pair],
-    *,
-    base_currency: Asset,
-    now_ns: int,
+    exchange: Exchange, history: MarketHistory, valuation: Valuation, *, now_ns: int
 ) -> tuple[OpeningLot, ...]:
-    """What the account holds now, at the newest price where there is one; nothing is booked."""
+    """What the account holds now, at the newest price where there is one; nothing is booked.
+
+    What does not count has no cost: equity never had it, so it cannot have lost it.
+    """
     totals = spot_totals(await exchange.balances())
+    tickers = await history.tickers()
+    prices = valuation.prices({name: ticker.last for name, ticker in tickers.items()})
     lots = []
     for asset, quantity in sorted(totals.items()):
         if not quantity:
             continue
-        price = await _price(asset, history, pairs, base_currency=base_currency, now_ns=now_ns)
+        price = prices.get(asset) if valuation.counts(asset) else None
         cost = None if price is None else quantity * price
         lots.append(OpeningLot(asset=asset, quantity=quantity, cost_base=cost, at_ns=now_ns))
     return tuple(lots)
-
-
-async def _price(
-    asset: Asset,
-    history: MarketHistory,
-    pairs: Mapping[PairName, Pair],
-    *,
-    base_currency: Asset,
-    now_ns: int,
-) -> Decimal | None:
-    """The close of the newest hour in the base currency; None where no pair tells it."""
-    if asset == base_currency:
-        return ONE
-    for name, pair in sorted(pairs.items()):
-        if pair.base == asset and pair.quote == base_currency:
-            since_s = now_ns // NS_PER_SECOND - PRICE_AGE_MAX_S
-            bars = await history.closed_bars(name, Timeframe.H1, since_s=since_s)
-            return price_from_ticks(bars[-1].close, pair.tick_size) if bars else None
-    return None
 
 
 def book_lots(tx: Transaction, lots: Sequence[OpeningLot], now_ns: int) -> None:

@@ -11,13 +11,10 @@ from krakked.domain.fills import Fill
 from krakked.domain.ids import PairName
 from krakked.domain.money import ZERO
 from krakked.domain.portfolio import Difference
-from krakked.engine.asking import patiently
+from krakked.engine.asking import agree, patiently
 from krakked.trading.compare import compare_fills
 from krakked.trading.engine import Engine
 from krakked.trading.reconcile import BOOKS_BEGAN_CURSOR
-
-RECONCILE_TRIES_MAX = 30
-RECONCILE_PAUSE_S = 1.0
 
 
 class PairLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,24 +54,13 @@ async def compare_books(
     Open orders and balances by a reconciliation, then each execution since ``since_ns``, or since
     the books began if that is later: price, size, cost, fee. Balances rest on all of them.
     """
-    differences = await _reconcile_patiently(engine)
+    differences = await agree(engine, waits_for_unknown=True)
     began_ns = int(engine.desk.account.cursors.get(BOOKS_BEGAN_CURSOR, "0"))
     from_ns = max(began_ns, since_ns)
     trades = await patiently(engine.desk.clock, lambda: engine.desk.exchange.trades_since(from_ns))
     fills = [fill for fill in read_fills() if fill.trade.at_ns >= from_ns]
     told = [trade for trade in trades if trade.at_ns >= from_ns]
     return [*differences, *compare_fills(fills, told)]
-
-
-async def _reconcile_patiently(engine: Engine) -> Sequence[Difference]:
-    differences: Sequence[Difference] = ()
-    for _ in range(RECONCILE_TRIES_MAX):
-        await patiently(engine.desk.clock, engine.reconciler.catch_up)
-        differences = await patiently(engine.desk.clock, engine.reconciler.reconcile)
-        if not differences and not engine.desk.account.unknown_pairs():
-            break
-        await engine.desk.clock.sleep(RECONCILE_PAUSE_S)
-    return differences
 
 
 def pair_lines(fills: Sequence[Fill]) -> tuple[PairLine, ...]:

@@ -12,18 +12,19 @@ import msgspec
 
 from krakked.adapters.kraken.rest import KrakenRest
 from krakked.adapters.parquet.bar_store import ParquetBarStore
+from krakked.adapters.sqlite.connections import caution
 from krakked.adapters.sqlite.ledger import SqliteLedger, open_ledger
 from krakked.adapters.sqlite.queries import open_queries
 from krakked.domain.bars import Timeframe
 from krakked.domain.errors import BadInput, Fenced, Transient
 from krakked.domain.events import Event, EventName
 from krakked.domain.fills import Fill, OpeningLot
-from krakked.domain.ids import Asset, PairName
-from krakked.domain.pairs import Pair
+from krakked.domain.ids import Asset
 from krakked.domain.portfolio import Difference, Snapshot
-from krakked.domain.times import NS_PER_SECOND
 from krakked.engine import assembling, opening, reporting, translating, venues
-from krakked.engine.asking import patiently
+from krakked.engine.asking import agree, patiently
+from krakked.engine.listing import Listing, read_listing, remarks_as_events, valuation_of
+from krakked.engine.offsets import LOOK_S, ClockOffset
 from krakked.engine.places import Places
 from krakked.engine.venues import Addresses, Pace
 from krakked.engine.watching import BEAT_S, Heartbeat
@@ -95,6 +96,11 @@ class Run:
         """Time-outs are real time: on a faster clock they take more of its seconds."""
         return await self._stages.run(name, work, timeout_s=timeout_s * self.given.pace.patience)
 
+    def _warn(self, words: str | None) -> None:
+        if words is not None:
+            now_ns = self.given.clock.now_ns()
+            self._tell(Event(name=EventName.CAUTION, at_ns=now_ns, fields={"reason": words}))
+
     # start
 
     async def start(self) -> Engine:
@@ -105,8 +111,8 @@ class Run:
         await self._stage("venue reachable", self._check_venue(rest))
         await self._stage("keys valid", self._check_keys(rest))
         await self._stage("clock offset", self._check_clock(rest))
-        pairs = await self._stage("pairs", self._load_pairs(rest))
-        engine = await self._assemble(addresses, ledger, rest, pairs)
+        self.listing = await self._stage("pairs", self._read_listing(rest, ledger))
+        engine = await self._assemble(addresses, ledger, rest)
         self.engine = engine
         await self._stage("warm-up", engine.load_history(), timeout_s=300)
         await self._stage("streams", self._start_feed(engine), timeout_s=30)
@@ -126,13 +132,12 @@ class Run:
         rest = await self._open_rest(addresses, ledger)
         await self._stage("venue reachable", self._check_venue(rest))
         await self._stage("keys valid", self._check_keys(rest))
-        pairs = await self._stage("pairs", self._load_pairs(rest))
+        pairs = await self._stage("pairs", rest.pairs())
         now_ns = self.given.clock.now_ns()
         lots = await opening.find_lots(
             rest,
             rest,
-            pairs,
-            base_currency=Asset(self.given.settings.portfolio.base_currency),
+            valuation_of(self.given.settings, pairs),
             now_ns=now_ns,
         )
         if not confirm(lots):
@@ -163,8 +168,9 @@ class Run:
                 metrics=self.given.metrics,
                 health=self.given.health,
             )
-            period_s = BEAT_S * self.given.pace.factor
-            self.supervisor.start("heartbeat", heartbeat.run(period_s=period_s))
+            factor = self.given.pace.factor
+            self.supervisor.start("heartbeat", heartbeat.run(period_s=BEAT_S * factor))
+            self.supervisor.start("clock offset", self._offset.run(period_s=LOOK_S * factor))
 
     async def _open_secrets_and_venue(self) -> Addresses:
         await self._stage("config", self.given.clock.sleep(0))  # read and checked before the loop
@@ -196,9 +202,13 @@ class Run:
             translating.identity_of(self.given.settings),
             clock=self.given.clock,
             threaded=not self.given.is_lock_step,
+            observe=self.given.metrics.observe_write,
         )
         self._stack.push_async_callback(ledger.close)
+        self.given.metrics.watch_wal(lambda: ledger.wal_bytes)
+        self.given.health.add_check(ledger.writer_problem)
         self.given.health.mark_started()
+        self._warn(caution())
         return ledger
 
     async def _open_rest(self, addresses: Addresses, ledger: SqliteLedger) -> KrakenRest:
@@ -226,41 +236,40 @@ class Run:
         await patiently(self.given.clock, rest.balances)
 
     async def _check_clock(self, rest: KrakenRest) -> None:
-        before_s = self.given.clock.now_ns() / NS_PER_SECOND
-        venue_s = await rest.venue_time_ns() / NS_PER_SECOND
-        after_s = self.given.clock.now_ns() / NS_PER_SECOND
-        slack_s = CLOCK_OFFSET_MAX_S * self.given.pace.factor
-        # The venue tells whole seconds: its clock stands between this one and the next.
-        if venue_s + 1 < before_s - slack_s or venue_s > after_s + slack_s:
+        given = self.given
+        self._offset = ClockOffset(rest, given.clock, given.metrics.observe_clock_offset)
+        offset_s = await self._offset.measure()
+        if abs(offset_s) > CLOCK_OFFSET_MAX_S * given.pace.factor:
             raise BadInput(
-                f"the clock of this machine is {before_s - venue_s:+.0f} s from the venue's; "
+                f"the clock of this machine is {-offset_s:+.0f} s from the venue's; "
                 "synchronise it (NTP), orders carry deadlines",
                 exit_code=ExitCode.CLOCK,
             )
 
-    async def _load_pairs(self, rest: KrakenRest) -> dict[PairName, Pair]:
-        listed = dict(await rest.pairs())
-        universe = translating.universe_of(self.given.settings.universe, listed)
-        if not universe:
-            raise BadInput("universe: no pair is left; look at universe.* and the venue's pairs")
-        fees = await patiently(self.given.clock, lambda: rest.fees(universe))
-        for name, fee in fees.items():
-            listed[name] = msgspec.structs.replace(
-                listed[name], fee_taker_pct=fee.taker_pct, fee_maker_pct=fee.maker_pct
-            )
-        self.universe = universe
-        return listed
+    async def _read_listing(self, rest: KrakenRest, ledger: SqliteLedger) -> Listing:
+        """What may be traded, each pair that may not with its reason."""
+        given = self.given
+        listing = await read_listing(
+            given.settings,
+            rest,
+            rest,
+            await ledger.write(lambda tx: tx.books()),
+            given.clock,
+            asks_turnover=given.options.candles is None,
+        )
+        for event in remarks_as_events(listing, given.settings, given.clock.now_ns()):
+            self._tell(event)
+        return listing
 
     async def _assemble(
         self,
         addresses: Addresses,
         ledger: SqliteLedger,
         rest: KrakenRest,
-        pairs: dict[PairName, Pair],
     ) -> Engine:
         del addresses
         settings, clock = self.given.settings, self.given.clock
-        sleeves = assembling.configured_sleeves(settings, self.universe)
+        sleeves = assembling.configured_sleeves(settings, self.listing.universe)
         timeframes = assembling.timeframes_of(sleeves)
         bar_s = timeframes[0].seconds if self.given.is_lock_step else None
         books = await ledger.write(lambda tx: tx.books())
@@ -268,13 +277,14 @@ class Run:
             books,
             fingerprint=translating.fingerprint_of(settings),
             base_currency=Asset(settings.portfolio.base_currency),
-            pairs=pairs,
+            pairs=self.listing.pairs,
+            valuation=self.listing.valuation,
         )
         desk = Desk(
             exchange=rest,
             account=account,
             market=Market(
-                self.universe,
+                self.listing.universe.pairs,
                 timeframes,
                 stale_after_s=settings.market_data.ws.stale_tolerance_seconds
                 * self.given.pace.factor,
@@ -301,7 +311,8 @@ class Run:
     def _engine_options(self, timeframes: tuple[Timeframe, ...]) -> EngineOptions:
         settings = self.given.settings
         return EngineOptions(
-            pairs=self.universe,
+            pairs=self.listing.universe.pairs,
+            valuing=self.listing.valuing,
             timeframes=timeframes,
             backfill_bars=settings.market_data.backfill_bars,
             mark_interval_s=settings.scheduler.portfolio_sync_sec * self.given.pace.factor,
@@ -320,7 +331,12 @@ class Run:
     async def _open_books(self, engine: Engine) -> None:
         await opening.begin_books(engine)
         await engine.executor.drop_pending()
-        await opening.agree(engine)
+        await agree(engine, waits_for_unknown=False)
+        opening.check_foreign(
+            engine.reconciler.foreign,
+            is_live=self.given.settings.execution.mode is Mode.LIVE,
+            is_acknowledged=self.given.options.acknowledges_foreign_orders,
+        )
         snapshot = await engine.marker.mark()
         self.equity_start = snapshot.equity
 

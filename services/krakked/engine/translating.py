@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from krakked.domain.ids import AccountFingerprint, Asset, PairName, account_fingerprint
-from krakked.domain.pairs import Pair, PairStatus
+from krakked.domain.ids import AccountFingerprint, Asset, account_fingerprint
 from krakked.domain.risk import Limits
 from krakked.ports.ledger import Identity
 from krakked.runtime.settings import Mode, Settings
-from krakked.runtime.settings.models import Universe
 from krakked.trading.rules import ExecutionRules
 
 NEVER_S = 10.0**9
@@ -80,6 +78,7 @@ def rules_of(settings: Settings, *, replay_bar_s: int | None, speed: float) -> E
         max_retries=execution.max_retries,
         retry_backoff_s=execution.retry_backoff_seconds,
         retry_backoff_factor=execution.retry_backoff_factor,
+        reconciliation_tolerance=settings.portfolio.reconciliation_tolerance,
         reconcile_interval_s=reconcile_s,
         dead_man_timeout_s=timeout_s,
         dead_man_refresh_s=refresh_s,
@@ -117,21 +116,6 @@ def strategy_budgets(settings: Settings) -> dict[str, Decimal]:
         if strategy.budget is not None:
             budgets[strategy_id] = min(strategy.budget, budgets.get(strategy_id, strategy.budget))
     return budgets
-
-
-def universe_of(universe: Universe, listed: dict[PairName, Pair]) -> tuple[PairName, ...]:
-    """The pairs to trade: of the quote asset and online, as included and excluded."""
-    wanted = set(universe.include_pairs)
-    return tuple(
-        sorted(
-            name
-            for name, pair in listed.items()
-            if pair.quote == universe.quote
-            and pair.status is PairStatus.ONLINE
-            and (not wanted or name in wanted)
-            and name not in universe.exclude_pairs
-        )
-    )
 
 
 def day_boundary_s(settings: Settings) -> int:

@@ -9,6 +9,7 @@ from krakked.domain.times import NS_PER_SECOND
 from krakked.ports.market_feed import MarketFeed
 from krakked.runtime.health import HealthState
 from krakked.runtime.metrics import Figures, Metrics
+from krakked.trading.compare import standing
 from krakked.trading.engine import Engine
 from krakked.trading.marking import realized_today
 
@@ -70,7 +71,7 @@ class Heartbeat:
             open_orders=len(live),
             orders_unknown=sum(1 for order in live if order.journal is Journal.UNKNOWN),
             stale_pairs=len(desk.market.stale_pairs(desk.now_ns())),
-            mismatches=len(account.drifts),
+            mismatches=len(standing(account.drifts)),
             positions=held,
             positions_without_exit=sum(
                 1 for sleeve in held if account.sleeve_state(sleeve).stop_price is None

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+from collections.abc import AsyncIterator, Callable
 from decimal import Decimal
 from typing import Any
 
@@ -11,7 +12,7 @@ import msgspec
 import pytest
 
 from krakked.adapters.kraken.transport import Call
-from krakked.domain.errors import Transient
+from krakked.domain.errors import MissingPermission, Transient
 from krakked.domain.events import EventName
 from krakked.domain.fills import CashFlowKind, OpeningLot
 from krakked.domain.ids import MANUAL, Asset, PairName, StrategyId
@@ -226,6 +227,42 @@ def test_foreign_order_that_rests_is_shown_and_no_difference(play: Play) -> None
         assert list(await world.reconciler.reconcile()) == []
         assert [order.venue_order_id for order in world.reconciler.foreign] == [txid]
         assert world.account.live_orders() == []
+        (shown,) = world.account.drifts
+        assert shown.kind is DriftKind.FOREIGN
+        assert (shown.difference.subject, shown.difference.key) == ("open_order", txid)
+        assert shown.difference.theirs == "buy 0.02 XBTUSD at 50000"
+
+    play(scenario)
+
+
+def test_foreign_order_never_becomes_drift_and_is_told_once(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        await by_hand(world, ordertype="limit", price="50000")
+        for _ in range(4):
+            await world.reconciler.reconcile()
+            await world.clock.sleep(20)
+        assert [drift.kind for drift in world.account.drifts] == [DriftKind.FOREIGN]
+        assert world.drifts_found == []
+        notices = told(world, EventName.NOTICE)
+        assert [notice["order"] for notice in notices] == ["buy 0.02 XBTUSD at 50000"]
+        await world.rest.cancel_all()
+        await world.reconciler.reconcile()
+        assert world.account.drifts == ()
+        assert world.count(EventName.DRIFT_CLEARED) == 0
+
+    play(scenario)
+
+
+def test_own_order_that_somebody_cancelled_beside_a_foreign_one_is_settled_as_ours(
+    play: Play,
+) -> None:
+    async def scenario(world: Any) -> None:
+        order = await world.submit()
+        foreign = await by_hand(world, ordertype="limit", price="50000")
+        await world.rest.cancel_order(world.stored(order.request).venue_order_id)
+        assert list(await world.reconciler.reconcile()) == []
+        assert world.stored(order.request).journal is Journal.DONE
+        assert [drift.difference.key for drift in world.account.drifts] == [foreign]
 
     play(scenario)
 
@@ -497,6 +534,67 @@ def test_order_of_ours_that_we_do_not_know_is_drift_and_is_not_adopted(play: Pla
     play(scenario)
 
 
+# what is tolerated
+
+TOLERANT = ExecutionRules(reconciliation_tolerance=D("1.0"))
+
+
+@pytest.mark.parametrize(
+    ("asset", "amount", "kind"),
+    [
+        (USD, "1.0", DriftKind.TOLERATED),
+        (USD, "-1.0", DriftKind.TOLERATED),
+        (USD, "1.01", DriftKind.UNEXPLAINED),
+        (XBT, "0.00001", DriftKind.TOLERATED),  # 0.60 USD
+        (XBT, "-0.00002", DriftKind.UNEXPLAINED),  # 1.20 USD
+        (Asset("ADA"), "0.00000001", DriftKind.UNEXPLAINED),  # no price: who knows
+    ],
+)
+def test_difference_is_drift_only_when_it_is_worth_more_than_the_tolerance(
+    play: Play, asset: Asset, amount: str, kind: DriftKind
+) -> None:
+    async def scenario(world: Any) -> None:
+        world.market.on_quote(quote(world, "60000"))
+        await make_unexplained(world, asset, amount)
+        await world.reconciler.reconcile()
+        await world.clock.sleep(31)
+        (difference,) = await world.reconciler.reconcile()
+        assert difference.key == asset
+        assert [drift.kind for drift in world.account.drifts] == [kind]
+        is_drift = kind is DriftKind.UNEXPLAINED
+        assert world.count(EventName.DRIFT_FOUND) == len(world.drifts_found) == is_drift
+
+    play(scenario, agree=False, rules=TOLERANT)
+
+
+def test_tolerated_difference_that_grows_is_drift_at_once(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        await make_unexplained(world, USD, "0.9")
+        await world.reconciler.reconcile()
+        assert [drift.kind for drift in world.account.drifts] == [DriftKind.TOLERATED]
+        assert not world.reconciler.is_settled
+        await world.clock.sleep(31)
+        assert world.reconciler.is_settled
+        await make_unexplained(world, USD, "0.2")
+        await world.reconciler.reconcile()
+        assert [drift.kind for drift in world.account.drifts] == [DriftKind.UNEXPLAINED]
+        assert world.drifts_found == ["balance USD: ours 10001.1, theirs 10000"]
+
+    play(scenario, agree=False, rules=TOLERANT)
+
+
+def test_order_that_one_side_lacks_is_never_tolerated(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        stray = world.request(99, 0)
+        await world.rest.add_order(stray, deadline_at_ns=world.clock.now_ns() + 5_000_000_000)
+        await world.reconciler.reconcile()
+        await world.clock.sleep(31)
+        await world.reconciler.reconcile()
+        assert [drift.kind for drift in world.account.drifts] == [DriftKind.UNEXPLAINED]
+
+    play(scenario, rules=TOLERANT)
+
+
 # trouble
 
 
@@ -518,20 +616,86 @@ def test_reconciling_a_venue_that_does_not_answer_concludes_nothing(
     play(scenario, agree=False)
 
 
-def test_reconciler_goes_on_after_the_venue_was_away(play: Play) -> None:
-    async def scenario(world: Any) -> None:
-        world.fault(FaultKind.SERVER_ERROR, "OpenOrders")
-        running = asyncio.create_task(world.reconciler.run())
-        world.reconciler.request()
-        await world.clock.sleep(1)
-        assert world.count(EventName.EXCHANGE_DEGRADED) == 1
-        assert world.reconciler.last_success_ns == 0
-        await world.clock.sleep(61)
-        assert world.reconciler.last_success_ns > 0
+@contextlib.asynccontextmanager
+async def reconciling(world: Any) -> AsyncIterator[None]:
+    """The reconciler runs on its own, and has been asked for a pass."""
+    running = asyncio.create_task(world.reconciler.run())
+    world.reconciler.request()
+    try:
+        yield
+    finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
 
+
+def told(world: Any, name: EventName) -> list[dict[str, Any]]:
+    return [event.fields for event in world.events if event.name is name]
+
+
+def test_question_without_an_answer_is_asked_again_with_growing_pauses_and_only_warned_of(
+    play: Play,
+) -> None:
+    async def scenario(world: Any) -> None:
+        world.fault(FaultKind.SERVER_ERROR, "OpenOrders", count=3)
+        async with reconciling(world):
+            await world.clock.sleep(30)
+        retries = told(world, EventName.EXCHANGE_RETRIED)
+        assert [(retry["attempt"], retry["pause_s"]) for retry in retries] == [
+            (1, 2),
+            (2, 4),
+            (3, 8),
+        ]
+        assert told(world, EventName.EXCHANGE_DEGRADED) == []
+        assert told(world, EventName.EXCHANGE_RESTORED) == []
+        assert not world.reconciler.outage.is_on
+        assert world.reconciler.last_success_ns > 0
+
     play(scenario)
+
+
+def test_venue_that_answers_no_retry_is_unreliable_once_and_restored_with_its_duration(
+    play: Play,
+) -> None:
+    async def scenario(world: Any) -> None:
+        world.fault(FaultKind.SERVER_ERROR, "OpenOrders", count=5)
+        async with reconciling(world):
+            await world.clock.sleep(25)
+            assert world.reconciler.outage.is_on
+            assert world.reconciler.last_success_ns == 0
+            await world.clock.sleep(60)
+        assert len(told(world, EventName.EXCHANGE_RETRIED)) == 3
+        (lost,) = told(world, EventName.EXCHANGE_DEGRADED)
+        assert "OpenOrders" in lost["reason"]
+        (restored,) = told(world, EventName.EXCHANGE_RESTORED)
+        assert restored["lasted_s"] == 32  # two more tries, sixteen seconds apart
+        assert not world.reconciler.outage.is_on
+
+    play(scenario)
+
+
+def test_no_of_the_venue_is_not_asked_again(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        async def refuse() -> None:
+            raise MissingPermission("OpenOrders: EGeneral:Permission denied")
+
+        world.rest.open_orders = refuse
+        async with reconciling(world):
+            await world.clock.sleep(1)
+        assert told(world, EventName.EXCHANGE_RETRIED) == []
+        assert len(told(world, EventName.EXCHANGE_DEGRADED)) == 1
+
+    play(scenario)
+
+
+def test_retries_that_are_turned_off_make_the_venue_unreliable_at_once(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        world.fault(FaultKind.SERVER_ERROR, "OpenOrders")
+        async with reconciling(world):
+            await world.clock.sleep(1)
+            assert world.reconciler.outage.is_on
+        assert told(world, EventName.EXCHANGE_RETRIED) == []
+
+    play(scenario, rules=ExecutionRules(max_retries=0))
 
 
 def test_reconciler_looks_soon_while_an_order_is_unknown(play: Play) -> None:
@@ -582,9 +746,9 @@ def test_many_orders_with_every_kind_of_fault_leave_no_difference(play: Play, se
         by_client_id = [order.client_order_id for order in venue]
         assert len(by_client_id) == len(set(by_client_id))
         assert not [o for o in orders if world.stored(o.request).journal is Journal.UNKNOWN]
-        told = {trade.trade_id for trade in await world.rest.trades_since(0)}
+        executed = {trade.trade_id for trade in await world.rest.trades_since(0)}
         booked = [fill.trade.trade_id for fill in world.fills()]
-        assert sorted(booked) == sorted(told)
+        assert sorted(booked) == sorted(executed)
         assert len(booked) >= 6
         assert world.count(EventName.ORDER_UNKNOWN) >= 1
 

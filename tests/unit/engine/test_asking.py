@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
 from krakked.domain.errors import Permanent, Transient
-from krakked.engine.asking import PAUSE_S, TRIES_MAX, patiently
+from krakked.engine.asking import (
+    AGREE_PAUSE_S,
+    AGREE_TRIES_MAX,
+    PAUSE_S,
+    TRIES_MAX,
+    agree,
+    patiently,
+)
 
 
 class Watch:
@@ -56,3 +64,62 @@ def test_no_of_the_venue_is_not_asked_again() -> None:
     with pytest.raises(Permanent):
         asyncio.run(patiently(Watch(), venue.answer))
     assert venue.asked == 1
+
+
+class Books:
+    """An engine whose comparisons answer as scripted, one a pass."""
+
+    def __init__(self, *passes: tuple[int, bool], unknown: int = 0) -> None:
+        self.passes = list(passes)
+        self.unknown = unknown
+        self.caught_up = self.compared = 0
+        self.is_settled = False
+        self.desk = self.account = self.reconciler = self
+        self.clock = Watch()
+
+    def unknown_pairs(self) -> tuple[str, ...]:
+        self.unknown -= 1
+        return ("XBTUSD",) if self.unknown >= 0 else ()
+
+    async def catch_up(self) -> None:
+        self.caught_up += 1
+
+    async def reconcile(self) -> list[str]:
+        self.compared += 1
+        count, self.is_settled = self.passes[min(self.compared, len(self.passes)) - 1]
+        return ["difference"] * count
+
+
+def agreed(books: Any, *, waits_for_unknown: bool = False) -> int:
+    return len(asyncio.run(agree(books, waits_for_unknown=waits_for_unknown)))
+
+
+def test_books_that_agree_are_asked_for_once() -> None:
+    books = Books((0, True))
+    assert (agreed(books), books.compared, books.clock.waits) == (0, 1, [])
+
+
+def test_young_difference_is_waited_for_until_it_is_explained() -> None:
+    books = Books((2, False), (1, False), (0, True))
+    assert agreed(books) == 0
+    assert books.caught_up == books.compared == 3
+    assert books.clock.waits == [AGREE_PAUSE_S, AGREE_PAUSE_S]
+
+
+def test_difference_that_had_its_patience_is_not_waited_for() -> None:
+    books = Books((1, True))
+    assert (agreed(books), books.compared) == (1, 1)
+
+
+def test_difference_that_never_settles_is_given_up_in_the_end() -> None:
+    books = Books((1, False))
+    assert (agreed(books), books.compared) == (1, AGREE_TRIES_MAX)
+
+
+@pytest.mark.parametrize(("waits", "compared"), [(False, 1), (True, 3)])
+def test_order_in_doubt_is_waited_for_at_the_end_and_not_at_the_start(
+    waits: bool, compared: int
+) -> None:
+    books = Books((0, True), unknown=2)
+    assert agreed(books, waits_for_unknown=waits) == 0
+    assert books.compared == compared

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from krakked.domain.fills import Fill, VenueTrade
-from krakked.domain.ids import AccountFingerprint, Asset, ClientOrderId, StrategyId
+from krakked.domain.ids import AccountFingerprint, Asset, ClientOrderId, StrategyId, VenueOrderId
 from krakked.domain.orders import Journal, Order, VenueOrder, VenueStatus
 from krakked.domain.portfolio import Difference, Drift, DriftKind
 from krakked.ports.exchange import Balance
@@ -21,8 +21,12 @@ from krakked.trading.compare import (
     compare_balances,
     compare_fills,
     compare_open_orders,
+    foreign_drifts,
     foreign_orders,
+    is_within,
+    of_kinds,
     spot_totals,
+    standing,
 )
 
 D = Decimal
@@ -200,7 +204,7 @@ def difference(key: str = "XBT", ours: str = "1") -> Difference:
     return Difference(subject="balance", key=key, ours=ours, theirs="2")
 
 
-def standing(since_ns: int, key: str = "XBT", kind: DriftKind = DriftKind.LATE) -> Drift:
+def standing_since(since_ns: int, key: str = "XBT", kind: DriftKind = DriftKind.LATE) -> Drift:
     return Drift(difference=difference(key), kind=kind, since_ns=since_ns)
 
 
@@ -216,24 +220,78 @@ def test_new_difference_is_late_not_drift() -> None:
 def test_difference_becomes_drift_after_its_patience_and_not_before(
     now_ns: int, kind: DriftKind
 ) -> None:
-    (drift,) = classify([difference()], [standing(0)], now_ns=now_ns, patience_ns=30)
+    (drift,) = classify([difference()], [standing_since(0)], now_ns=now_ns, patience_ns=30)
     assert drift.kind is kind
     assert drift.since_ns == 0
 
 
 def test_difference_whose_figures_move_is_the_same_one() -> None:
-    (drift,) = classify([difference(ours="1.5")], [standing(0)], now_ns=30, patience_ns=30)
+    (drift,) = classify([difference(ours="1.5")], [standing_since(0)], now_ns=30, patience_ns=30)
     assert drift.kind is DriftKind.UNEXPLAINED
     assert drift.difference.ours == "1.5"
 
 
 def test_difference_that_went_away_is_forgotten_and_starts_anew() -> None:
-    assert classify([], [standing(0)], now_ns=30, patience_ns=30) == ()
+    assert classify([], [standing_since(0)], now_ns=30, patience_ns=30) == ()
     (again,) = classify([difference()], [], now_ns=40, patience_ns=30)
     assert again.kind is DriftKind.LATE
 
 
 def test_differences_of_two_subjects_with_one_key_are_told_apart() -> None:
     fee = Difference(subject="fee", key="XBT", ours="1", theirs="2")
-    (drift,) = classify([fee], [standing(0)], now_ns=30, patience_ns=30)
+    (drift,) = classify([fee], [standing_since(0)], now_ns=30, patience_ns=30)
     assert drift.kind is DriftKind.LATE
+
+
+# what is small, and what is somebody else's
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "expected"),
+    [("1", "2", True), ("2", "1", True), ("1", "2.001", False), ("1", "1.5", True)],
+)
+def test_balance_is_within_the_tolerance_by_its_worth_in_either_direction(
+    ours: str, theirs: str, expected: bool
+) -> None:
+    found = Difference(subject="balance", key="XBT", ours=ours, theirs=theirs)
+    prices = {Asset("XBT"): Decimal(100)}
+    assert is_within(found, prices=prices, tolerance=D(100)) is expected
+
+
+def test_difference_without_a_price_is_within_no_tolerance() -> None:
+    assert not is_within(difference("ADA"), prices={}, tolerance=D(10**9))
+
+
+@pytest.mark.parametrize("subject", ["open_order", "fill", "fee", "cost"])
+def test_only_balances_can_be_within_a_tolerance(subject: str) -> None:
+    found = Difference(subject=subject, key="XBT", ours="1", theirs="1")
+    assert not is_within(found, prices={Asset("XBT"): Decimal(1)}, tolerance=Decimal(1))
+
+
+def test_small_difference_is_tolerated_from_the_first_and_keeps_its_age() -> None:
+    (drift,) = classify(
+        [difference()], [standing_since(5)], now_ns=40, patience_ns=30, is_tolerated=lambda _: True
+    )
+    assert (drift.kind, drift.since_ns) == (DriftKind.TOLERATED, 5)
+
+
+def test_foreign_orders_are_listed_by_id_and_keep_since_when_they_are_known(
+    make_order: Callable[..., Order], make_report: Callable[..., VenueOrder]
+) -> None:
+    def report(venue_id: str) -> VenueOrder:
+        made = make_report(make_order())
+        return msgspec.structs.replace(
+            made, venue_order_id=VenueOrderId(venue_id), client_order_id=None
+        )
+
+    (first,) = foreign_drifts([report("O2")], [], now_ns=1)
+    both = foreign_drifts([report("O2"), report("O1")], [first], now_ns=9)
+    assert [(d.difference.key, d.since_ns) for d in both] == [("O1", 9), ("O2", 1)]
+    assert {d.kind for d in both} == {DriftKind.FOREIGN}
+    assert both[0].difference.theirs == "buy 1 XBTUSD at 100"
+
+
+def test_books_differ_only_by_what_is_late_or_unexplained() -> None:
+    drifts = [standing_since(0, kind=kind) for kind in DriftKind]
+    assert [d.kind for d in standing(drifts)] == [DriftKind.LATE, DriftKind.UNEXPLAINED]
+    assert [d.kind for d in of_kinds(drifts, DriftKind.FOREIGN)] == [DriftKind.FOREIGN]

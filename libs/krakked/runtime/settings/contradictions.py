@@ -34,7 +34,6 @@ NOT_YET: Final = (
     "portfolio.exclude_assets",
     "portfolio.track_manual_trades",
     "portfolio.snapshot_retention_days",
-    "portfolio.reconciliation_tolerance",
     "ui.enabled",
 )
 """Settings that this version does not act on: only their defaults are taken, for a setting that is

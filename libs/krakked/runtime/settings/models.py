@@ -307,8 +307,9 @@ class Portfolio(Section):
     snapshot_retention_days: Annotated[int, Field(ge=1, le=3_650)] = 30
     """Equity snapshots older than this are thinned out to one a day."""
     reconciliation_tolerance: Amount = Decimal("1.0")
-    """Difference between books and venue, in the base currency, that is not drift yet. Dust and
-    rounding of foreign trades lie below; a real trade does not."""
+    """Worth of a difference between books and venue, per asset and in the base currency, up to
+    which it is shown but no drift: dust and rounding of foreign trades lie below, a real trade does
+    not. What has no price is never within it, and the last line of a run counts it all the same."""
 
 
 class Risk(Section):

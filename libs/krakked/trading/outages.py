@@ -1,0 +1,47 @@
+"""Outages: something the engine lives on is away, and it is told once when it goes and comes back.
+
+What failed is noticed where it is used; this only keeps since when it is away, so that a loss is
+one event however often it shows itself, and the return says how long it lasted.
+"""
+
+from __future__ import annotations
+
+from krakked.domain.events import EventName
+from krakked.domain.times import NS_PER_SECOND
+from krakked.trading.desk import Desk
+
+
+class Outage:
+    """Whether one thing is away, and since when."""
+
+    def __init__(self, desk: Desk, *, lost: EventName, restored: EventName, what: str) -> None:
+        self._desk = desk
+        self._lost = lost
+        self._restored = restored
+        self._what = what
+        self.since_ns: int | None = None
+
+    def __repr__(self) -> str:
+        return f"<Outage of {self._what}: {'on' if self.is_on else 'off'}>"
+
+    @property
+    def is_on(self) -> bool:
+        """Whether it is away now."""
+        return self.since_ns is not None
+
+    def begin(self, reason: str, **fields: object) -> None:
+        """It is away; told unless it was already."""
+        if self.since_ns is None:
+            self.since_ns = self._desk.now_ns()
+            self._tell(self._lost, reason=reason, **fields)
+
+    def end(self) -> None:
+        """It is there; told with how long it was not, if it was away."""
+        if self.since_ns is not None:
+            lasted_s = (self._desk.now_ns() - self.since_ns) / NS_PER_SECOND
+            self.since_ns = None
+            self._tell(self._restored, lasted_s=round(lasted_s, 3))
+
+    def _tell(self, name: EventName, **fields: object) -> None:
+        recorder = self._desk.recorder
+        recorder.publish(recorder.event(name, what=self._what, **fields))
