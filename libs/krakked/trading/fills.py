@@ -3,6 +3,9 @@
 A hint names an execution or a change of state. Executions are fetched by id and booked with the
 venue's own amounts; an order is DONE when the venue told its end and every fill of it is booked.
 What a hint misses, reconciliation finds.
+
+An execution on a pair that the venue does not list cannot be booked: we do not know what it moved.
+It is kept as a difference between the books, for people, and tried again whenever more is booked.
 """
 
 from __future__ import annotations
@@ -11,10 +14,12 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
+import msgspec
+
 from krakked.domain.errors import Permanent, Transient
 from krakked.domain.events import Event, EventName
 from krakked.domain.fills import VenueTrade
-from krakked.domain.ids import TradeId, VenueOrderId, is_ours
+from krakked.domain.ids import PairName, TradeId, VenueOrderId, is_ours
 from krakked.domain.orders import Journal, Order, VenueOrder
 from krakked.domain.positions import Position, Sleeve
 from krakked.ports.ledger import Transaction
@@ -41,6 +46,8 @@ class FillBooker:
         self._hinted_trades: dict[TradeId, int] = {}
         self._hinted_ends: dict[VenueOrderId, int] = {}
         self._has_hints = asyncio.Event()
+        self.unbookable: dict[TradeId, VenueTrade] = {}
+        """Executions that the venue tells of on pairs that it does not list."""
 
     def __repr__(self) -> str:
         return (
@@ -90,20 +97,56 @@ class FillBooker:
 
     async def book(self, trades: Sequence[VenueTrade]) -> int:
         """Book what is not booked yet, oldest first; how many were new."""
-        ordered = sorted(trades, key=lambda trade: (trade.at_ns, trade.trade_id))
-        reports = await self._reports_of_unknown_orders(ordered)
-        async with self._desk.recorder.turn:
-            bookings = await self._desk.recorder.commit(
-                lambda tx: self._book_in(tx, ordered, reports)
-            )
-            for booking in bookings:
-                self._desk.account.put_booking(booking)
-        for trade in ordered:
+        told = await self._book_new(await self._bookable(trades))
+        for trade in trades:
             self._hinted_trades.pop(trade.trade_id, None)
-        for booking in bookings:
-            self._desk.recorder.publish(self._booked_event(booking))
+        for booking, event in told:
+            self._desk.recorder.publish(event)
             self._on_wake(booking.position.sleeve, "fill")
-        return len(bookings)
+        return len(told)
+
+    async def _book_new(self, trades: Sequence[VenueTrade]) -> list[tuple[Booking, Event]]:
+        if not trades:
+            return []
+        reports = await self._reports_of_unknown_orders(trades)
+        async with self._desk.recorder.turn:
+            told = await self._desk.recorder.commit(lambda tx: self._book_in(tx, trades, reports))
+            for booking, _ in told:
+                self._desk.account.put_booking(booking)
+        return told
+
+    async def _bookable(self, trades: Sequence[VenueTrade]) -> list[VenueTrade]:
+        """Those that are new and whose pair is known, oldest first."""
+        given = {**self.unbookable, **{trade.trade_id: trade for trade in trades}}
+        if not given:
+            return []
+        known = await self._desk.recorder.commit(lambda tx: tx.known_trades(list(given)))
+        new = [trade for trade_id, trade in given.items() if trade_id not in known]
+        await self._learn_pairs({trade.pair for trade in new})
+        self._note_unbookable(new)
+        bookable = [trade for trade in new if trade.trade_id not in self.unbookable]
+        return sorted(bookable, key=lambda trade: (trade.at_ns, trade.trade_id))
+
+    async def _learn_pairs(self, names: set[PairName]) -> None:
+        """A pair may have been listed since the start."""
+        pairs = self._desk.account.pairs
+        if names <= pairs.keys():
+            return
+        listed = await self._desk.exchange.pairs()
+        pairs.update(
+            {name: listed[name] for name in sorted(names - pairs.keys()) if name in listed}
+        )
+
+    def _note_unbookable(self, new: Sequence[VenueTrade]) -> None:
+        before = self.unbookable
+        pairs = self._desk.account.pairs
+        self.unbookable = {trade.trade_id: trade for trade in new if trade.pair not in pairs}
+        for trade_id in self.unbookable.keys() - before.keys():
+            trade = self.unbookable[trade_id]
+            reason = f"execution {trade_id} cannot be booked: no pair {trade.pair} is listed"
+            self._desk.recorder.publish(
+                self._desk.recorder.event(EventName.NOTICE, pair=trade.pair, reason=reason)
+            )
 
     async def _reports_of_unknown_orders(
         self, trades: Sequence[VenueTrade]
@@ -120,12 +163,13 @@ class FillBooker:
         tx: Transaction,
         trades: Sequence[VenueTrade],
         reports: Mapping[VenueOrderId, VenueOrder],
-    ) -> list[Booking]:
+    ) -> list[tuple[Booking, Event]]:
+        """In one transaction, each with its event as the outbox holds it."""
         account = self._desk.account
         known = tx.known_trades([trade.trade_id for trade in trades])
         positions: dict[Sleeve, Position] = {}
         orders: dict[VenueOrderId, Order | None] = {}
-        bookings = []
+        told = []
         for trade in trades:
             if trade.trade_id in known:
                 continue
@@ -133,24 +177,25 @@ class FillBooker:
                 orders[trade.venue_order_id] = self._order_of(tx, trade, reports)
             order = orders[trade.venue_order_id]
             sleeve = sleeve_of(trade, order)
-            pair = account.pairs[trade.pair]
             booking = book(
                 trade,
-                pair=pair,
+                pair=account.pairs[trade.pair],
                 order=order,
                 position=positions.get(sleeve) or account.position(sleeve),
                 prices=account.prices(self._desk.market.quotes),
             )
             positions[sleeve] = booking.position
             orders[trade.venue_order_id] = booking.order
-            tx.insert_fill(
-                booking.fill, position=booking.position, base=pair.base, quote=pair.quote
-            )
-            if booking.order is not None:
-                tx.update_order(booking.order, at_ns=self._desk.now_ns())
-            tx.add_event(self._booked_event(booking))
-            bookings.append(booking)
-        return bookings
+            told.append((booking, self._write(tx, booking)))
+        return told
+
+    def _write(self, tx: Transaction, booking: Booking) -> Event:
+        pair = self._desk.account.pairs[booking.fill.trade.pair]
+        tx.insert_fill(booking.fill, position=booking.position, base=pair.base, quote=pair.quote)
+        if booking.order is not None:
+            tx.update_order(booking.order, at_ns=self._desk.now_ns())
+        event = self._booked_event(booking)
+        return msgspec.structs.replace(event, sequence=tx.add_event(event))
 
     def _order_of(
         self, tx: Transaction, trade: VenueTrade, reports: Mapping[VenueOrderId, VenueOrder]
@@ -208,8 +253,11 @@ class FillBooker:
             self._desk.account.put_order(after)
         if is_done:
             self._hinted_ends.pop(report.venue_order_id, None)
-            sleeve = Sleeve(order.request.strategy_id, order.request.pair)
-            self._on_wake(sleeve, "order_ended")
+            self.tell_ended(order)
+
+    def tell_ended(self, order: Order) -> None:
+        """Wake its sleeve: what it wished for has happened, or will not."""
+        self._on_wake(Sleeve(order.request.strategy_id, order.request.pair), "order_ended")
 
     def _end_event(self, order: Order) -> Event:
         return self._desk.recorder.event(
