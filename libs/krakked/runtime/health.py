@@ -12,7 +12,7 @@ import asyncio
 import os
 import threading
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 import msgspec
@@ -39,19 +39,17 @@ class HealthState:
         *,
         wall_ns: Callable[[], int],
         elapsed_s: Callable[[], float] = time.perf_counter,
-        checks: Mapping[str, Check] | None = None,
     ) -> None:
         """Begin to live now.
 
         Args:
             wall_ns: this machine's wall clock.
             elapsed_s: this machine's stopwatch.
-            checks: further conditions of being live, by name.
         """
         self._lock = threading.Lock()
         self._wall_ns = wall_ns
         self._elapsed_s = elapsed_s
-        self._checks = dict(checks or {})
+        self._checks: tuple[Check, ...] = ()
         self._began = (wall_ns() / NS_PER_SECOND, elapsed_s())
         self._beat_s = elapsed_s()
         self._is_started = False
@@ -65,6 +63,11 @@ class HealthState:
         """The engine's loop turns."""
         with self._lock:
             self._beat_s = self._elapsed_s()
+
+    def add_check(self, check: Check) -> None:
+        """Make ``check`` a further condition of being live."""
+        with self._lock:
+            self._checks = (*self._checks, check)
 
     def mark_started(self) -> None:
         """The process is up and has its database."""
@@ -95,7 +98,8 @@ class HealthState:
         """Why the process should be killed; empty when it should not."""
         with self._lock:
             age_s = self._elapsed_s() - self._beat_s
-        problems = [self._jump(), *(check() for check in self._checks.values())]
+            checks = self._checks
+        problems = [self._jump(), *(check() for check in checks)]
         if age_s >= HEARTBEAT_MAX_S:
             problems.insert(0, f"the loop has not turned for {age_s:.0f} s")
         return [problem for problem in problems if problem is not None]

@@ -1,13 +1,15 @@
 """Metrics: what Prometheus scrapes, fed in one place.
 
-Three ways lead in, and no other: events (:meth:`Metrics.listen`), figures that the engine shows
-once a heartbeat (:meth:`Metrics.show`), and durations that are measured where they pass. Names
+Three ways lead in, and no other: events (:meth:`Metrics.listen`; ``spans.py`` reads durations off
+them), figures that the engine shows once a heartbeat (:meth:`Metrics.show`), and what the adapters
+of venue and ledger measure where it passes. Names
 follow Prometheus' rules: prefix ``krakked_``, base units, ``_total`` for counters; no order or plan
 id is ever a label. :data:`BARE_NAMES` leads from the short names that screens use to these.
 """
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Final, TypeAlias
@@ -26,6 +28,7 @@ from prometheus_client import (
 from krakked.domain.events import Event, EventName
 from krakked.domain.positions import Sleeve
 from krakked.domain.times import NS_PER_SECOND
+from krakked.runtime.spans import Spans
 from krakked.runtime.version import version
 
 Fields: TypeAlias = Mapping[str, object]
@@ -67,12 +70,9 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     daily_drawdown_pct: Decimal | None = None
     rate_limit_headroom: Mapping[str, float] = {}
     """What is left of each counter, 0 to 1."""
-    clock_offset_s: float | None = None
-    """The venue's clock less ours."""
     last_message_ns: Mapping[str, int] = {}
     """By feed."""
     loop_lag_s: float | None = None
-    wal_bytes: int | None = None
     degraded: tuple[str, ...] = ()
 
 
@@ -95,11 +95,13 @@ class Metrics:
         self._define_venue()
         self._define_machine()
         self._on_event = self._table()
+        self._spans = Spans(self)
 
     # in
 
     def listen(self, event: Event) -> None:
-        """Count what happened."""
+        """Count what happened, and how long it took."""
+        self._spans.listen(event)
         count = self._on_event.get(event.name)
         if count is not None:
             count(event)
@@ -115,7 +117,7 @@ class Metrics:
         self.order_submit.observe(seconds)
 
     def observe_intent_to_submit(self, seconds: float) -> None:
-        """One order: from its strategy's wish until the socket write."""
+        """One order: from the plan that a strategy's wish became until it goes to the wire."""
         self.intent_to_submit.observe(seconds)
 
     def observe_plan(self, seconds: float) -> None:
@@ -127,10 +129,18 @@ class Metrics:
         self.reconcile_duration.observe(seconds)
 
     def observe_write(self, seconds: float, *, failed: bool = False) -> None:
-        """One transaction of the ledger."""
+        """One transaction of the ledger; may be called from another thread."""
         self.sqlite_write.observe(seconds)
         if failed:
             self.sqlite_errors.labels(op="write").inc()
+
+    def observe_clock_offset(self, seconds: float) -> None:
+        """The venue's clock less ours."""
+        self.clock_offset.set(seconds)
+
+    def watch_wal(self, size_bytes: Callable[[], int]) -> None:
+        """Ask for the size of the ledger's log whenever the page is made."""
+        self.wal_bytes.set_function(size_bytes)
 
     # in, from the venue's adapter: see krakked.adapters.kraken.observers.Observer
 
@@ -266,6 +276,8 @@ class Metrics:
             buckets=_WRITE_BUCKETS_S,
         )
         self.sqlite_errors = self._counter("sqlite_errors", "Transactions that failed", "op")
+        sqlite = Info("krakked_sqlite", "The library under the ledger", registry=self.registry)
+        sqlite.info({"version": sqlite3.sqlite_version})
         self.wal_bytes = self._gauge("sqlite_wal_bytes", "Size of the write-ahead log")
 
     def _counter(self, name: str, what: str, *labels: str) -> Counter:
@@ -381,13 +393,8 @@ class Metrics:
             self.last_message.labels(feed).set(at_ns / NS_PER_SECOND)
         for counter, left in figures.rate_limit_headroom.items():
             self.headroom.labels(counter).set(left)
-        for gauge, value in (
-            (self.clock_offset, figures.clock_offset_s),
-            (self.loop_lag, figures.loop_lag_s),
-            (self.wal_bytes, figures.wal_bytes),
-        ):
-            if value is not None:
-                gauge.set(value)
+        if figures.loop_lag_s is not None:
+            self.loop_lag.set(figures.loop_lag_s)
 
 
 def _text(event: Event, name: str) -> str:

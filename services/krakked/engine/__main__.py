@@ -24,6 +24,7 @@ from krakked.engine import reporting, telling, venues
 from krakked.engine.paces import pace_of
 from krakked.engine.places import Places, places_of
 from krakked.engine.running import Given, Run
+from krakked.engine.strictness import strict
 from krakked.engine.venues import Pace
 from krakked.ports.clock import Clock
 from krakked.runtime import logs, simulated_time
@@ -99,6 +100,8 @@ async def _main(plain: _Plain, pace: Pace, work: Work) -> int:
         with ExitStack() as view:
             progress = telling.progress(options, view)
             listeners = [telling.voice(settings), metrics.listen]
+            if options.is_strict:
+                listeners.append(strict(supervisor))
             given = Given(
                 settings=settings,
                 options=options,

@@ -129,8 +129,9 @@ def test_registered_check_makes_the_process_dead(times: Times) -> None:
     state = HealthState(
         wall_ns=lambda: int(times.wall_s * SECOND_NS),
         elapsed_s=lambda: times.elapsed_s,
-        checks={"writer": lambda: trouble[0] if trouble else None},
     )
+    state.add_check(lambda: trouble[0] if trouble else None)
+    state.add_check(lambda: None)
     assert state.live() == []
     trouble.append("the writer's thread is gone")
     assert state.live() == ["the writer's thread is gone"]

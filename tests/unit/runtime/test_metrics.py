@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 from decimal import Decimal
 
 import pytest
@@ -230,10 +231,8 @@ def test_figures_set_the_gauges(metrics: Metrics) -> None:
             daily_realized=Decimal("-1.5"),
             daily_drawdown_pct=Decimal("2.5"),
             rate_limit_headroom={"rest": 0.75},
-            clock_offset_s=0.25,
             last_message_ns={"public": AT_NS},
             loop_lag_s=0.01,
-            wal_bytes=4096,
             degraded=("exchange",),
         )
     )
@@ -246,9 +245,7 @@ def test_figures_set_the_gauges(metrics: Metrics) -> None:
         ("krakked_engine_ready",): 1,
         ("krakked_engine_fenced",): 0,
         ("krakked_daily_drawdown_ratio",): 0.025,
-        ("krakked_exchange_clock_offset_seconds",): 0.25,
         ("krakked_event_loop_lag_seconds",): 0.01,
-        ("krakked_sqlite_wal_bytes",): 4096,
     }
     for (sample,), value in expected.items():
         assert metrics.value(sample) == value, sample
@@ -275,10 +272,37 @@ def test_position_that_was_closed_and_trouble_that_passed_leave_the_page(
 
 
 def test_figure_that_is_not_known_leaves_its_gauge(metrics: Metrics) -> None:
-    metrics.show(Figures(mode="paper", clock_offset_s=0.5, wal_bytes=7))
+    metrics.show(Figures(mode="paper", loop_lag_s=0.5, daily_realized=Decimal(7)))
     metrics.show(Figures(mode="paper"))
-    assert metrics.value("krakked_exchange_clock_offset_seconds") == 0.5
-    assert metrics.value("krakked_sqlite_wal_bytes") == 7
+    assert metrics.value("krakked_event_loop_lag_seconds") == 0.5
+    assert metrics.value("krakked_daily_realized_pnl", currency="USD") == 7
+
+
+def test_offset_of_the_clock_is_the_last_one_told(metrics: Metrics) -> None:
+    metrics.observe_clock_offset(0.5)
+    metrics.observe_clock_offset(-0.25)
+    assert metrics.value("krakked_exchange_clock_offset_seconds") == -0.25
+
+
+def test_size_of_the_log_is_asked_for_with_each_page(metrics: Metrics) -> None:
+    sizes = [4096, 8192]
+    metrics.watch_wal(lambda: sizes.pop(0))
+    assert metrics.value("krakked_sqlite_wal_bytes") == 4096
+    assert b"krakked_sqlite_wal_bytes 8192.0" in metrics.page()
+
+
+def test_library_under_the_ledger_is_named(metrics: Metrics) -> None:
+    assert metrics.value("krakked_sqlite_info", version=sqlite3.sqlite_version) == 1
+
+
+def test_durations_are_read_off_events(metrics: Metrics) -> None:
+    metrics.listen(event(EventName.PLAN_CREATED, plan_id="p", legs=1))
+    metrics.listen(event(EventName.ORDER_SENT, plan_id="p", local_order_id="o", pair="XBTUSD"))
+    metrics.listen(event(EventName.ORDER_ACKED, plan_id="p", local_order_id="o"))
+    metrics.listen(event(EventName.RECONCILED, differences=0, seconds=0.25))
+    for sample in ("order_submit_duration", "intent_to_submit", "plan_duration"):
+        assert metrics.value(f"krakked_{sample}_seconds_count") == 1, sample
+    assert metrics.value("krakked_reconcile_duration_seconds_sum") == 0.25
 
 
 def test_durations_fall_into_buckets(metrics: Metrics) -> None:

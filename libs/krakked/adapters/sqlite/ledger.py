@@ -10,11 +10,12 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, Protocol, TypeVar
 
 from krakked.adapters.sqlite import backups, lock_files, migrations
 from krakked.adapters.sqlite.connections import open_writer, prepare_writer, translated
@@ -28,6 +29,19 @@ from krakked.ports.ledger import Identity, Transaction
 
 T = TypeVar("T")
 
+STUCK_AFTER_S: Final = 60.0
+"""A transaction takes milliseconds and a backup seconds; after so long neither will end."""
+
+
+class Observe(Protocol):
+    """Hears how long a transaction took, and whether it failed."""
+
+    def __call__(self, seconds: float, /, *, failed: bool) -> None: ...
+
+
+def _unobserved(_: float, /, *, failed: bool) -> None:
+    del failed
+
 
 def open_ledger(
     path: Path,
@@ -35,6 +49,7 @@ def open_ledger(
     *,
     clock: Clock,
     threaded: bool,
+    observe: Observe = _unobserved,
     steps: Sequence[Migration] = (),
 ) -> SqliteLedger:
     """Open or create the ledger of that identity, led on to the newest schema.
@@ -44,6 +59,7 @@ def open_ledger(
         identity: what the books must belong to; a new ledger is given it.
         clock: dates migrations and backups.
         threaded: whether transactions run in a thread of their own.
+        observe: hears of each transaction, in the thread that ran it.
         steps: other migrations than those shipped.
 
     Raises:
@@ -64,7 +80,9 @@ def open_ledger(
             migrations.migrate(connection, path, known, clock.now_ns())
             check_identity(connection, path, identity, is_new_allowed=True)
         undo.pop_all()
-    return SqliteLedger(connection, path, lock=lock, clock=clock, threaded=threaded)
+    return SqliteLedger(
+        connection, path, lock=lock, clock=clock, threaded=threaded, observe=observe
+    )
 
 
 def _check_sound(connection: sqlite3.Connection, path: Path) -> None:
@@ -87,23 +105,50 @@ class SqliteLedger:
         lock: LockFile,
         clock: Clock,
         threaded: bool,
+        observe: Observe = _unobserved,
     ) -> None:
         self.path = path
+        self._wal = path.with_name(path.name + "-wal")
+        self._observe = observe
         self._connection: sqlite3.Connection | None = connection
         self._lock_file = lock
         self._clock = clock
         self._turn = threading.Lock()
         self._pending = 0
-        self._thread = ThreadPoolExecutor(1, "ledger") if threaded else None
+        self._busy_since_s: float | None = None
+        self._writer: threading.Thread | None = None
+        self._thread = (
+            ThreadPoolExecutor(1, "ledger", initializer=self._note_writer) if threaded else None
+        )
 
     def __repr__(self) -> str:
         state = "closed" if self._connection is None else f"{self._pending} pending"
         return f"<SqliteLedger {self.path} {state}>"
 
     @property
+    def wal_bytes(self) -> int:
+        """Size of the write-ahead log."""
+        try:
+            return self._wal.stat().st_size
+        except FileNotFoundError:
+            return 0
+
+    @property
     def is_idle(self) -> bool:
         """Whether no transaction runs or waits."""
         return self._pending == 0
+
+    def writer_problem(self, *, stuck_after_s: float = STUCK_AFTER_S) -> str | None:
+        """Why nothing gets written any more; None if it does. May be asked from any thread."""
+        if self._connection is None:
+            return None
+        if self._writer is not None and not self._writer.is_alive():
+            return "the thread that writes the ledger is dead"
+        since_s = self._busy_since_s
+        age_s = 0.0 if since_s is None else time.perf_counter() - since_s
+        if age_s <= stuck_after_s:
+            return None
+        return f"the ledger has not ended a transaction for {age_s:.0f} s"
 
     async def write(self, work: Callable[[Transaction], T]) -> T:
         """Run ``work`` in one durable transaction; an exception from it rolls back."""
@@ -111,8 +156,20 @@ class SqliteLedger:
 
     def run(self, work: Callable[[Transaction], T]) -> T:
         """The same at once, in the calling thread, which waits for its turn."""
-        with self._turn, translated(self.path):
+        with self._turn, self._observed(), translated(self.path):
             return _run(self._open_connection(), work)
+
+    @contextmanager
+    def _observed(self) -> Iterator[None]:
+        began_s = time.perf_counter()
+        failed = False
+        try:
+            yield
+        except LedgerFailed:
+            failed = True
+            raise
+        finally:
+            self._observe(time.perf_counter() - began_s, failed=failed)
 
     async def back_up(self, *, keep: int | None = None) -> Path:
         """Copy the ledger beside itself; with ``keep``, older backups beyond that many go."""
@@ -129,6 +186,7 @@ class SqliteLedger:
     async def _hop(self, job: Callable[[], T]) -> T:
         self._open_connection()
         self._pending += 1
+        self._busy_since_s = self._busy_since_s or time.perf_counter()
         try:
             if self._thread is None:
                 return job()
@@ -136,6 +194,10 @@ class SqliteLedger:
             return await _to_the_end(loop.run_in_executor(self._thread, job))
         finally:
             self._pending -= 1
+            self._busy_since_s = time.perf_counter() if self._pending else None
+
+    def _note_writer(self) -> None:
+        self._writer = threading.current_thread()
 
     def _open_connection(self) -> sqlite3.Connection:
         assert self._connection is not None, f"ledger {self.path} is closed"

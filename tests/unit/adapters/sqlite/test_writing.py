@@ -192,3 +192,85 @@ def test_backup_of_a_running_ledger_is_made_by_its_writer(
     ]
     assert [copy.exists() for copy in copies] == [False, True, True]
     assert check_ledger(copies[-1]) == []
+
+
+# ---------------------------------------------------------------- watched from outside
+
+
+def test_each_transaction_is_told_with_its_time(opened: Opened, records: Any) -> None:
+    told: list[tuple[float, bool]] = []
+    ledger = opened(observe=lambda seconds, *, failed: told.append((seconds, failed)))
+    ledger.run(lambda t: t.insert_cash_flow(records.flow()))
+    asyncio.run(ledger.write(lambda t: t.books()))
+    assert [failed for _, failed in told] == [False, False]
+    assert all(0 < seconds < 5 for seconds, _ in told)
+
+
+def test_transaction_that_the_disk_refuses_is_told_as_failed(opened: Opened, records: Any) -> None:
+    told: list[bool] = []
+    ledger = opened(observe=lambda _, *, failed: told.append(failed))
+    limit_pages(ledger, 0)
+    events = [records.event(number, text="x" * 500) for number in range(200)]
+    with pytest.raises(LedgerFailed):
+        ledger.run(lambda t: [t.add_event(event) for event in events])
+    assert told == [True]
+
+
+def test_work_that_changes_its_mind_is_no_failure_of_the_ledger(opened: Opened) -> None:
+    told: list[bool] = []
+    ledger = opened(observe=lambda _, *, failed: told.append(failed))
+
+    def work(_: Transaction) -> None:
+        raise KeyError
+
+    with pytest.raises(KeyError):
+        ledger.run(work)
+    assert told == [False]
+
+
+def test_size_of_the_log_grows_with_what_is_written(opened: Opened, records: Any) -> None:
+    ledger = opened()
+    before = ledger.wal_bytes
+    ledger.run(lambda t: t.insert_cash_flow(records.flow()))
+    assert ledger.wal_bytes > before
+    asyncio.run(ledger.close())
+    assert ledger.wal_bytes == 0
+
+
+def test_writer_that_works_has_no_problem(opened: Opened, records: Any) -> None:
+    ledger = opened(threaded=True)
+    assert ledger.writer_problem(stuck_after_s=0) is None
+    asyncio.run(ledger.write(lambda t: t.insert_cash_flow(records.flow())))
+    assert ledger.writer_problem(stuck_after_s=0) is None
+    asyncio.run(ledger.close())
+    assert ledger.writer_problem(stuck_after_s=0) is None
+
+
+def test_writer_that_is_stuck_is_noticed_from_another_thread_until_it_goes_on(
+    opened: Opened,
+) -> None:
+    ledger = opened(threaded=True)
+    entered, release = threading.Event(), threading.Event()
+
+    def work(_: Transaction) -> None:
+        entered.set()
+        assert release.wait(10)
+
+    prober = threading.Thread(target=lambda: asyncio.run(ledger.write(work)))
+    prober.start()
+    assert entered.wait(10)
+    assert ledger.writer_problem(stuck_after_s=60) is None
+    problem = ledger.writer_problem(stuck_after_s=0)
+    release.set()
+    prober.join(10)
+    assert problem == "the ledger has not ended a transaction for 0 s"
+    assert ledger.writer_problem(stuck_after_s=0) is None
+
+
+def test_writer_whose_thread_is_gone_is_noticed(opened: Opened) -> None:
+    ledger = opened(threaded=True)
+    asyncio.run(ledger.write(lambda t: t.books()))
+    assert ledger._thread is not None
+    ledger._thread.shutdown()
+    assert ledger.writer_problem() == "the thread that writes the ledger is dead"
+    ledger._thread = None  # so that it can be closed
