@@ -6,7 +6,7 @@ quick. Streams are hints: what they miss is asked for by REST.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Protocol
 
@@ -106,8 +106,20 @@ class MarketFeed(Protocol):
         ...
 
 
+class Ticker(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A pair's last 24 hours, asked for and not streamed."""
+
+    last: Decimal
+    """Price of the newest trade, in quote."""
+    volume_24h_base: Decimal
+
+
 class MarketHistory(Protocol):
-    """Closed bars from the venue, for backfill."""
+    """What the venue's market was, by REST: tickers, and closed bars for backfill."""
+
+    async def tickers(self) -> Mapping[PairName, Ticker]:
+        """Every pair that has ever traded, by its canonical name."""
+        ...
 
     async def closed_bars(
         self, pair: PairName, timeframe: Timeframe, *, since_s: int

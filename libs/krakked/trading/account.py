@@ -24,6 +24,7 @@ from krakked.domain.pairs import Pair
 from krakked.domain.portfolio import Day, Drift, SleeveState, Snapshot, equity_of
 from krakked.domain.positions import Position, Sleeve
 from krakked.domain.quotes import Quote
+from krakked.domain.valuation import Valuation
 from krakked.ports.ledger import Books
 from krakked.trading.booking import Booking
 
@@ -38,10 +39,12 @@ class Account:
         fingerprint: AccountFingerprint,
         base_currency: Asset,
         pairs: Mapping[PairName, Pair],
+        valuation: Valuation | None = None,
     ) -> None:
         self.fingerprint = fingerprint
         self.base_currency = base_currency
         self.pairs = dict(pairs)
+        self.valuation = valuation or Valuation(base_currency, pairs)
         self.positions: dict[Sleeve, Position] = dict(books.positions)
         self.totals: dict[Asset, Decimal] = dict(books.totals)
         self.orders: dict[ClientOrderId, Order] = {
@@ -136,18 +139,24 @@ class Account:
     # valuation
 
     def prices(self, quotes: Mapping[PairName, Quote]) -> dict[Asset, Decimal]:
-        """Base currency for one unit of each asset that has a quote against it."""
-        prices = {self.base_currency: Decimal(1)}
-        for name, pair in self.pairs.items():
-            quote = quotes.get(name)
-            if quote is not None and pair.quote == self.base_currency:
-                prices[pair.base] = quote.mid
-        return prices
+        """Base currency for one unit of each asset that quotes lead to."""
+        return self.valuation.prices({name: quote.mid for name, quote in quotes.items()})
+
+    def counted(self) -> dict[Asset, Decimal]:
+        """What is held of the assets that equity and limits see."""
+        return self.valuation.counted(self.totals)
+
+    def worth(self, asset: Asset, quotes: Mapping[PairName, Quote]) -> Decimal | None:
+        """What one unit adds to equity: nothing if it does not count; None if nobody knows."""
+        if not self.valuation.counts(asset):
+            return ZERO
+        return self.prices(quotes).get(asset)
 
     def snapshot(self, quotes: Mapping[PairName, Quote], now_ns: int) -> Snapshot:
         """The account in the base currency at the newest mids."""
         prices = self.prices(quotes)
-        equity, unvalued = equity_of(self.totals, prices)
+        counted = self.counted()
+        equity, unvalued = equity_of(counted, prices)
         return Snapshot(
             at_ns=now_ns,
             equity=equity,
@@ -159,7 +168,7 @@ class Account:
             unvalued=unvalued,
             values={
                 asset: total * prices[asset]
-                for asset, total in sorted(self.totals.items())
+                for asset, total in sorted(counted.items())
                 if total and asset in prices
             },
         )
@@ -181,7 +190,7 @@ class Account:
         total = ZERO
         for position in self.positions.values():
             pair = self.pairs.get(position.sleeve.pair)
-            if pair is None or pair.base not in prices:
+            if pair is None or pair.base not in prices or not self.valuation.counts(pair.base):
                 continue
             quote_price = prices.get(pair.quote, ZERO)
             total += position.quantity_base * prices[pair.base] - position.cost_quote * quote_price

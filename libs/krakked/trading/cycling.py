@@ -237,13 +237,14 @@ class Cycler:
         account, market = self._desk.account, self._desk.market
         now_ns = self._desk.now_ns()
         prices = account.prices(market.quotes)
-        equity, _ = equity_of(account.totals, prices)
+        totals = account.counted()
+        equity, _ = equity_of(totals, prices)
         stale = market.stale_pairs(now_ns)
         return risk_book(
             Holdings(
                 base_currency=account.base_currency,
                 equity=equity,
-                totals=account.totals,
+                totals=totals,
                 prices=prices,
                 pairs=account.pairs,
                 positions=account.positions.values(),

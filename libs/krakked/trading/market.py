@@ -124,7 +124,9 @@ class Market:
         return self._running.get((pair, timeframe))
 
     def on_running_bar(self, message: RunningBar) -> ClosedBar | None:
-        """Take an update; the previous bar if this one is later."""
+        """Take an update; the previous bar if this one is later. What only values has no bars."""
+        if message.pair not in self._pairs:
+            return None
         key = (message.pair, message.timeframe)
         running = self._running.get(key)
         start_s = message.bar.start_s

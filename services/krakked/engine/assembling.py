@@ -9,31 +9,36 @@ from krakked.domain.errors import BadInput
 from krakked.domain.ids import PairName, StrategyId
 from krakked.domain.positions import Sleeve
 from krakked.domain.strategies import build
+from krakked.domain.universe import Universe
 from krakked.runtime.settings import Settings
 from krakked.trading.cycling import ConfiguredSleeve
 
 
-def configured_sleeves(
-    settings: Settings, pairs: Sequence[PairName]
-) -> tuple[ConfiguredSleeve, ...]:
-    """Every strategy on each of its pairs, in the order of the configuration."""
+def configured_sleeves(settings: Settings, universe: Universe) -> tuple[ConfiguredSleeve, ...]:
+    """Every strategy on each of its pairs, in the order of the configuration.
+
+    Where a person chose not to trade a pair, what is held there keeps its stops and no more.
+    """
     sleeves: list[ConfiguredSleeve] = []
     for name, chosen in settings.strategies.items():
         strategy = build(StrategyId(name), chosen.type, chosen.params, timeframes=chosen.timeframes)
-        for pair in _pairs_of(name, chosen.pairs, pairs):
+        for pair in _pairs_of(name, chosen.pairs, universe):
             sleeves.append(
                 ConfiguredSleeve(
                     index=len(sleeves),
                     strategy=strategy,
                     sleeve=Sleeve(StrategyId(name), pair),
-                    is_enabled=chosen.enabled,
+                    is_enabled=chosen.enabled and pair not in universe.exits_only,
                 )
             )
     return tuple(sleeves)
 
 
-def _pairs_of(name: str, chosen: Sequence[str], pairs: Sequence[PairName]) -> Sequence[PairName]:
-    unknown = [pair for pair in chosen if pair not in pairs]
+def _pairs_of(name: str, chosen: Sequence[str], universe: Universe) -> Sequence[PairName]:
+    """A pair that the venue has closed for the moment is no mistake of the configuration."""
+    pairs = universe.pairs
+    resting = {remark.pair for remark in universe.left_out if remark.why.is_of_the_moment}
+    unknown = [pair for pair in chosen if pair not in pairs and pair not in resting]
     if unknown:
         raise BadInput(
             f"strategies.{name}.pairs: {', '.join(unknown)} not in the universe; "

@@ -15,6 +15,7 @@ from krakked.domain.pairs import Pair
 from krakked.domain.portfolio import SleeveState
 from krakked.domain.positions import Position, Sleeve
 from krakked.domain.quotes import Quote
+from krakked.domain.valuation import Valuation
 from krakked.ports.ledger import Books
 from krakked.trading.account import Account
 from krakked.trading.booking import book, sleeve_of
@@ -213,7 +214,8 @@ def test_pair_with_another_quote_is_valued_through_it(
     )
     trade_all(crossed, buy_eth)
     quotes = {XBTUSD: quote(XBTUSD, "100"), ETHUSD: quote(ETHUSD, "6")}
-    crossed.pairs[ETHUSD] = msgspec.structs.replace(crossed.pairs[ETHXBT], name=ETHUSD, quote=USD)
+    listed = msgspec.structs.replace(crossed.pairs[ETHXBT], name=ETHUSD, quote=USD)
+    crossed.valuation = Valuation(USD, {**crossed.pairs, ETHUSD: listed})
     snapshot = crossed.snapshot(quotes, 0)
     # 20 ETH at 6 that cost 1 XBT at 100; the fee of 0.002 XBT is worth 0.2.
     assert snapshot.unrealized == 20

@@ -110,6 +110,15 @@ class FeeInfo(msgspec.Struct, frozen=True):
     fee: Decimal
 
 
+class TickerInfo(msgspec.Struct, frozen=True):
+    """One pair of Ticker; of pairs of numbers the second is of the last 24 hours."""
+
+    c: tuple[Decimal, Decimal]
+    """Price and size of the newest trade."""
+    v: tuple[Decimal, Decimal]
+    """Volume in base."""
+
+
 class VolumeInfo(msgspec.Struct, frozen=True):
     """TradeVolume."""
 

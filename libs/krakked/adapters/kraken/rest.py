@@ -48,6 +48,7 @@ from krakked.adapters.kraken.wire import (
     fees_from,
     ledger_row_from,
     order_from,
+    tickers_from,
     trade_from,
 )
 from krakked.domain.bars import Bar, Timeframe
@@ -59,6 +60,7 @@ from krakked.domain.orders import OrderRequest, OrderType, VenueOrder
 from krakked.domain.pairs import Pair
 from krakked.domain.times import NS_PER_SECOND, from_rfc3339, to_rfc3339
 from krakked.ports.exchange import Balance, DeadManReply, Fees, LedgerRow
+from krakked.ports.market_feed import Ticker
 
 T = TypeVar("T")
 Id = TypeVar("Id", bound=str)
@@ -80,6 +82,7 @@ _KEY: Final = msgspec.json.Decoder(KeyInfo)
 _TOKEN: Final = msgspec.json.Decoder(TokenInfo)
 _ASSETS: Final = msgspec.json.Decoder(dict[str, AssetInfo])
 _PAIRS: Final = msgspec.json.Decoder(dict[str, PairInfo])
+_TICKERS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _VOLUME: Final = msgspec.json.Decoder(VolumeInfo)
 _BALANCES: Final = msgspec.json.Decoder(dict[str, BalanceInfo])
 _OPEN: Final = msgspec.json.Decoder(OpenOrdersPage)
@@ -216,6 +219,18 @@ class KrakenRest:
         for problem in self._known.problems:
             self.transport.observer.on_malformed("AssetPairs", problem)
         return self._known
+
+    async def tickers(self) -> Mapping[PairName, Ticker]:
+        """Every pair that has ever traded, in one call."""
+        instruments = await self.instruments()
+        raw = await self.transport.public("Ticker")
+        with self._understanding("Ticker"):
+            rows = _TICKERS.decode(raw)
+        return tickers_from(
+            rows,
+            instruments,
+            on_problem=lambda problem: self.transport.observer.on_malformed("Ticker", problem),
+        )
 
     async def closed_bars(
         self, pair: PairName, timeframe: Timeframe, *, since_s: int

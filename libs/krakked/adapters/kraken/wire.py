@@ -23,6 +23,7 @@ from krakked.adapters.kraken.records import (
     OrderDescription,
     OrderInfo,
     PairInfo,
+    TickerInfo,
     TradeInfo,
     VolumeInfo,
     WsCandle,
@@ -50,6 +51,7 @@ from krakked.domain.orders import Side, VenueOrder, VenueStatus
 from krakked.domain.pairs import Pair, PairStatus
 from krakked.domain.times import from_seconds
 from krakked.ports.exchange import Balance, Fees, LedgerRow
+from krakked.ports.market_feed import Ticker
 
 _V2_CODES: Final = {"XBT": "BTC", "XDG": "DOGE"}
 _DARK_POOL: Final = ".d"
@@ -315,6 +317,31 @@ def fees_from(info: VolumeInfo, instruments: Instruments) -> dict[PairName, Fees
     return fees
 
 
+def tickers_from(
+    rows: Mapping[str, msgspec.Raw],
+    instruments: Instruments,
+    on_problem: Callable[[str], None],
+) -> dict[PairName, Ticker]:
+    """By pair; one that cannot be understood is told and left out, for there are hundreds."""
+    tickers = {}
+    for spelling, raw in rows.items():
+        name = instruments.name_of(spelling)
+        if name is None:
+            continue
+        try:
+            tickers[name] = _ticker(_TICKER.decode(raw))
+        except (msgspec.DecodeError, ValueError) as error:
+            on_problem(f"{spelling}: {error}")
+    return tickers
+
+
+def _ticker(info: TickerInfo) -> Ticker:
+    return Ticker(
+        last=not_negative(info.c[0], "last price"),
+        volume_24h_base=not_negative(info.v[1], "volume"),
+    )
+
+
 def candles_of(result: Mapping[str, msgspec.Raw]) -> tuple[list[Candle], int]:
     """Rows and ``last`` of OHLC: the rows stand under the only key that is not ``last``.
 
@@ -330,6 +357,7 @@ def candles_of(result: Mapping[str, msgspec.Raw]) -> tuple[list[Candle], int]:
 
 _CANDLES: Final = msgspec.json.Decoder(list[Candle])
 _LAST: Final = msgspec.json.Decoder(int)
+_TICKER: Final = msgspec.json.Decoder(TickerInfo)
 
 
 def closed_bars_from(

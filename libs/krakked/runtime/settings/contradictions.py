@@ -28,10 +28,6 @@ REFRESHES_PER_DEAD_MAN: Final = 4
 
 
 NOT_YET: Final = (
-    "universe.min_24h_volume_usd",
-    "portfolio.valuation_pairs",
-    "portfolio.include_assets",
-    "portfolio.exclude_assets",
     "portfolio.track_manual_trades",
     "portfolio.snapshot_retention_days",
     "ui.enabled",
@@ -166,6 +162,30 @@ def _pairs(settings: Settings) -> Iterator[Problem]:
                     f"{pair} is not in universe.include_pairs",
                     "add it there or remove it here",
                 )
+
+
+def _counted_assets(settings: Settings) -> Iterator[Problem]:
+    portfolio = settings.portfolio
+    base = portfolio.base_currency
+    for asset in portfolio.exclude_assets:
+        if asset in portfolio.include_assets:
+            yield _problem(
+                "portfolio.exclude_assets",
+                f"{asset} is in include_assets too",
+                "remove it from one",
+            )
+    if base in portfolio.exclude_assets:
+        yield _problem(
+            "portfolio.exclude_assets",
+            f"{base} is portfolio.base_currency, which always counts",
+            "remove it",
+        )
+    if base in portfolio.valuation_pairs:
+        yield _problem(
+            f"portfolio.valuation_pairs.{base}",
+            f"{base} is portfolio.base_currency, which values the others",
+            "remove it",
+        )
 
 
 def _timeframes(settings: Settings) -> Iterator[Problem]:
@@ -325,6 +345,7 @@ RULES: Final[tuple[Rule, ...]] = (
     _backoff,
     _stream,
     _pairs,
+    _counted_assets,
     _timeframes,
     _strategies,
     _ui,

@@ -247,10 +247,13 @@ class Universe(Section):
     include_pairs: tuple[PairText, ...] = ()
     """Only these pairs, by Kraken's altname (`XBTUSD`). Empty: all that the rest allows."""
     exclude_pairs: tuple[PairText, ...] = ()
-    """Never these."""
+    """Never these. What is still held there keeps its stops; nothing is bought."""
     min_24h_volume_usd: Amount = Decimal(100_000)
-    """Pairs that turn over less in a day are left out: their prices cannot be trusted. Pairs
-    named in `include_pairs` stay."""
+    """Pairs that turned over less in the 24 hours before the start are left out, each told with its
+    reason: their prices cannot be trusted. What somebody named (`include_pairs`, a strategy's
+    `pairs`) or still holds stays, with a warning; `risk.min_liquidity_24h_usd` looks at each
+    purchase there. A replay trades all its pairs. In USD, or whatever `portfolio.base_currency` is.
+    """
 
 
 class OhlcStore(Section):
@@ -295,11 +298,15 @@ class Portfolio(Section):
     base_currency: AssetText = "USD"
     """Equity is counted in this."""
     valuation_pairs: dict[AssetText, PairText] = {}
-    """Which pair values an asset where more than one could."""
+    """Which pair values an asset, by its code: `{ETH: ETHXBT}` values ETH in XBT, and that by
+    XBTUSD. Assets not named here are valued by their pair against `base_currency`; without one they
+    count nothing and are flagged. Such pairs are streamed, not traded."""
     include_assets: tuple[AssetText, ...] = ()
-    """Only these count. Empty: all."""
+    """Only these assets count in equity and limits. Empty: all. `base_currency` always counts."""
     exclude_assets: tuple[AssetText, ...] = ()
-    """These do not count."""
+    """These do not count: what lies there for other ends is neither wealth nor risk of ours. Their
+    balances are compared with the venue's all the same, and their pairs are not traded. Bought by
+    hand, they take their price out of equity."""
     cost_basis_method: Literal["wac"] = "wac"
     """Weighted average cost."""
     track_manual_trades: bool = True
@@ -334,7 +341,8 @@ class Risk(Section):
     volatility_lookback_bars: Annotated[int, Field(ge=2, le=500)] = 20
     """Bars of the average true range that sizes positions without a stop."""
     min_liquidity_24h_usd: Amount = Decimal(100_000)
-    """Nothing is bought in pairs that turn over less in a day."""
+    """Nothing is bought in pairs that turned over less in the last 24 hours, at every purchase.
+    `universe.min_24h_volume_usd` asks the same once, at the start."""
     day_boundary: ClockTime = "00:00"
     """When the trading day begins, UTC."""
 
