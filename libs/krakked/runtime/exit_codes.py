@@ -62,7 +62,9 @@ MEANINGS: Final = {
     ExitCode.CLOCK: "this machine's clock and the venue's differ by more than a second",
     ExitCode.KEYS: "the key is wrong, or lacks a permission",
     ExitCode.CONFIGURATION: "the configuration or an input must be mended",
-    ExitCode.INTERRUPTED: "interrupted before the engine stood",
+    ExitCode.INTERRUPTED: (
+        "interrupted before the engine stood, or by a second signal before the books were compared"
+    ),
 }
 
 REMEDIES: Final = {
@@ -82,7 +84,7 @@ REMEDIES: Final = {
     ExitCode.CLOCK: "synchronise the clock (NTP)",
     ExitCode.KEYS: "the line tells bad key from missing permission",
     ExitCode.CONFIGURATION: "the line names file, line and remedy",
-    ExitCode.INTERRUPTED: "",
+    ExitCode.INTERRUPTED: "nothing is lost; the next start compares the books",
 }
 
 

@@ -11,13 +11,15 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Callable, Coroutine
-from typing import Final
+from typing import Final, TypeVar
 
 import structlog
 
 from krakked.domain.errors import KrakkedError
 from krakked.domain.events import EventName
 from krakked.runtime.exit_codes import ExitCode, of_error
+
+T = TypeVar("T")
 
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
@@ -62,10 +64,10 @@ class Supervisor:
         task.add_done_callback(self._on_done)
 
     def request_stop(self, reason: str, exit_code: int = ExitCode.DONE) -> None:
-        """Ask for a graceful end; the first reason counts, a worse exit code still does."""
-        if not self._ending.is_set():
-            self.reason = reason
+        """Ask for a graceful end; the first reason counts, but a failure's more than a wish."""
         if self.exit_code == ExitCode.DONE:
+            if exit_code != ExitCode.DONE or not self._ending.is_set():
+                self.reason = reason
             self.exit_code = int(exit_code)
         self._ending.set()
 
@@ -77,9 +79,17 @@ class Supervisor:
         """Return when a stop was asked for or a task has failed."""
         await self._ending.wait()
 
-    async def wait_for_hurry(self) -> None:
-        """Return when a second signal has come."""
-        await self._hurry.wait()
+    async def unless_hurried(self, work: Coroutine[object, object, T]) -> T | None:
+        """The result; None if a second signal comes first: the work is then cancelled, and over."""
+        doing = asyncio.ensure_future(work)
+        hurry = asyncio.ensure_future(self._hurry.wait())
+        try:
+            await asyncio.wait((doing, hurry), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            hurry.cancel()
+            is_cut_short = doing.cancel()
+        await asyncio.wait((doing,))
+        return None if is_cut_short and doing.cancelled() else doing.result()
 
     async def stop(self, *names: str) -> None:
         """Cancel these tasks (all, if none is named), newest first, and wait for each."""

@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, ExitStack
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import msgspec
 
@@ -35,6 +35,10 @@ from krakked.runtime.run_options import RunOptions
 from krakked.runtime.settings import Mode, Settings, load_settings
 from krakked.runtime.supervisor import Supervisor, exit_code_of, hear_signals
 
+HURRIED: Final = (
+    "stopped at the second signal; the books were not compared with the venue's, "
+    "the next start does that"
+)
 Work: TypeAlias = Callable[[Run, Supervisor], Awaitable[int]]
 
 
@@ -155,21 +159,30 @@ async def _live(run: Run, supervisor: Supervisor) -> reporting.Report | None:
     if not starting.done():
         starting.cancel()
         await asyncio.wait((starting,))
-        supervisor.request_stop("interrupted", ExitCode.INTERRUPTED)
+        supervisor.request_stop("interrupted before the engine stood", ExitCode.INTERRUPTED)
         return None
     await starting
     run.arrange_end()
     await ending
-    return await run.stop() if supervisor.exit_code == ExitCode.DONE else None
+    if supervisor.exit_code != ExitCode.DONE:
+        return None
+    report = await run.stop()
+    if report is None:
+        supervisor.request_stop(HURRIED, ExitCode.INTERRUPTED)
+    return report
 
 
 def _end(report: reporting.Report | None, supervisor: Supervisor) -> int:
-    if report is None:
-        return supervisor.exit_code
-    sys.stdout.write(reporting.render(report) + "\n")
-    sys.stdout.write("\n".join(reporting.verdict_lines(report.differences)) + "\n")
-    sys.stdout.flush()
-    return ExitCode.BOOKS_DIFFER if report.differences else ExitCode.DONE
+    """Print how it ended; whatever a task said while stopping counts more than a good report."""
+    if report is not None:
+        sys.stdout.write(reporting.render(report) + "\n")
+        sys.stdout.write("\n".join(reporting.verdict_lines(report.differences)) + "\n")
+        sys.stdout.flush()
+        if report.differences:
+            return ExitCode.BOOKS_DIFFER
+    if supervisor.exit_code != ExitCode.DONE:
+        sys.stderr.write(f"krakked: {supervisor.reason}\n")
+    return supervisor.exit_code
 
 
 if __name__ == "__main__":

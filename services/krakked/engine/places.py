@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
+from krakked.domain.errors import BadInput
+from krakked.runtime.exit_codes import ExitCode
 from krakked.runtime.run_options import RunOptions
 from krakked.runtime.settings import Settings
 
@@ -48,10 +51,24 @@ def _in_folder(folder: Path) -> Places:
 
 
 def _new_run_folder() -> Path:
-    """``runs/replay-0001`` and so on: the first number that is free."""
-    number = 1
-    while (RUNS / f"replay-{number:04d}").exists():
-        number += 1
-    folder = RUNS / f"replay-{number:04d}"
-    folder.mkdir(parents=True, mode=0o700)
-    return folder
+    """``runs/replay-0001`` and so on: the first number that is free, also beside other runs."""
+    for number in itertools.count(1):
+        folder = RUNS / f"replay-{number:04d}"
+        try:
+            folder.mkdir(parents=True, mode=0o700)
+        except FileExistsError:
+            if RUNS.is_dir():
+                continue
+            raise _not_usable(folder, "a file is in its place") from None
+        except OSError as error:
+            raise _not_usable(folder, error.strerror or str(error)) from error
+        return folder
+    raise AssertionError("counting has an end")
+
+
+def _not_usable(folder: Path, why: str) -> BadInput:
+    return BadInput(
+        f"folder {folder} of this replay: {why}; start in a folder that can be written, "
+        "or name a database with --db-path",
+        exit_code=ExitCode.OCCUPIED,
+    )

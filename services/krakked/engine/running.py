@@ -22,7 +22,8 @@ from krakked.domain.fills import Fill, OpeningLot
 from krakked.domain.ids import Asset
 from krakked.domain.portfolio import Difference, Snapshot
 from krakked.engine import assembling, opening, reporting, translating, venues
-from krakked.engine.asking import agree, patiently
+from krakked.engine.asking import agree
+from krakked.engine.keys import check_keys
 from krakked.engine.listing import Listing, read_listing, remarks_as_events, valuation_of
 from krakked.engine.offsets import LOOK_S, ClockOffset
 from krakked.engine.places import Places
@@ -231,9 +232,8 @@ class Run:
             raise Transient(f"the venue is in {status}; start again when it is online")
 
     async def _check_keys(self, rest: KrakenRest) -> None:
-        """Bad key, missing permission and network down are told apart by the adapter."""
-        await patiently(self.given.clock, rest.check_keys)
-        await patiently(self.given.clock, rest.balances)
+        is_dry = self.given.settings.execution.mode is Mode.DRY_RUN
+        await check_keys(rest, self.given.clock, places_orders=not is_dry)
 
     async def _check_clock(self, rest: KrakenRest) -> None:
         given = self.given
@@ -393,22 +393,26 @@ class Run:
 
     # stop
 
-    async def stop(self) -> reporting.Report:
-        """Drain, compare the books with the venue's to the last digit, close; what the run did."""
+    async def stop(self) -> reporting.Report | None:
+        """Drain, compare the books with the venue's to the last digit, close; what the run did.
+
+        A second signal cuts short what waits for the venue, and there is no report then. Nothing is
+        lost: orders and fills are on record, and the next start finds out what became of them.
+        """
+        hurriedly = self.supervisor.unless_hurried
         engine = self.engine
         assert engine is not None
-        await self._stage("drain", engine.drain(), timeout_s=15)
+        await hurriedly(self._stage("drain", engine.drain(), timeout_s=15))
         await self.supervisor.stop("cycles", "stops", "history", "reconcile")
         snapshot = await engine.marker.mark()
-        differences = await self._stage(
-            "books",
-            reporting.compare_books(engine, self._read_fills, since_ns=self._compared_from_ns()),
-            timeout_s=120,
+        comparing = reporting.compare_books(
+            engine, self._read_fills, since_ns=self._compared_from_ns()
         )
-        await engine.dead_man.refresh()
+        differences = await hurriedly(self._stage("books", comparing, timeout_s=120))
+        await hurriedly(engine.dead_man.refresh())
         await self.supervisor.stop()
         engine.desk.recorder.publish(engine.desk.recorder.event(EventName.ENGINE_STOPPED))
-        return self._report(engine, snapshot, tuple(differences))
+        return None if differences is None else self._report(engine, snapshot, tuple(differences))
 
     def _compared_from_ns(self) -> int:
         """In dev everything; elsewhere what this run did, for a stop must not take long."""

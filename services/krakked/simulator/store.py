@@ -80,6 +80,7 @@ def stored_now_ns(path: Path | None) -> int | None:
 
 
 def _open(path: Path) -> sqlite3.Connection:
+    _make_folder(path.parent)
     database = sqlite3.connect(path)
     try:
         _claim(database, path)
@@ -92,6 +93,17 @@ def _open(path: Path) -> sqlite3.Connection:
     return database
 
 
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise BadInput(
+            f"folder {folder}: {error.strerror}; choose another path with --state, or with "
+            "--db-path where the simulator runs with the engine",
+            exit_code=ExitCode.OCCUPIED,
+        ) from error
+
+
 def _claim(database: sqlite3.Connection, path: Path) -> None:
     """Refuse another program's file; mark an empty one as ours."""
     (owner,) = database.execute("PRAGMA application_id").fetchone()
@@ -100,7 +112,8 @@ def _claim(database: sqlite3.Connection, path: Path) -> None:
         return
     if owner or tables:
         raise BadInput(
-            f"--state {path}: not a simulator's file; give another path",
+            f"--state {path}: not a simulator's file; give another path "
+            "(in dev it stands beside --db-path)",
             exit_code=ExitCode.DATABASE,
         )
     database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
