@@ -16,7 +16,6 @@ import msgspec
 
 from krakked.domain.bars import Bars, Timeframe, gaps
 from krakked.domain.errors import Ambiguous, Permanent, Transient
-from krakked.domain.events import EventName
 from krakked.domain.ids import PairName
 from krakked.domain.kill_switch import KillSwitchCause
 from krakked.domain.plans import ExecutionPlan
@@ -34,6 +33,7 @@ from krakked.trading.feeding import Feeder, Listeners
 from krakked.trading.fills import FillBooker
 from krakked.trading.market import Boundary
 from krakked.trading.marking import Marker, set_kill_switch
+from krakked.trading.outages import MarketDataWatch, history_outage
 from krakked.trading.reconcile import Reconciler
 from krakked.trading.stopping import Stopper
 
@@ -108,6 +108,8 @@ class Engine:
                 on_gap=self._on_gap,
             ),
         )
+        self._market_data = MarketDataWatch(desk, options.pairs)
+        self._history_outage = history_outage(desk)
         self.plans_made = 0
         self._plans: asyncio.Queue[ExecutionPlan] = asyncio.Queue(PLANS_WAITING_MAX)
         self._order_busy_since_ns: int | None = None
@@ -179,6 +181,7 @@ class Engine:
         self.first_cycle_done.set()
         while True:
             await self._wait_for_look()
+            self._market_data.look()
             self.feeder.close_due()
             for boundary in self.desk.market.settled(self.desk.now_ns()):
                 await self._on_boundary(boundary)
@@ -266,9 +269,11 @@ class Engine:
             try:
                 await self.load_history()
             except (Transient, Permanent) as error:
-                self._tell(EventName.MARKET_DATA_UNAVAILABLE, reason=str(error))
+                self._history_outage.begin(str(error))
                 await self.desk.clock.sleep(self.desk.rules.retry_backoff_s)
                 self._gap_in_bars.set()
+            else:
+                self._history_outage.end()
 
     async def _mark_by_clock(self) -> None:
         while True:
@@ -286,9 +291,6 @@ class Engine:
             for order in self.desk.account.live_orders():
                 with contextlib.suppress(Transient, Ambiguous, Permanent):
                     await self.executor.cancel(order)
-
-    def _tell(self, name: EventName, **fields: object) -> None:
-        self.desk.recorder.publish(self.desk.recorder.event(name, **fields))
 
     # status
 

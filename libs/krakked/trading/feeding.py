@@ -21,6 +21,7 @@ from krakked.ports.market_feed import (
 )
 from krakked.trading.desk import Desk
 from krakked.trading.market import ClosedBar
+from krakked.trading.outages import venue_outage
 
 
 class Listeners(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +42,7 @@ class Feeder:
         self._desk = desk
         self._store = store
         self._listeners = listeners
+        self._closed_venue = venue_outage(desk, "status")
         self.bars_closed = 0
         self.is_ready = {False: False, True: False}
         """By private or not: subscribed now."""
@@ -103,10 +105,17 @@ class Feeder:
                     pairs[pair] = msgspec.structs.replace(pairs[pair], status=status)
                 self._tell(EventName.NOTICE, pair=pair, status=status.value)
             case SystemStatusChanged(status):
-                self._desk.guard.venue_status = status
-                self._tell(EventName.NOTICE, venue_status=status)
+                self._on_venue_status(status)
             case MalformedFrame(problem, frame):
                 self._tell(EventName.MALFORMED_FRAME, problem=problem, frame=frame)
+
+    def _on_venue_status(self, status: str) -> None:
+        self._desk.guard.venue_status = status
+        self._tell(EventName.NOTICE, venue_status=status)
+        if status == "online":
+            self._closed_venue.end()
+        else:
+            self._closed_venue.begin(f"the venue is in {status}", venue_status=status)
 
     def _tell(self, name: EventName, **fields: object) -> None:
         self._desk.recorder.publish(self._desk.recorder.event(name, **fields))

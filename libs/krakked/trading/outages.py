@@ -6,7 +6,10 @@ one event however often it shows itself, and the return says how long it lasted.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from krakked.domain.events import EventName
+from krakked.domain.ids import PairName
 from krakked.domain.times import NS_PER_SECOND
 from krakked.trading.desk import Desk
 
@@ -45,3 +48,51 @@ class Outage:
     def _tell(self, name: EventName, **fields: object) -> None:
         recorder = self._desk.recorder
         recorder.publish(recorder.event(name, what=self._what, **fields))
+
+
+class MarketDataWatch:
+    """Looks whether prices may be believed: the stream as a whole, then pair by pair."""
+
+    def __init__(self, desk: Desk, pairs: Iterable[PairName]) -> None:
+        self._desk = desk
+        self._stream = _market_data(desk, "the market stream")
+        self._by_pair = {pair: _market_data(desk, pair) for pair in pairs}
+
+    def look(self) -> None:
+        """Tell what went stale or came back since the last look."""
+        market = self._desk.market
+        if not market.is_connected:
+            # No pair is looked at: one loss is told once, and not for each of them.
+            self._stream.begin("the market stream is down")
+            return
+        self._stream.end()
+        stale = set(market.stale_pairs(self._desk.now_ns()))
+        for pair, outage in self._by_pair.items():
+            if pair in stale:
+                outage.begin("the last quote is too old", pair=pair)
+            else:
+                outage.end()
+
+
+def _market_data(desk: Desk, what: str) -> Outage:
+    return Outage(
+        desk,
+        lost=EventName.MARKET_DATA_UNAVAILABLE,
+        restored=EventName.MARKET_DATA_RESTORED,
+        what=what,
+    )
+
+
+def history_outage(desk: Desk) -> Outage:
+    """Of the closed bars that the venue is asked for."""
+    return _market_data(desk, "history")
+
+
+def venue_outage(desk: Desk, what: str) -> Outage:
+    """Of the venue as one that can be traded at."""
+    return Outage(
+        desk,
+        lost=EventName.EXCHANGE_DEGRADED,
+        restored=EventName.EXCHANGE_RESTORED,
+        what=what,
+    )

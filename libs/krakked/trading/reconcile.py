@@ -44,7 +44,7 @@ from krakked.trading.compare import (
 )
 from krakked.trading.desk import Desk
 from krakked.trading.fills import FillBooker
-from krakked.trading.outages import Outage
+from krakked.trading.outages import venue_outage
 from krakked.trading.recording import order_fields
 
 TRADES_CURSOR = "trades_ns"
@@ -79,12 +79,7 @@ class Reconciler:
         self._booker = booker
         self._on_drift = on_drift
         self._wanted = asyncio.Event()
-        self.outage = Outage(
-            desk,
-            lost=EventName.EXCHANGE_DEGRADED,
-            restored=EventName.EXCHANGE_RESTORED,
-            what="answers",
-        )
+        self.outage = venue_outage(desk, "answers")
         self.last_success_ns = 0
         self.foreign: tuple[VenueOrder, ...] = ()
 

@@ -1,0 +1,211 @@
+"""The engine over its parts: what it tells of itself, and what it does when one of them fails."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from random import Random
+from typing import Any
+
+import pytest
+
+from krakked.adapters.kraken.websocket import FeedSettings, KrakenFeed
+from krakked.domain.bars import Timeframe
+from krakked.domain.errors import Transient
+from krakked.domain.events import EventName
+from krakked.domain.ids import PairName
+from krakked.domain.limits import Limits
+from krakked.domain.portfolio import Difference, Drift, DriftKind
+from krakked.simulator.faults import FaultKind
+from krakked.trading.cycling import Cycler
+from krakked.trading.engine import Engine, EngineOptions
+
+Play = Callable[..., Any]
+XBTUSD = PairName("XBTUSD")
+
+
+class Forgetful:
+    """A history that does not answer the first ``count`` questions."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+
+    async def closed_bars(self, *_: Any, **__: Any) -> list[Any]:
+        self.count -= 1
+        if self.count >= 0:
+            raise Transient("OHLC: no answer")
+        return []
+
+
+def engine_of(world: Any, *, history: Any = None, **options: Any) -> Engine:
+    settings = FeedSettings(
+        public_url=world.simulator.ws_url, private_url=world.simulator.ws_auth_url, silence_s=0
+    )
+    return Engine(
+        world.desk,
+        feed=KrakenFeed(settings, world.rest, world.clock, Random(1)),
+        history=history or world.rest,
+        store=world.store,
+        cycler=Cycler(world.desk, world.store, (), Limits()),
+        options=EngineOptions(pairs=(XBTUSD,), timeframes=(Timeframe.M1,), **options),
+    )
+
+
+@contextlib.asynccontextmanager
+async def running(engine: Engine, names: Sequence[str]) -> AsyncIterator[None]:
+    """The feed and the named tasks."""
+    tasks = [asyncio.create_task(engine.feed_task())]
+    await engine.wait_until_fed()
+    for name, work in engine.tasks().items():
+        if name in names:
+            tasks.append(asyncio.create_task(work))
+        else:
+            work.close()
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def told(world: Any, name: EventName) -> list[dict[str, Any]]:
+    return [event.fields for event in world.events if event.name is name]
+
+
+def test_engine_tells_that_its_prices_went_stale_and_came_back(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        engine = engine_of(world)
+        async with running(engine, ["cycles"]):
+            await world.clock.sleep(3)
+            world.market.on_lost()
+            await world.clock.sleep(10)
+            assert "market_data" in engine.degraded()
+            world.market.on_connected()
+            await world.clock.sleep(2)
+        (lost,) = told(world, EventName.MARKET_DATA_UNAVAILABLE)
+        assert lost["what"] == "the market stream"
+        (restored,) = told(world, EventName.MARKET_DATA_RESTORED)
+        assert 8 < restored["lasted_s"] < 12
+
+    play(scenario)
+
+
+def test_history_that_cannot_be_fetched_is_told_once_and_its_return_too(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        engine = engine_of(world, history=Forgetful(3))
+        async with running(engine, ["history"]):
+            await world.clock.sleep(30)
+        (lost,) = told(world, EventName.MARKET_DATA_UNAVAILABLE)
+        assert lost == {"what": "history", "reason": "OHLC: no answer"}
+        (restored,) = told(world, EventName.MARKET_DATA_RESTORED)
+        assert restored == {"what": "history", "lasted_s": 6}  # three pauses of two seconds
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("halts", [True, False])
+def test_dead_man_that_fired_halts_the_engine_only_where_money_is_at_stake(
+    play: Play, halts: bool
+) -> None:
+    async def scenario(world: Any) -> None:
+        engine = engine_of(world, halts_when_dead_man_fires=halts)
+        await engine.dead_man.refresh()
+        await world.clock.sleep(61)
+        await engine.dead_man.refresh()
+        assert world.count(EventName.DEAD_MAN_FIRED) == 1
+        assert world.account.halted is halts
+        assert world.count(EventName.HALTED) == halts
+        assert world.ledger.run(lambda tx: tx.books()).halted is halts
+
+    play(scenario)
+
+
+def test_dead_man_that_fired_has_the_books_compared_before_the_interval_is_over(
+    play: Play,
+) -> None:
+    async def scenario(world: Any) -> None:
+        engine = engine_of(world)
+        resting = await world.submit()
+        await engine.dead_man.refresh()
+        await world.clock.sleep(61)
+        async with running(engine, ["reconcile"]):
+            await world.clock.sleep(1)
+            before = world.count(EventName.RECONCILED)
+            await engine.dead_man.refresh()
+            await world.clock.sleep(1)
+            assert world.count(EventName.RECONCILED) == before + 1
+        assert world.account.order(resting.request.client_order_id) is None
+
+    play(scenario)
+
+
+def test_engine_keeps_its_dead_man_also_when_bars_set_the_pace(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        engine = engine_of(world, is_paced_by_bars=True)
+        await engine.dead_man.refresh()
+        world.fault(FaultKind.SERVER_ERROR, "CancelAllOrdersAfter")
+        async with running(engine, ["dead-man"]):
+            await world.clock.sleep(20)
+            assert world.count(EventName.DEAD_MAN_FAILED) == 1
+            assert world.count(EventName.DEAD_MAN_REFRESHED) == 2
+
+    play(scenario)
+
+
+@pytest.mark.parametrize(
+    ("fault", "word"),
+    [("CancelAllOrdersAfter", "dead_man"), (None, None)],
+)
+def test_dead_man_whose_refresh_failed_is_shown(
+    play: Play, fault: str | None, word: str | None
+) -> None:
+    async def scenario(world: Any) -> None:
+        engine = engine_of(world)
+        world.market.on_connected()
+        if fault is not None:
+            world.fault(FaultKind.SERVER_ERROR, fault)
+        await engine.dead_man.refresh()
+        assert ("dead_man" in engine.degraded()) is (word is not None)
+        await engine.dead_man.refresh()
+        assert "dead_man" not in engine.degraded()
+
+    play(scenario)
+
+
+def test_status_keeps_drift_tolerated_and_foreign_apart(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        engine = engine_of(world)
+        drifts = tuple(
+            Drift(
+                difference=Difference(subject="balance", key=kind.value, ours="1", theirs="2"),
+                kind=kind,
+                since_ns=0,
+            )
+            for kind in (DriftKind.FOREIGN, DriftKind.TOLERATED)
+        )
+        world.account.drifts = drifts
+        status = engine.status()
+        assert status["drift"] == []
+        assert status["tolerated"] == ["balance tolerated: ours 1, theirs 2"]
+        assert status["foreign_orders"] == ["balance foreign: ours 1, theirs 2"]
+        assert "drift" not in engine.degraded()
+        late = Drift(difference=drifts[0].difference, kind=DriftKind.LATE, since_ns=0)
+        world.account.drifts = (late,)
+        assert engine.status()["drift"] == ["balance foreign: ours 1, theirs 2"]
+        assert "drift" in engine.degraded()
+        world.account.drifts = ()
+
+    play(scenario)
+
+
+def test_venue_that_does_not_answer_the_reconciler_is_shown_as_degraded(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        engine = engine_of(world)
+        engine.reconciler.outage.begin("no answer")
+        assert "exchange" in engine.degraded()
+        assert list(await engine.reconciler.reconcile()) == []
+        assert "exchange" not in engine.degraded()
+
+    play(scenario)
