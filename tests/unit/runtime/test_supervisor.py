@@ -137,7 +137,18 @@ def test_failure_while_stopping_is_not_lost() -> None:
 
     with capture_logs():
         supervisor = play(scene())
-    assert (supervisor.reason, supervisor.exit_code) == ("SIGTERM", 73)
+    assert (supervisor.reason, supervisor.exit_code) == (
+        "task orders failed: disk full at the end",
+        73,
+    )
+
+
+def test_wish_to_stop_does_not_hide_the_failure_before_it() -> None:
+    supervisor = Supervisor()
+    supervisor.request_stop("task orders failed: disk full", 73)
+    supervisor.request_stop("SIGTERM")
+    supervisor.request_stop("task fills failed: because of it", 71)
+    assert (supervisor.reason, supervisor.exit_code) == ("task orders failed: disk full", 73)
 
 
 def test_tasks_are_stopped_newest_first_or_by_name() -> None:
@@ -223,12 +234,56 @@ def test_first_signal_stops_and_second_hurries(number: signal.Signals) -> None:
             assert (supervisor.reason, supervisor.exit_code) == (number.name, 0)
             assert not supervisor.is_hurried
             os.kill(os.getpid(), number)
-            await supervisor.wait_for_hurry()
+            assert await supervisor.unless_hurried(asyncio.sleep(60, "slow")) is None
         finally:
             undo()
         assert supervisor.is_hurried
 
     asyncio.run(scene())
+
+
+def test_work_that_is_not_hurried_gives_its_result() -> None:
+    assert play(Supervisor().unless_hurried(asyncio.sleep(60, "done"))) == "done"
+
+
+def test_work_that_fails_is_not_taken_for_hurried() -> None:
+    with pytest.raises(LedgerFailed, match="disk full"):
+        play(Supervisor().unless_hurried(fail(LedgerFailed("disk full"))))
+
+
+def test_work_that_is_hurried_is_over_when_that_is_told() -> None:
+    async def careful(done: list[str]) -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            await asyncio.sleep(3)
+            done.append("cleaned up")
+
+    async def scene() -> list[str]:
+        supervisor, done = Supervisor(), []
+        asyncio.get_running_loop().call_later(1, supervisor.request_hurry)
+        assert await supervisor.unless_hurried(careful(done)) is None
+        return done
+
+    assert play(scene()) == ["cleaned up"]
+
+
+def test_work_is_cancelled_with_who_waits_for_it() -> None:
+    async def scene() -> asyncio.Task[object]:
+        work = asyncio.create_task(asyncio.sleep(60))
+
+        async def wait_for_it() -> None:
+            await work
+
+        waiting = asyncio.create_task(Supervisor().unless_hurried(wait_for_it()))
+        await asyncio.sleep(1)
+        waiting.cancel()
+        await asyncio.wait((waiting,))
+        assert waiting.cancelled()
+        await asyncio.sleep(0)
+        return work
+
+    assert play(scene()).cancelled()
 
 
 def test_signals_are_given_back_afterwards() -> None:
