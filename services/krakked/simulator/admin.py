@@ -6,6 +6,7 @@ JSON; amounts are text. What cannot be done is status 400 and one line.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from typing import Final, TypeAlias
@@ -15,10 +16,11 @@ from aiohttp import web
 
 from krakked.domain.errors import BadInput
 from krakked.domain.ids import Asset, PairName
-from krakked.domain.money import BadAmount, parse_amount, to_text
+from krakked.domain.money import ZERO, BadAmount, parse_amount, to_text
 from krakked.domain.pairs import PairStatus
 from krakked.domain.times import to_rfc3339
 from krakked.sim.exchange.core import SystemStatus
+from krakked.sim.exchange.rest import METHODS
 from krakked.simulator.faults import DEFAULT_LATE_S, Armed, FaultKind
 from krakked.simulator.options import ACCOUNT
 from krakked.simulator.venue import Venue
@@ -106,11 +108,16 @@ class Admin:
         now_ns = self._venue.catch_up()
         prices = {self._pair(name): _amount(text, name) for name, text in given.items()}
         for pair, price in prices.items():
-            if price <= 0:
-                raise BadInput(f"price {price} of {pair} is not positive")
+            self._check_price(pair, price)
+        for pair, price in prices.items():
             self._venue.market.set_price(pair, price)
         self._venue.settle(now_ns)
         return _answer(self._prices_now())
+
+    def _check_price(self, pair: PairName, price: Decimal) -> None:
+        tick = self._venue.hub.data.tapes[pair].pair.tick_size
+        if price < tick:
+            raise BadInput(f"price {price} of {pair} is below its tick {tick}; give a higher one")
 
     async def _balances(self, _request: web.Request) -> web.Response:
         names = self._venue.exchange.account_names()
@@ -124,21 +131,40 @@ class Admin:
                 f"no account {act.account}; there is {', '.join(exchange.account_names())}"
             )
         now_ns = self._venue.catch_up()
-        for asset, text in act.deposit.items():
-            exchange.deposit(act.account, self._asset(asset), _positive(text, asset), now_ns)
-        for asset, text in act.withdraw.items():
-            self._withdraw(act.account, self._asset(asset), _positive(text, asset), now_ns)
-        for asset, text in act.adjust.items():
-            exchange.book_adjustment(act.account, self._asset(asset), _amount(text, asset), now_ns)
+        deposits = self._amounts(act.deposit, _positive)
+        withdrawals = self._amounts(act.withdraw, _positive)
+        adjustments = self._amounts(act.adjust, _amount)
+        self._check_funds(act.account, deposits, withdrawals, adjustments)
+        for asset, amount in deposits.items():
+            exchange.deposit(act.account, asset, amount, now_ns)
+        for asset, amount in withdrawals.items():
+            exchange.withdraw(act.account, asset, amount, now_ns)
+        for asset, amount in adjustments.items():
+            exchange.book_adjustment(act.account, asset, amount, now_ns)
         self._venue.settle(now_ns)
         return _answer(self._account(act.account)["balances"])
 
-    def _withdraw(self, account: str, asset: Asset, amount: Decimal, now_ns: int) -> None:
-        exchange = self._venue.exchange
-        free = exchange.available(account, asset)
-        if amount > free:
-            raise BadInput(f"{account} has {to_text(free)} {asset} free, not {to_text(amount)}")
-        exchange.withdraw(account, asset, amount, now_ns)
+    def _amounts(
+        self, given: dict[str, str], read: Callable[[str, str], Decimal]
+    ) -> dict[Asset, Decimal]:
+        return {self._asset(name): read(text, name) for name, text in given.items()}
+
+    def _check_funds(
+        self,
+        account: str,
+        deposits: dict[Asset, Decimal],
+        withdrawals: dict[Asset, Decimal],
+        adjustments: dict[Asset, Decimal],
+    ) -> None:
+        """All or nothing: what an open order holds, and what is not there, cannot leave."""
+        for asset in sorted({*withdrawals, *adjustments}):
+            there = self._venue.exchange.available(account, asset) + deposits.get(asset, ZERO)
+            leaving = withdrawals.get(asset, ZERO) - adjustments.get(asset, ZERO)
+            if leaving > max(there, ZERO):
+                raise BadInput(
+                    f"{account} has {to_text(there)} {asset} free, not {to_text(leaving)}; "
+                    "take less, or cancel the orders that hold it"
+                )
 
     async def _faults(self, _request: web.Request) -> web.Response:
         return _answer(self._faults_now())
@@ -164,6 +190,8 @@ class Admin:
 
     async def _set_status(self, request: web.Request) -> web.Response:
         act = msgspec.json.decode(await request.read(), type=StatusAct)
+        if (act.pair is None) != (act.status is None):
+            raise BadInput("pair and status go together; give both, or system alone")
         venue = self._venue
         now_ns = venue.catch_up()
         if act.system is not None:
@@ -222,8 +250,11 @@ async def _mendable(request: web.Request, handler: Handler) -> web.StreamRespons
     """What a person can mend is one line."""
     try:
         return await handler(request)
-    except (BadInput, BadAmount, msgspec.MsgspecError) as error:
+    except (BadInput, BadAmount) as error:
         return web.json_response({"error": str(error)}, status=400)
+    except msgspec.MsgspecError as error:
+        line = f"{error}; send a JSON object, with amounts and prices as text"
+        return web.json_response({"error": line}, status=400)
 
 
 def _check_faults(act: FaultAct) -> None:
@@ -232,6 +263,10 @@ def _check_faults(act: FaultAct) -> None:
         raise BadInput("a probability must be from 0 to 1")
     if act.count < 1 or act.seconds < 1:
         raise BadInput("count and seconds must be at least 1")
+    if act.method is not None and act.method not in METHODS:
+        nearest = difflib.get_close_matches(act.method, METHODS, 1)
+        meant = f"; did you mean {nearest[0]}?" if nearest else ""
+        raise BadInput(f"no private method {act.method}{meant}")
 
 
 def _amount(text: str, what: str) -> Decimal:

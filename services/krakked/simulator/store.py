@@ -14,7 +14,8 @@ from typing import Final
 
 import msgspec
 
-from krakked.domain.errors import BadInput
+from krakked.adapters.sqlite.lock_files import LockFile, acquire
+from krakked.domain.errors import BadInput, LedgerFailed
 from krakked.runtime.exit_codes import ExitCode
 
 APPLICATION_ID: Final = 0x6B72_6B53  # "krkS"
@@ -34,8 +35,14 @@ class StateStore:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        with _readable(path):
-            self._database = _open(path)
+        _make_folder(path.parent)
+        self._lock = _lock(path)
+        try:
+            with _readable(path):
+                self._database = _open(path)
+        except BadInput:
+            self._lock.release()
+            raise
 
     def __repr__(self) -> str:
         return f"<StateStore {self._path}>"
@@ -66,6 +73,7 @@ class StateStore:
     def close(self) -> None:
         """Let the file go."""
         self._database.close()
+        self._lock.release()
 
 
 def stored_now_ns(path: Path | None) -> int | None:
@@ -80,7 +88,6 @@ def stored_now_ns(path: Path | None) -> int | None:
 
 
 def _open(path: Path) -> sqlite3.Connection:
-    _make_folder(path.parent)
     database = sqlite3.connect(path)
     try:
         _claim(database, path)
@@ -91,6 +98,15 @@ def _open(path: Path) -> sqlite3.Connection:
         database.close()
         raise
     return database
+
+
+def _lock(path: Path) -> LockFile:
+    """Two simulators on one file would each write balances that know nothing of the other's."""
+    lock = path.with_name(path.name + ".lock")
+    try:
+        return acquire(lock, subject=f"--state {path}", setting="--state")
+    except LedgerFailed as error:
+        raise BadInput(str(error), exit_code=error.exit_code) from error
 
 
 def _make_folder(folder: Path) -> None:

@@ -87,8 +87,12 @@ def test_statuses_reach_orders_and_subscribers(stage: Any) -> None:
     [
         ("/prices", {"NOPE": "1"}, "no pair NOPE"),
         ("/prices", {"XBTUSD": "zero"}, "is not a number"),
-        ("/prices", {"XBTUSD": "-1"}, "not positive"),
+        ("/prices", {"XBTUSD": "-1"}, "below its tick 0.1"),
+        ("/prices", {"XBTUSD": "1e-9"}, "below its tick 0.1"),
+        ("/prices", {"XBTUSD": 5}, "send a JSON object, with amounts and prices as text"),
         ("/balances", {"withdraw": {"USD": "10001"}}, "main has 10000.0000 USD free, not 10001"),
+        ("/balances", {"adjust": {"USD": "-11000"}}, "USD free, not 11000"),
+        ("/balances", {"withdraw": {"USD": "6000"}, "adjust": {"USD": "-6000"}}, "not 12000"),
         ("/balances", {"deposit": {"USD": "0"}}, "give a positive amount"),
         ("/balances", {"deposit": {"XRP": "1"}}, "XRP"),
         ("/balances", {"account": "nobody"}, "no account nobody"),
@@ -96,6 +100,8 @@ def test_statuses_reach_orders_and_subscribers(stage: Any) -> None:
         ("/faults", {"kind": "flood"}, "Invalid enum value 'flood'"),
         ("/faults", {"probabilities": {"5xx": "2"}}, "from 0 to 1"),
         ("/faults", {"kind": "5xx", "count": 0}, "count"),
+        ("/faults", {"kind": "5xx", "method": "AddOrderr"}, "did you mean AddOrder?"),
+        ("/status", {"pair": "XBTUSD"}, "pair and status go together"),
         ("/status", {"system": "asleep"}, "Invalid enum value"),
     ],
 )
@@ -109,6 +115,17 @@ def test_what_cannot_be_done_is_status_400_and_one_line(
     assert answer["status"] == 400
     assert line in answer["error"]
     assert "\n" not in answer["error"]
+
+
+def test_an_act_that_cannot_be_done_in_part_is_not_done_at_all(stage: Any) -> None:
+    async def scene(client: Any) -> Any:
+        act = {"deposit": {"XBT": "1", "FOO": "1"}}
+        assert (await client.admin("/balances", act))["status"] == 400
+        act = {"deposit": {"XBT": "1"}, "withdraw": {"USD": "10001"}}
+        assert (await client.admin("/balances", act))["status"] == 400
+        return await client.admin("/balances")
+
+    assert stage.play(scene)["main"] == {"USD": "10000.0000"}
 
 
 def test_what_open_orders_hold_cannot_be_withdrawn(stage: Any) -> None:

@@ -151,3 +151,13 @@ def test_at_speed_one_the_clock_is_the_machines(tmp_path: Path) -> None:
     again = Process("--market", "calm", "--state", str(tmp_path / "venue.state"))
     assert abs(again.admin("/clock")["now_ns"] - time.time_ns()) < 2_000_000_000
     assert again.end(signal.SIGTERM) == 0
+
+
+def test_a_second_simulator_on_the_same_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "venue.state"
+    first = StateStore(path)
+    with pytest.raises(BadInput, match="in use by another krakked") as refused:
+        StateStore(path)
+    assert refused.value.exit_code == 73
+    first.close()
+    StateStore(path).close()
