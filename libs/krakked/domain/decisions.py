@@ -1,6 +1,7 @@
 """Verdicts on every bar of every sleeve: what happened, or why nothing did.
 
-Repeated holds and repeated equal refusals are one *run* with first, last and count.
+Repeated holds and repeated equal refusals are one *run* with first, last and count. What closes a
+position between bars, a stop or a person, has a record of its own.
 """
 
 from __future__ import annotations
@@ -69,3 +70,30 @@ class DecisionRecord(msgspec.Struct, frozen=True, kw_only=True):
         """Two consecutive records with one key are one run."""
         limits = tuple(check.limit for check in self.checks if not check.passed)
         return (self.sleeve, self.bar.timeframe, self.outcome, self.not_evaluated, limits)
+
+
+class ExitRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """The verdict on closing one position outside its strategy's bars: who or what, and how."""
+
+    decision_id: str
+    """``<sleeve>/<cause>/<nanoseconds>``: the leg of the plan carries the same."""
+    sleeve: Sleeve
+    cause: str
+    """``stop`` or ``flatten``."""
+    principal: str
+    """``engine``, or a person's name."""
+    outcome: Outcome
+    """ACTED, or REFUSED: then the position is still held, and the checks say why."""
+    checks: tuple[LimitCheck, ...] = ()
+    plan_id: PlanId | None = None
+    trace_id: str = ""
+    count: int = 1
+    """Of equal refusals in a row."""
+    decided_at_ns: int
+    last_decided_at_ns: int
+
+    @property
+    def run_key(self) -> tuple[object, ...]:
+        """Two consecutive refusals with one key are one run."""
+        limits = tuple(check.limit for check in self.checks if not check.passed)
+        return (self.sleeve, self.cause, self.principal, self.outcome, limits)

@@ -13,7 +13,7 @@ from typing import Protocol, TypeVar
 import msgspec
 
 from krakked.domain.commands import Command, Reply
-from krakked.domain.decisions import DecisionRecord
+from krakked.domain.decisions import DecisionRecord, ExitRecord
 from krakked.domain.events import Event
 from krakked.domain.fills import CashFlow, Fill, OpeningLot
 from krakked.domain.ids import (
@@ -98,6 +98,10 @@ class Transaction(Protocol):
         """Insert it, or extend the run with the same ``decision_id``."""
         ...
 
+    def save_exit(self, record: ExitRecord) -> None:
+        """Insert it, or extend the run with the same ``decision_id``."""
+        ...
+
     def save_sleeve(self, state: SleeveState) -> None: ...
 
     # books (append-only); each False if it was there already
@@ -156,3 +160,9 @@ class LedgerQueries(Protocol):
         ...
 
     def snapshots(self, *, limit: int = 100) -> Sequence[Snapshot]: ...
+    def exits(
+        self, *, sleeve: Sleeve | None = None, plan_id: PlanId | None = None, limit: int = 100
+    ) -> Sequence[ExitRecord]:
+        """Verdicts on closing positions between bars."""
+        ...
+

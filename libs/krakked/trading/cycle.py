@@ -41,14 +41,7 @@ from krakked.domain.strategies.base import Strategy
 from krakked.domain.times import NS_PER_SECOND
 from krakked.trading.legs import Draft, PlanHeader, buy_limit, make_plan
 from krakked.trading.rules import ExecutionRules
-from krakked.trading.verdicts import decision_id, joined
-
-_OUTCOMES = {
-    Verdict.APPROVED: Outcome.ACTED,
-    Verdict.CLAMPED: Outcome.CLAMPED,
-    Verdict.REFUSED: Outcome.REFUSED,
-    Verdict.NO_CHANGE: Outcome.HELD,
-}
+from krakked.trading.verdicts import OUTCOMES, decision_id, joined
 
 
 class DueSleeve(msgspec.Struct, frozen=True, kw_only=True):
@@ -211,7 +204,7 @@ class _Cycle:
             self._give_way(due, view, decision, in_the_way, previous)
             return
         answer = self._answer(due, view, decision.intent)
-        outcome = Outcome.HELD if answer is None else _OUTCOMES[answer.verdict]
+        outcome = Outcome.HELD if answer is None else OUTCOMES[answer.verdict]
         record = msgspec.structs.replace(
             self._record(due, view.key, outcome),
             woken_by=view.woken_by,

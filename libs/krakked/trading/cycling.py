@@ -13,7 +13,7 @@ from decimal import Decimal
 import msgspec
 
 from krakked.domain.bars import BarKey, Bars, Timeframe
-from krakked.domain.decisions import DecisionRecord, NotEvaluated, Outcome
+from krakked.domain.decisions import DecisionRecord, ExitRecord, NotEvaluated, Outcome
 from krakked.domain.events import Event, EventName
 from krakked.domain.ids import ClientOrderId, PairName
 from krakked.domain.limits import Limits
@@ -36,7 +36,7 @@ from krakked.trading.cycle import (
 )
 from krakked.trading.desk import Desk
 from krakked.trading.execute import pending_orders
-from krakked.trading.exits import ExitInputs, ExitSleeve, exit_plan
+from krakked.trading.exits import ExitInputs, ExitSleeve, exit_plan, exit_records
 from krakked.trading.market import Boundary
 from krakked.trading.verdicts import missed
 
@@ -83,6 +83,7 @@ class Cycler:
         self._by_sleeve = {configured.sleeve: configured for configured in sleeves}
         self._limits = limits
         self._wakes: dict[Sleeve, str] = {}
+        self._exits: dict[Sleeve, ExitRecord] = {}
         self.cancel_and_learn: Callable[[ClientOrderId], Awaitable[bool]] | None = None
         """Set by the engine: cancels an order that is in the way and learns its end."""
 
@@ -324,6 +325,9 @@ class Cycler:
         return events
 
     def _decision_event(self, record: DecisionRecord) -> Event:
+        return self._verdict_event(record, why=_why(record))
+
+    def _verdict_event(self, record: DecisionRecord | ExitRecord, *, why: str) -> Event:
         limits = [check.limit.value for check in record.checks if not check.passed]
         name = EventName.RISK_BLOCK if limits else EventName.DECISION_MADE
         return self._desk.recorder.event(
@@ -331,7 +335,7 @@ class Cycler:
             strategy_id=record.sleeve.strategy_id,
             pair=record.sleeve.pair,
             outcome=record.outcome.value,
-            reason=", ".join(limits) if limits else _why(record),
+            reason=", ".join(limits) if limits else why,
             plan_id=record.plan_id,
             decision_id=record.decision_id,
         )
@@ -343,28 +347,30 @@ class Cycler:
     ) -> ExecutionPlan | None:
         """A recorded plan that closes what the sleeves hold; None if they hold nothing to sell."""
         async with self._desk.recorder.turn:
-            account = self._desk.account
-            now_ns = self._desk.now_ns()
-            last = account.last_plan
-            result = exit_plan(
-                ExitInputs(
-                    account=account.fingerprint,
-                    sequence=1 if last is None else last[0] + 1,
-                    parent_id=None if last is None else last[1],
-                    now_ns=now_ns,
-                    rules=self._desk.rules,
-                    sleeves=tuple(self._exit_sleeve(i, s) for i, s in enumerate(sleeves)),
-                    book=self.book(),
-                    limits=self._limits,
-                    cause=cause,
-                    principal=principal,
-                    trace_id=f"{cause}-{now_ns}",
-                )
-            )
-            if result.plan is None:
-                return None
-            await self._record_exit(result.plan)
+            inputs = self._exit_inputs(sleeves, cause, principal)
+            result = exit_plan(inputs)
+            records = exit_records(inputs, result, self._exits)
+            if records:
+                await self._record_exits(result.plan, records)
             return result.plan
+
+    def _exit_inputs(self, sleeves: Sequence[Sleeve], cause: str, principal: str) -> ExitInputs:
+        account = self._desk.account
+        now_ns = self._desk.now_ns()
+        last = account.last_plan
+        return ExitInputs(
+            account=account.fingerprint,
+            sequence=1 if last is None else last[0] + 1,
+            parent_id=None if last is None else last[1],
+            now_ns=now_ns,
+            rules=self._desk.rules,
+            sleeves=tuple(self._exit_sleeve(i, s) for i, s in enumerate(sleeves)),
+            book=self.book(),
+            limits=self._limits,
+            cause=cause,
+            principal=principal,
+            trace_id=f"{cause}-{now_ns}",
+        )
 
     def _exit_sleeve(self, index: int, sleeve: Sleeve) -> ExitSleeve:
         account, market = self._desk.account, self._desk.market
@@ -377,20 +383,34 @@ class Cycler:
             base_rate=account.prices(market.quotes).get(pair.quote),
         )
 
-    async def _record_exit(self, plan: ExecutionPlan) -> None:
-        orders = pending_orders(plan, self._desk.now_ns())
+    async def _record_exits(
+        self, plan: ExecutionPlan | None, records: Sequence[ExitRecord]
+    ) -> None:
+        orders = [] if plan is None else pending_orders(plan, self._desk.now_ns())
 
         def store(tx: Transaction) -> None:
-            tx.insert_plan(plan)
+            if plan is not None:
+                tx.insert_plan(plan)
             for order in orders:
                 tx.insert_order(order)
+            for record in records:
+                tx.save_exit(record)
 
-        await self._desk.recorder.commit(store, plan_event(self._desk, plan))
+        events = [self._exit_event(record) for record in records if record.count == 1]
+        if plan is not None:
+            events.append(plan_event(self._desk, plan))
+        await self._desk.recorder.commit(store, *events)
+        self._exits.update({record.sleeve: record for record in records})
+        if plan is None:
+            return
         self._desk.account.last_plan = (plan.sequence, plan.plan_id)
         for order in orders:
             self._desk.account.put_order(order)
         for leg in plan.legs:
             self.wake(leg.action.sleeve, plan.cause)
+
+    def _exit_event(self, record: ExitRecord) -> Event:
+        return self._verdict_event(record, why=f"{record.cause} by {record.principal}")
 
 
 def plan_event(desk: Desk, plan: ExecutionPlan) -> Event:

@@ -3,14 +3,19 @@
 They are wishes like any other and pass through risk, which stops no reduction; what cannot be
 sold (dust, a pair the venue does not trade now) comes back refused, with the reason as data.
 By default they are market orders, so that they work on stale data too.
+
+Each answer is on record, as what a strategy decides is: who or what closed the position, or why it
+could not be closed.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 
 import msgspec
 
+from krakked.domain.decisions import ExitRecord
 from krakked.domain.ids import AccountFingerprint, PlanId
 from krakked.domain.intents import Direction, Intent, IntentType
 from krakked.domain.limits import Limits
@@ -19,10 +24,17 @@ from krakked.domain.pairs import Pair
 from krakked.domain.plans import ExecutionPlan
 from krakked.domain.positions import Position, Sleeve
 from krakked.domain.quotes import Quote
-from krakked.domain.risk import RiskContext, RiskDecision, assess, refuse_without_price
+from krakked.domain.risk import (
+    RiskContext,
+    RiskDecision,
+    Verdict,
+    assess,
+    refuse_without_price,
+)
 from krakked.domain.risk_book import RiskBook
 from krakked.trading.legs import Draft, PlanHeader, allowed_type, make_plan
 from krakked.trading.rules import ExecutionRules
+from krakked.trading.verdicts import OUTCOMES, joined_exit
 
 
 class ExitSleeve(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +70,10 @@ class ExitInputs(msgspec.Struct, frozen=True, kw_only=True):
     order_type: OrderType = OrderType.MARKET
     """Limit orders stand at the slippage cap."""
     trace_id: str = ""
+
+    def decision_id(self, sleeve: Sleeve) -> str:
+        """One per sleeve and exit."""
+        return f"{sleeve}/{self.cause}/{self.now_ns}"
 
 
 class ExitResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,7 +124,7 @@ def _answer(sleeve: ExitSleeve, inputs: ExitInputs) -> RiskDecision:
         generated_at_ns=inputs.now_ns,
     )
     context = RiskContext(
-        decision_id=f"{sleeve.sleeve}/{inputs.cause}/{inputs.now_ns}",
+        decision_id=inputs.decision_id(sleeve.sleeve),
         position_base=sleeve.position.quantity_base,
         price=None if sleeve.quote is None else sleeve.quote.mid,
         base_rate=sleeve.base_rate,
@@ -118,3 +134,32 @@ def _answer(sleeve: ExitSleeve, inputs: ExitInputs) -> RiskDecision:
     if sleeve.quote is None and order_type is OrderType.LIMIT:
         return refuse_without_price()
     return assess(intent, inputs.book, inputs.limits, sleeve.pair, context)
+
+
+def exit_records(
+    inputs: ExitInputs, result: ExitResult, runs: Mapping[Sleeve, ExitRecord]
+) -> tuple[ExitRecord, ...]:
+    """To save: deeds, and refusals as runs. Where nothing is held there is nothing to tell."""
+    return tuple(
+        joined_exit(runs.get(sleeve), _record(sleeve, answer, inputs, result.plan))
+        for sleeve, answer in result.answers
+        if answer.verdict is not Verdict.NO_CHANGE
+    )
+
+
+def _record(
+    sleeve: Sleeve, answer: RiskDecision, inputs: ExitInputs, plan: ExecutionPlan | None
+) -> ExitRecord:
+    is_deed = answer.action is not None and plan is not None
+    return ExitRecord(
+        decision_id=inputs.decision_id(sleeve),
+        sleeve=sleeve,
+        cause=inputs.cause,
+        principal=inputs.principal,
+        outcome=OUTCOMES[answer.verdict],
+        checks=answer.checks,
+        plan_id=plan.plan_id if plan is not None and is_deed else None,
+        trace_id=inputs.trace_id,
+        decided_at_ns=inputs.now_ns,
+        last_decided_at_ns=inputs.now_ns,
+    )

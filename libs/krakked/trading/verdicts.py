@@ -12,9 +12,17 @@ from typing import Final
 import msgspec
 
 from krakked.domain.bars import BarKey
-from krakked.domain.decisions import DecisionRecord, NotEvaluated, Outcome
+from krakked.domain.decisions import DecisionRecord, ExitRecord, NotEvaluated, Outcome
 from krakked.domain.positions import Sleeve
+from krakked.domain.risk import Verdict
 
+OUTCOMES: Final = {
+    Verdict.APPROVED: Outcome.ACTED,
+    Verdict.CLAMPED: Outcome.CLAMPED,
+    Verdict.REFUSED: Outcome.REFUSED,
+    Verdict.NO_CHANGE: Outcome.HELD,
+}
+"""What risk's answer makes of a bar, or of an exit."""
 _JOINABLE: Final = frozenset({Outcome.HELD, Outcome.REFUSED, Outcome.NOT_EVALUATED})
 
 
@@ -33,6 +41,19 @@ def joined(previous: DecisionRecord | None, record: DecisionRecord) -> DecisionR
         decision_id=previous.decision_id,
         bar=previous.bar,
         count=previous.count + record.count,
+        decided_at_ns=previous.decided_at_ns,
+    )
+
+
+def joined_exit(previous: ExitRecord | None, record: ExitRecord) -> ExitRecord:
+    """The run to save: the same refusal as before made longer, or a new record."""
+    is_again = previous is not None and previous.run_key == record.run_key
+    if previous is None or not is_again or record.outcome is not Outcome.REFUSED:
+        return record
+    return msgspec.structs.replace(
+        record,
+        decision_id=previous.decision_id,
+        count=previous.count + 1,
         decided_at_ns=previous.decided_at_ns,
     )
 

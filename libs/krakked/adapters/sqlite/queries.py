@@ -27,7 +27,7 @@ from krakked.adapters.sqlite.digest import digest
 from krakked.adapters.sqlite.identities import stored_identity
 from krakked.adapters.sqlite.migrations import Migration
 from krakked.adapters.sqlite.questions import LIMIT_DEFAULT, OrderChange, Question
-from krakked.domain.decisions import DecisionRecord
+from krakked.domain.decisions import DecisionRecord, ExitRecord
 from krakked.domain.errors import BadInput
 from krakked.domain.events import Event
 from krakked.domain.fills import CashFlow, Fill
@@ -167,6 +167,16 @@ class SqliteQueries:
     ) -> Sequence[DecisionRecord]:
         """Newest first."""
         return self.all(questions.decisions(sleeve=sleeve, plan_id=plan_id, limit=limit))
+
+    def exits(
+        self,
+        *,
+        sleeve: Sleeve | None = None,
+        plan_id: PlanId | None = None,
+        limit: int = LIMIT_DEFAULT,
+    ) -> Sequence[ExitRecord]:
+        """Newest first."""
+        return self.all(questions.exits(sleeve=sleeve, plan_id=plan_id, limit=limit))
 
     def decision_at(
         self, sleeve: Sleeve, timeframe: str, bar_start_s: int

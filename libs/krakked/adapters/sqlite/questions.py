@@ -11,10 +11,10 @@ from typing import Final, Generic, TypeVar
 
 import msgspec
 
-from krakked.adapters.sqlite import book_rows, decision_rows, order_rows, state_rows
+from krakked.adapters.sqlite import book_rows, decision_rows, exit_rows, order_rows, state_rows
 from krakked.adapters.sqlite.cells import Cell, Row, record
 from krakked.domain.commands import Reply
-from krakked.domain.decisions import DecisionRecord
+from krakked.domain.decisions import DecisionRecord, ExitRecord
 from krakked.domain.events import Event
 from krakked.domain.fills import CashFlow, Fill
 from krakked.domain.ids import ClientOrderId, PlanId
@@ -118,6 +118,23 @@ def decisions(
     order = "decided_at_ns DESC, strategy_id, pair, timeframe, first_bar_start_s DESC"
     sql = _list("decisions", where, order)
     return Question(sql, (*values, limit), decision_rows.decision_from)
+
+
+def exits(
+    *,
+    sleeve: Sleeve | None = None,
+    plan_id: PlanId | None = None,
+    limit: int = LIMIT_DEFAULT,
+) -> Question[ExitRecord]:
+    """Verdicts on closing positions between bars."""
+    equal = {
+        "strategy_id": sleeve.strategy_id if sleeve else None,
+        "pair": sleeve.pair if sleeve else None,
+        "plan_id": plan_id,
+    }
+    where, values = _where(equal)
+    sql = _list("exits", where, "last_decided_at_ns DESC, strategy_id, pair")
+    return Question(sql, (*values, limit), exit_rows.exit_from)
 
 
 def decision_at(sleeve: Sleeve, timeframe: str, bar_start_s: int) -> Question[DecisionRecord]:

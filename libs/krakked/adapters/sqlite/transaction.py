@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import NoReturn
 
-from krakked.adapters.sqlite import book_rows, decision_rows, order_rows, state_rows
+from krakked.adapters.sqlite import book_rows, decision_rows, exit_rows, order_rows, state_rows
 from krakked.adapters.sqlite.book_rows import BookedFill
 from krakked.adapters.sqlite.cells import Cell
 from krakked.adapters.sqlite.connections import Execute
 from krakked.domain.commands import Command, Reply
-from krakked.domain.decisions import DecisionRecord
+from krakked.domain.decisions import DecisionRecord, ExitRecord
 from krakked.domain.events import Event
 from krakked.domain.fills import CashFlow, Fill, OpeningLot
 from krakked.domain.ids import Asset, LedgerId, TradeId
@@ -75,6 +75,10 @@ class SqliteTransaction:
     def save_decision(self, record: DecisionRecord) -> None:
         """Insert it, or extend the run with the same ``decision_id``."""
         decision_rows.save(self._execute, record)
+
+    def save_exit(self, record: ExitRecord) -> None:
+        """Insert it, or extend the run with the same ``decision_id``."""
+        exit_rows.save(self._execute, record)
 
     def save_sleeve(self, state: SleeveState) -> None:
         """Replace what is kept of the sleeve."""
