@@ -408,6 +408,22 @@ def test_histories_of_many_pages_have_every_row_once_and_in_order(world: Any) ->
     world(script)
 
 
+def test_tickers_tell_what_each_pair_turned_over_as_its_stream_does(world: Any) -> None:
+    async def script(w: World) -> None:
+        async def nothing() -> None:
+            return
+
+        await w.follow(nothing())
+        tickers = await w.rest.tickers()
+        assert set(tickers) == set(await w.rest.pairs())
+        newest = [quote for quote in w.of(Quote) if quote.pair == XBT][-1]
+        assert tickers[XBT].last == newest.last
+        assert abs(tickers[XBT].volume_24h_base - newest.volume_24h_base) < 1
+        assert tickers[XBT].volume_24h_base > 0
+
+    world(script)
+
+
 def test_bars_are_closed_whole_and_on_the_tick(world: Any) -> None:
     async def script(w: World) -> None:
         await w.clock.sleep(600)

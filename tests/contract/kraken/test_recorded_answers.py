@@ -22,6 +22,7 @@ from krakked.domain.money import to_text
 from krakked.domain.orders import LegKind, OrderRequest, OrderType, Side, TimeInForce, VenueStatus
 from krakked.domain.pairs import PairStatus
 from krakked.ports.exchange import DeadManReply, Fees
+from krakked.ports.market_feed import Ticker
 
 Recorded = Callable[[str], str]
 ASSETS = "XChange/marketdata/example-assets-data.json"
@@ -254,6 +255,60 @@ def test_recorded_cancels_and_dead_man_are_read(ask: Any) -> None:
     ):
         reply = ask("CancelAllOrdersAfter", name, lambda rest: rest.refresh_dead_man(60))
         assert reply == DeadManReply(1_679_679_776 * 10**9)
+
+
+# tickers
+
+
+def test_recorded_tickers_are_read_with_their_last_24_hours(ask: Any) -> None:
+    name = "Kraken.Net/Endpoints/Spot/ExchangeData/GetTicker.txt"
+    tickers = ask("Ticker", name, lambda rest: rest.tickers())
+    assert tickers == {
+        XBT: Ticker(last=Decimal("30303.20000"), volume_24h_base=Decimal("4412.73601799"))
+    }
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Kraken.Net/JsonResponses/SpotExchangeData/GetTickerAsync.txt",
+        "Kraken.Net/JsonResponses/SpotExchangeData/GetTickersAsync.txt",
+        "XChange/marketdata/example-ticker-data.json",
+        "kraken-async-rs/rest_ticker_information.json",
+    ],
+)
+def test_recorded_tickers_of_all_shapes_are_read(ask: Any, recorded: Recorded, name: str) -> None:
+    tickers = ask("Ticker", name, lambda rest: rest.tickers())
+    rows = json.loads(body(recorded(name)))["result"]
+    told = {(Decimal(row["c"][0]), Decimal(row["v"][1])) for row in rows.values()}
+    assert tickers
+    assert {(ticker.last, ticker.volume_24h_base) for ticker in tickers.values()} <= told
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        '{"c": ["NaN", "1"], "v": ["1", "2"]}',
+        '{"c": ["1", "1"], "v": ["1", "-2"]}',
+        '{"c": ["1", "1"], "v": ["1", "1E+999999"]}',
+        '{"c": ["1"], "v": ["1", "2"]}',
+        '{"v": ["1", "2"]}',
+        "7",
+    ],
+)
+def test_ticker_that_cannot_be_is_counted_and_costs_no_other_pair(
+    recorded: Recorded, row: str
+) -> None:
+    good = '{"c": ["5.0", "1"], "v": ["1", "2"]}'
+    answer = f'{{"error": [], "result": {{"XETHZUSD": {row}, "XXBTZUSD": {good}, "NEW": {good}}}}}'
+    transport = Replaying(
+        {"Assets": recorded(ASSETS), "AssetPairs": recorded(PAIRS), "Ticker": answer}
+    )
+    told: list[str] = []
+    transport.observer.on_malformed = lambda what, why: told.append(f"{what} {why}")  # type: ignore[method-assign]
+    tickers = asyncio.run(KrakenRest(transport).tickers())
+    assert set(tickers) == {XBT}
+    assert [line[:15] for line in told if line.startswith("Ticker")] == ["Ticker XETHZUSD"]
 
 
 # trades and ledgers

@@ -13,6 +13,7 @@ from krakked.domain.kill_switch import KillSwitchCause
 from krakked.domain.orders import Side
 from krakked.domain.quotes import Quote
 from krakked.domain.times import DAY_S, NS_PER_SECOND
+from krakked.domain.valuation import Valuation
 from krakked.trading.marking import Marker, realized_today, set_kill_switch
 
 Play = Callable[..., Any]
@@ -179,3 +180,56 @@ def test_kill_switch_is_durable_and_says_who_and_why(play: Play) -> None:
         assert world.account.kill_switch.cause is None
 
     play(scenario)
+
+
+# what does not count
+
+
+def leave_out_xbt(world: Any) -> None:
+    world.account.valuation = Valuation(USD, world.account.pairs, exclude=[XBT])
+
+
+def test_asset_that_does_not_count_is_neither_wealth_nor_a_flow_and_is_still_compared(
+    play: Play,
+) -> None:
+    async def scenario(world: Any) -> None:
+        leave_out_xbt(world)
+        price_is(world, "60000")
+        before = await world.marker.mark()
+        assert (before.equity, before.values) == (10_000, {"USD": 10_000})
+        await world.deposit(XBT, "2")
+        price_is(world, "30000")
+        assert list(await world.reconciler.reconcile()) == []
+        assert world.account.totals[XBT] == D("2.5")
+        after = await world.marker.mark()
+        assert (after.equity, after.unvalued) == (10_000, ())
+        assert after.net_flows == before.net_flows
+        assert world.account.day.drawdown_pct(after.equity) == 0
+        assert not world.account.kill_switch.active
+
+    play(scenario, balances=BALANCES)
+
+
+def test_loss_of_an_asset_that_does_not_count_is_found_all_the_same(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        leave_out_xbt(world)
+        price_is(world, "60000")
+        world.account.totals[XBT] += 1
+        (difference,) = await world.reconciler.reconcile()
+        assert (difference.subject, difference.key) == ("balance", "XBT")
+        world.account.totals[XBT] -= 1
+        await world.reconciler.reconcile()
+
+    play(scenario, balances=BALANCES)
+
+
+def test_asset_without_a_way_to_the_base_currency_counts_nothing_and_is_flagged(
+    play: Play,
+) -> None:
+    async def scenario(world: Any) -> None:
+        snapshot = await world.marker.mark()
+        assert (snapshot.equity, snapshot.unvalued) == (10_000, (XBT,))
+        price_is(world, "60000")
+        assert (await world.marker.mark()).unvalued == ()
+
+    play(scenario, balances=BALANCES)

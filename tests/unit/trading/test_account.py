@@ -226,3 +226,18 @@ def test_pair_with_another_quote_is_valued_through_it(
 def test_repr_shows_the_state_in_one_line(account: Account, make_order: MakeOrder) -> None:
     account.put_order(make_order())
     assert repr(account) == f"<Account {account.fingerprint}: 0 positions, 1 orders>"
+
+
+def test_what_does_not_count_is_left_out_of_equity_and_of_unrealized_profit(
+    account: Account, make_trade: MakeTrade
+) -> None:
+    trade_all(account, make_trade(price=D(100), quantity_base=D(1)))
+    quotes = {XBTUSD: quote(XBTUSD, "150")}
+    whole = account.snapshot(quotes, 0)
+    assert (whole.unrealized, account.worth(XBT, quotes)) == (50, 150)
+    account.valuation = Valuation(USD, account.pairs, exclude=[XBT])
+    part = account.snapshot(quotes, 0)
+    assert part.equity == whole.equity - 150
+    assert (part.unrealized, part.unvalued) == (0, ())
+    assert account.worth(XBT, quotes) == 0
+    assert account.worth(Asset("ETH"), quotes) is None
