@@ -128,6 +128,19 @@ class Transaction(Protocol):
         """Put it into the outbox; its sequence."""
         ...
 
+    # what may go; each takes at most ``limit`` rows, oldest first, and says how many went
+    def thin_snapshots(self, *, before_ns: int, limit: int) -> int:
+        """Of days before that instant, keep the last one each."""
+        ...
+
+    def prune_decisions(self, *, before_ns: int, limit: int) -> int:
+        """Drop runs that ended before that instant, led to no plan, and have a successor."""
+        ...
+
+    def prune_outbox(self, *, before_ns: int, keep: int, limit: int) -> int:
+        """Drop events before that instant, but never any of the newest ``keep``."""
+        ...
+
 
 class Ledger(Protocol):
     """The one writer. Errors: ``LedgerFailed`` (disk full, corrupt …) ends the engine."""
@@ -153,6 +166,12 @@ class LedgerQueries(Protocol):
     def decisions(
         self, *, sleeve: Sleeve | None = None, plan_id: PlanId | None = None, limit: int = 100
     ) -> Sequence[DecisionRecord]: ...
+    def exits(
+        self, *, sleeve: Sleeve | None = None, plan_id: PlanId | None = None, limit: int = 100
+    ) -> Sequence[ExitRecord]:
+        """Verdicts on closing positions between bars."""
+        ...
+
     def decision_at(
         self, sleeve: Sleeve, timeframe: str, bar_start_s: int
     ) -> DecisionRecord | None:
@@ -160,9 +179,3 @@ class LedgerQueries(Protocol):
         ...
 
     def snapshots(self, *, limit: int = 100) -> Sequence[Snapshot]: ...
-    def exits(
-        self, *, sleeve: Sleeve | None = None, plan_id: PlanId | None = None, limit: int = 100
-    ) -> Sequence[ExitRecord]:
-        """Verdicts on closing positions between bars."""
-        ...
-

@@ -47,6 +47,7 @@ from krakked.trading.engine import Engine, EngineOptions
 from krakked.trading.guard import Guard
 from krakked.trading.market import Market
 from krakked.trading.recording import Listener, Recorder
+from krakked.trading.retention import Pruned, Retention
 
 T = TypeVar("T")
 
@@ -122,6 +123,8 @@ class Run:
         engine.desk.guard.is_ready = True
         for name, work in engine.tasks().items():
             self.supervisor.start(name, work)
+        if not self.given.is_lock_step:
+            self.supervisor.start("retention", self._retention(ledger).run())
         await self._open_doors(engine, rest)
         engine.desk.recorder.publish(engine.desk.recorder.event(EventName.ENGINE_STARTED))
         return engine
@@ -172,6 +175,20 @@ class Run:
             factor = self.given.pace.factor
             self.supervisor.start("heartbeat", heartbeat.run(period_s=BEAT_S * factor))
             self.supervisor.start("clock offset", self._offset.run(period_s=LOOK_S * factor))
+
+    def _retention(self, ledger: SqliteLedger) -> Retention:
+        return Retention(
+            ledger,
+            self.given.clock,
+            snapshot_days=self.given.settings.portfolio.snapshot_retention_days,
+            tell=self._tell_pruned,
+        )
+
+    def _tell_pruned(self, pruned: Pruned) -> None:
+        now_ns = self.given.clock.now_ns()
+        gone: dict[str, object] = {what: rows for what, rows in pruned.rows().items() if rows}
+        if gone:
+            self._tell(Event(name=EventName.NOTICE, at_ns=now_ns, fields={"pruned": gone}))
 
     async def _open_secrets_and_venue(self) -> Addresses:
         await self._stage("config", self.given.clock.sleep(0))  # read and checked before the loop

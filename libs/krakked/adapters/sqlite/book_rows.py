@@ -19,7 +19,7 @@ from krakked.domain.fills import CashFlow, Fill, OpeningLot, VenueTrade
 from krakked.domain.ids import MANUAL, Asset, LedgerId, PairName, StrategyId, TradeId
 from krakked.domain.money import ZERO, to_text
 from krakked.domain.orders import Side
-from krakked.domain.positions import Position, Sleeve
+from krakked.domain.positions import Position, Sleeve, opened
 
 _TRADE: Final = VenueTrade.__struct_fields__
 _FILL: Final = ("strategy_id", "client_order_id", "fee_quote", "realized_quote")
@@ -88,11 +88,14 @@ def insert_cash_flow(execute: Execute, flow: CashFlow) -> bool:
 
 
 def insert_opening_lot(execute: Execute, lot: OpeningLot) -> None:
-    """Book what was there before."""
+    """Book what was there before, on the manual sleeve of its pair if it has one."""
     sequence = execute(_INSERT_LOT, cells(lot, _LOT)).lastrowid
     assert sequence is not None
     _post(execute, postings_of_lot(sequence, lot))
     _add_net_flow(execute, lot.cost_base)
+    position = opened(lot)
+    if position is not None:
+        save_position(execute, position)
 
 
 def save_position(execute: Execute, position: Position) -> None:

@@ -1,6 +1,6 @@
 """The projections proved against the books: everything is computed again from the sources.
 
-Positions and realized profit from the fills, in the order they were booked, by the domain's own
+Positions and realized profit from opening lots and fills, in the order they were booked, by the domain's own
 ``apply``; postings from their sources; totals from the postings; net flows from cash flows and
 opening lots. A difference means that the file was changed by something else, or a bug.
 """
@@ -13,10 +13,11 @@ from decimal import Decimal
 from krakked.adapters.sqlite import book_rows
 from krakked.adapters.sqlite.book_rows import BookedFill, Posting
 from krakked.adapters.sqlite.connections import Execute
+from krakked.domain.fills import OpeningLot
 from krakked.domain.ids import Asset
 from krakked.domain.money import ZERO, to_text
 from krakked.domain.portfolio import Difference
-from krakked.domain.positions import Position, Sleeve, apply
+from krakked.domain.positions import Position, Sleeve, apply, opened
 
 PostingKey = tuple[str, str, str]
 
@@ -33,9 +34,11 @@ def check_projections(execute: Execute) -> list[Difference]:
     ]
 
 
-def rebuild_positions(fills: Iterable[BookedFill]) -> tuple[dict[Sleeve, Position], list[Decimal]]:
-    """Positions after all fills, and what each fill realized."""
-    positions: dict[Sleeve, Position] = {}
+def rebuild_positions(
+    lots: Iterable[OpeningLot], fills: Iterable[BookedFill]
+) -> tuple[dict[Sleeve, Position], list[Decimal]]:
+    """Positions after what was there before and all fills, and what each fill realized."""
+    positions = {made.sleeve: made for lot in lots if (made := opened(lot)) is not None}
     realized = []
     for booked in fills:
         fill = booked.fill
@@ -57,7 +60,8 @@ def _fill_postings(fills: Iterable[BookedFill]) -> Iterator[Posting]:
 
 
 def _check_positions(execute: Execute, fills: list[BookedFill]) -> Iterator[Difference]:
-    rebuilt, realized = rebuild_positions(fills)
+    lots = [book_rows.lot_from(row) for row in execute(book_rows.LOTS_IN_ORDER)]
+    rebuilt, realized = rebuild_positions(lots, fills)
     stored = book_rows.positions(execute)
     for sleeve in sorted(rebuilt.keys() | stored.keys()):
         nothing = Position(sleeve=sleeve)

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import NoReturn
 
-from krakked.adapters.sqlite import book_rows, decision_rows, exit_rows, order_rows, state_rows
+from krakked.adapters.sqlite import (
+    book_rows,
+    decision_rows,
+    exit_rows,
+    order_rows,
+    retention_rows,
+    state_rows,
+)
 from krakked.adapters.sqlite.book_rows import BookedFill
 from krakked.adapters.sqlite.cells import Cell
 from krakked.adapters.sqlite.connections import Execute
@@ -136,6 +143,20 @@ class SqliteTransaction:
     def add_event(self, event: Event) -> int:
         """Put it into the outbox; its sequence."""
         return state_rows.add_event(self._execute, event)
+
+    # what may go (see krakked.trading.retention)
+
+    def thin_snapshots(self, *, before_ns: int, limit: int) -> int:
+        """Of days before that instant, keep the last one each; how many went."""
+        return retention_rows.thin_snapshots(self._execute, before_ns, limit)
+
+    def prune_decisions(self, *, before_ns: int, limit: int) -> int:
+        """Drop runs that ended before that instant, led to no plan, and have a successor."""
+        return retention_rows.prune_decisions(self._execute, before_ns, limit)
+
+    def prune_outbox(self, *, before_ns: int, keep: int, limit: int) -> int:
+        """Drop events before that instant, but never any of the newest ``keep``."""
+        return retention_rows.prune_outbox(self._execute, before_ns, keep, limit)
 
 
 def _ended(_sql: str, _parameters: Sequence[Cell] = (), /) -> NoReturn:

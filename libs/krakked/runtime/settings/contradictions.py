@@ -28,8 +28,6 @@ REFRESHES_PER_DEAD_MAN: Final = 4
 
 
 NOT_YET: Final = (
-    "portfolio.track_manual_trades",
-    "portfolio.snapshot_retention_days",
     "ui.enabled",
 )
 """Settings that this version does not act on: only their defaults are taken, for a setting that is
