@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
+import msgspec
 
 from krakked.cli import doors, options
 from krakked.cli.output import moment, print_json, print_table
 from krakked.cli.words import (
     condition_line,
+    exit_words,
     intent_words,
     limit_line,
     outcome_words,
     span_words,
 )
 from krakked.domain.bars import Timeframe
-from krakked.domain.decisions import DecisionRecord
+from krakked.domain.decisions import DecisionRecord, ExitRecord
 from krakked.domain.errors import BadInput
 from krakked.domain.ids import PairName, StrategyId
 from krakked.domain.positions import Sleeve
@@ -28,7 +30,7 @@ from krakked.runtime.exit_codes import ExitCode
 if TYPE_CHECKING:
     from krakked.adapters.sqlite.queries import SqliteQueries
 
-_HEAD: Final = ("last bar closed (UTC)", "strategy", "pair", "bars", "verdict", "plan")
+_HEAD: Final = ("bar closed, or moment (UTC)", "strategy", "pair", "bars", "verdict", "plan")
 _TIMEFRAMES: Final = tuple(timeframe.value for timeframe in Timeframe)
 
 
@@ -43,22 +45,38 @@ _TIMEFRAMES: Final = tuple(timeframe.value for timeframe in Timeframe)
 def decisions(
     strategy: str | None, pair: str | None, limit: int, db_path: Path, as_json: bool
 ) -> int:
-    """What strategies decided, newest first; equal verdicts in a row are one line."""
+    """What strategies decided and what closed positions, newest first.
+
+    Equal verdicts in a row are one line; stops and flattens stand between those on bars.
+    """
     if (strategy is None) != (pair is None):
         raise BadInput(
             "--strategy and --pair name a sleeve together; give both", exit_code=ExitCode.USAGE
         )
     sleeve = Sleeve(StrategyId(strategy), PairName(pair)) if strategy and pair else None
     with doors.reading(db_path) as queries:
-        found = queries.decisions(sleeve=sleeve, limit=limit)
+        found = [
+            *queries.decisions(sleeve=sleeve, limit=limit),
+            *queries.exits(sleeve=sleeve, limit=limit),
+        ]
+    newest = sorted(found, key=lambda record: record.decided_at_ns, reverse=True)[:limit]
     if as_json:
-        print_json(found)
+        print_json(newest)
     else:
-        print_table(_HEAD, [_row(record) for record in found], nothing="no decisions")
+        print_table(_HEAD, [_row(record) for record in newest], nothing="no decisions")
     return ExitCode.DONE
 
 
-def _row(record: DecisionRecord) -> tuple[str, ...]:
+def _row(record: DecisionRecord | ExitRecord) -> tuple[str, ...]:
+    if isinstance(record, ExitRecord):
+        return (
+            moment(record.last_decided_at_ns),
+            record.sleeve.strategy_id,
+            record.sleeve.pair,
+            "-",
+            exit_words(record),
+            record.plan_id or "-",
+        )
     closed_ns = (record.last_bar_start_s + record.bar.timeframe.seconds) * NS_PER_SECOND
     return (
         moment(closed_ns),
@@ -90,7 +108,8 @@ def _row(record: DecisionRecord) -> tuple[str, ...]:
 def why(strategy: str, pair: str, at: str | None, timeframe: str | None, **common: object) -> int:
     """Why a strategy did, or did not, act on a bar.
 
-    Prints the verdict, the conditions it rested on with their values, and what each limit had left.
+    Prints the verdict, the conditions it rested on with their values, what each limit had left,
+    and what or who closed the position around that bar.
     """
     db_path = common["db_path"]
     assert isinstance(db_path, Path)
@@ -98,12 +117,34 @@ def why(strategy: str, pair: str, at: str | None, timeframe: str | None, **commo
     at_s = None if at is None else _seconds(at)
     with doors.reading(db_path) as queries:
         record = _find(queries, sleeve, at_s, timeframe)
+        exits = _exits_around(queries, record, at_s)
     if common["as_json"]:
-        print_json(record)
+        print_json({**msgspec.structs.asdict(record), "exits": exits})
     else:
-        for line in why_lines(record):
+        for line in (*why_lines(record), *_exit_lines(exits)):
             click.echo(line)
     return ExitCode.DONE
+
+
+def _exits_around(
+    queries: SqliteQueries, record: DecisionRecord, at_s: int | None
+) -> Sequence[ExitRecord]:
+    """While the bar ran and until the next one closed; from the newest bar on without a time."""
+    step_s = record.bar.timeframe.seconds
+    from_s = record.last_bar_start_s if at_s is None else at_s - at_s % step_s
+    until_ns = None if at_s is None else (from_s + 2 * step_s) * NS_PER_SECOND
+    return [
+        one
+        for one in queries.exits(sleeve=record.sleeve, limit=10_000)
+        if one.last_decided_at_ns >= from_s * NS_PER_SECOND
+        and (until_ns is None or one.decided_at_ns < until_ns)
+    ]
+
+
+def _exit_lines(exits: Sequence[ExitRecord]) -> Iterator[str]:
+    for one in reversed(exits):
+        plan = f", plan {one.plan_id}" if one.plan_id else ""
+        yield f"  {moment(one.decided_at_ns)} UTC  {exit_words(one)}{plan}"
 
 
 def _seconds(text: str) -> int:

@@ -11,8 +11,8 @@ import msgspec
 
 from krakked.cli import doors, options
 from krakked.cli.output import amount, moment, money, print_json, print_table
-from krakked.cli.words import decision_line, limit_line
-from krakked.domain.decisions import DecisionRecord
+from krakked.cli.words import decision_line, exit_words, limit_line
+from krakked.domain.decisions import DecisionRecord, ExitRecord
 from krakked.domain.errors import BadInput
 from krakked.domain.fills import Fill
 from krakked.domain.ids import PlanId
@@ -32,6 +32,7 @@ class PlanTree(msgspec.Struct, frozen=True, kw_only=True):
 
     plan: ExecutionPlan
     decisions: Sequence[DecisionRecord]
+    exits: Sequence[ExitRecord]
     orders: Sequence[tuple[Order, Sequence[Fill]]]
     """Each with its fills, oldest first."""
 
@@ -103,6 +104,7 @@ def _read(queries: SqliteQueries, plan: ExecutionPlan) -> PlanTree:
     return PlanTree(
         plan=plan,
         decisions=queries.decisions(plan_id=plan.plan_id, limit=10_000),
+        exits=queries.exits(plan_id=plan.plan_id, limit=10_000),
         orders=[(order, _fills(queries, order)) for order in orders],
     )
 
@@ -121,6 +123,8 @@ def tree_lines(tree: PlanTree) -> Iterator[str]:
         for check in decision.checks:
             if not check.passed:
                 yield f"│     {limit_line(check)}"
+    for one in tree.exits:
+        yield f"├─ {one.sleeve}: {exit_words(one)}"
     yield (
         f"└─ plan {plan.plan_id}  {plan.cause} by {plan.principal}, {len(plan.legs)} orders, made "
         f"{to_rfc3339(plan.created_at_ns, decimals=3)}, good until "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from krakked.cli.output import amount, moment, rounded
-from krakked.domain.decisions import DecisionRecord, NotEvaluated, Outcome
+from krakked.domain.decisions import DecisionRecord, ExitRecord, NotEvaluated, Outcome
 from krakked.domain.intents import Condition, Intent
 from krakked.domain.limits import LimitCheck
 from krakked.domain.times import NS_PER_SECOND
@@ -43,6 +43,16 @@ def decision_line(record: DecisionRecord) -> str:
     """One decision in one line."""
     wish = f", wanted {intent_words(record.intent)}" if record.intent else ""
     return f"{record.sleeve} {record.bar.timeframe.value}: {outcome_words(record)}{wish}"
+
+
+def exit_words(record: ExitRecord) -> str:
+    """What or who closed a position, or why it could not be closed."""
+    by = "" if record.principal == "engine" else f" by {record.principal}"
+    if record.outcome is not Outcome.REFUSED:
+        return f"closed: {record.cause}{by}"
+    limits = ", ".join(check.limit.value for check in record.checks if not check.passed)
+    times = "" if record.count == 1 else f", {record.count} times"
+    return f"not closed: {record.cause}{by} was refused ({limits}){times}"
 
 
 def intent_words(intent: Intent) -> str:

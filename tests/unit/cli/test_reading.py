@@ -148,7 +148,7 @@ def test_plan_may_be_cut_short_while_it_is_one(krakked: Krakked, ledger: Path) -
 
 def test_plan_in_json_holds_everything(krakked: Krakked, ledger: Path) -> None:
     tree = json.loads(krakked("plans", "show", "000001", "--json").stdout)
-    assert set(tree) == {"plan", "decisions", "orders"}
+    assert set(tree) == {"plan", "decisions", "exits", "orders"}
     assert [len(fills) for _, fills in tree["orders"]] == [2, 0]
 
 
