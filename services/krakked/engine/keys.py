@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from krakked.adapters.kraken.rest import KrakenRest
-from krakked.domain.errors import BadKey, MissingPermission
+from krakked.domain.errors import BadKey, Fenced, MissingPermission
 from krakked.engine.asking import patiently
 from krakked.ports.clock import Clock
 
@@ -31,6 +31,7 @@ async def check_keys(rest: KrakenRest, clock: Clock, *, places_orders: bool) -> 
 
     Raises:
         BadKey: the venue does not know a key, or its signature is wrong.
+        Fenced: somebody else uses the trade key.
         MissingPermission: a key is good, but may not do something that is needed.
         Transient: the venue did not answer.
     """
@@ -41,6 +42,12 @@ async def check_keys(rest: KrakenRest, clock: Clock, *, places_orders: bool) -> 
         raise BadKey(
             f"the venue does not accept the API keys ({error}); copy key and secret of "
             f"{' or '.join(VARIABLES.values())} (or of venue.keys_dir) anew, or make new ones",
+            code=error.code,
+        ) from error
+    except Fenced as error:
+        raise Fenced(
+            f"the venue has seen a higher nonce on this key ({error}): another program uses it, or "
+            "another database of krakked's did; give each database a key of its own",
             code=error.code,
         ) from error
     if missing := _missing(permissions, places_orders=places_orders):

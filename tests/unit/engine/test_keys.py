@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from krakked.domain.errors import BadKey, MissingPermission, Transient
+from krakked.domain.errors import BadKey, Fenced, MissingPermission, Transient
 from krakked.engine.keys import ASKING, TRADING, check_keys
 
 ALL = frozenset((*ASKING, *TRADING))
@@ -78,6 +78,13 @@ def test_permission_that_lacks_is_named_with_its_key(
 def test_key_that_the_venue_does_not_know_is_told_with_its_own_words_and_a_remedy() -> None:
     with pytest.raises(BadKey, match=r"\(GetApiKeyInfo: EAPI:Invalid key\); copy key and secret"):
         check(Rest({}, BadKey("GetApiKeyInfo: EAPI:Invalid key", code="EAPI:Invalid key")))
+
+
+def test_key_that_somebody_else_uses_is_told_as_that() -> None:
+    with pytest.raises(
+        Fenced, match=r"Invalid nonce\): another program uses it, .* key of its own"
+    ):
+        check(Rest({}, Fenced("GetApiKeyInfo: EAPI:Invalid nonce")))
 
 
 def test_venue_that_does_not_answer_is_no_bad_key() -> None:

@@ -52,30 +52,36 @@ class ParquetBarStore:
 
     def last(self, pair: PairName, timeframe: Timeframe, count: int, tick_size: Decimal) -> Bars:
         """The newest ``count`` bars, oldest first: a view that later bars do not change."""
-        return self._of(pair, timeframe).last(count).bars(pair, timeframe, tick_size)
+        with self._on_disk():
+            found = self._of(pair, timeframe).last(count)
+        return found.bars(pair, timeframe, tick_size)
 
     def between(
         self, pair: PairName, timeframe: Timeframe, start_s: int, end_s: int, tick_size: Decimal
     ) -> Bars:
         """Bars that start in [start_s, end_s)."""
-        found = self._of(pair, timeframe).between(start_s, end_s)
+        with self._on_disk():
+            found = self._of(pair, timeframe).between(start_s, end_s)
         return found.bars(pair, timeframe, tick_size)
 
     def newest_start_s(self, pair: PairName, timeframe: Timeframe) -> int | None:
         """Start of the newest kept bar."""
-        return self._of(pair, timeframe).newest_start_s()
+        with self._on_disk():
+            return self._of(pair, timeframe).newest_start_s()
 
     def coverage(self) -> Sequence[tuple[PairName, Timeframe, int, int, int]]:
         """(pair, timeframe, first start, last start, count), by pair, then by length."""
-        return [
-            (pair, timeframe, *covered)
-            for pair, timeframe in self._kept()
-            if (covered := self._of(pair, timeframe).coverage()) is not None
-        ]
+        with self._on_disk():
+            return [
+                (pair, timeframe, *covered)
+                for pair, timeframe in self._kept()
+                if (covered := self._of(pair, timeframe).coverage()) is not None
+            ]
 
     def gaps(self, pair: PairName, timeframe: Timeframe) -> Sequence[Gap]:
         """Holes between the kept bars, oldest first."""
-        return self._of(pair, timeframe).gaps()
+        with self._on_disk():
+            return self._of(pair, timeframe).gaps()
 
     def compact(self) -> None:
         """Move every tail that was written here into its parquet files."""
@@ -111,17 +117,24 @@ class ParquetBarStore:
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
-        """The one writer, its disk's failures in our words."""
+        """The one writer."""
         if self._lock is None:
             self._lock = lock_files.acquire(
                 self._root / "bars.lock",
                 subject=f"bar store {self._root}",
                 setting="market_data.ohlc_store.root_dir",
             )
+        with self._on_disk():
+            yield
+
+    @contextmanager
+    def _on_disk(self) -> Iterator[None]:
+        """The disk's failures in our words."""
         try:
             yield
         except OSError as error:
+            where = "" if error.filename is None else f" ({error.filename})"
             raise LedgerFailed(
-                f"bar store {self._root}: {error.strerror} ({error.filename});"
-                " free some space, or make it writable"
+                f"bar store {self._root}: {error.strerror or error}{where}; free some space, make "
+                "it writable, or set market_data.ohlc_store.root_dir"
             ) from error

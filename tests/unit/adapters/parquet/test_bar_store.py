@@ -311,13 +311,29 @@ def test_disk_that_fails_is_one_clear_line(
     in_the_way = root / "XBTUSD" / "1h" / "tail.seg"
     in_the_way.mkdir(parents=True)
     store = opened()
-    with pytest.raises(LedgerFailed, match="free some space, or make it writable") as caught:
+    with pytest.raises(
+        LedgerFailed, match="free some space, make it writable, or set market_data"
+    ) as caught:
         store.insert(XBTUSD, H1, tick, bars([0]))
     assert caught.value.exit_code == 73
     with pytest.raises(LedgerFailed):
         store.close()
     in_the_way.rmdir()
     assert opened().insert(XBTUSD, H1, tick, bars([0])) == 1
+
+
+def test_folder_that_cannot_be_read_is_one_clear_line_too(tmp_path: Path, tick: Decimal) -> None:
+    (tmp_path / "file").touch()
+    store = ParquetBarStore(tmp_path / "file" / "bars")
+    for question in (
+        lambda: store.between(XBTUSD, H1, 0, 1, tick),
+        lambda: store.last(XBTUSD, H1, 1, tick),
+        lambda: store.newest_start_s(XBTUSD, H1),
+        lambda: store.gaps(XBTUSD, H1),
+    ):
+        with pytest.raises(LedgerFailed, match=r"bar store .*bars: Not a directory") as caught:
+            question()
+        assert caught.value.exit_code == 73
 
 
 def test_append_after_a_failed_write_keeps_the_tail_sound(
