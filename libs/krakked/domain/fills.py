@@ -87,3 +87,6 @@ class OpeningLot(msgspec.Struct, frozen=True, kw_only=True):
     cost_base: Decimal | None
     """In the base currency; None if unknown."""
     at_ns: int
+    pair: PairName | None = None
+    """Against the base currency: its sleeve ``manual`` holds the lot, at no cost if that is
+    unknown. None: nothing trades it so, and only the account's total does."""

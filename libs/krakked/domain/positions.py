@@ -11,8 +11,8 @@ from decimal import Decimal
 
 import msgspec
 
-from krakked.domain.fills import VenueTrade
-from krakked.domain.ids import PairName, StrategyId
+from krakked.domain.fills import OpeningLot, VenueTrade
+from krakked.domain.ids import MANUAL, PairName, StrategyId
 from krakked.domain.money import ZERO
 from krakked.domain.orders import Side
 
@@ -51,6 +51,21 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
     def unrealized_quote(self, price: Decimal) -> Decimal:
         """Value at ``price`` less cost."""
         return self.quantity_base * price - self.cost_quote
+
+
+def opened(lot: OpeningLot) -> Position | None:
+    """What an opening lot makes of the manual sleeve of its pair, whose quote is the base currency.
+
+    A lot of unknown cost has none: all that it ever sells for is gain, as the account's flows say.
+    """
+    if lot.pair is None:
+        return None
+    return Position(
+        sleeve=Sleeve(MANUAL, lot.pair),
+        quantity_base=lot.quantity,
+        cost_quote=lot.cost_base or ZERO,
+        opened_at_ns=lot.at_ns,
+    )
 
 
 def apply(

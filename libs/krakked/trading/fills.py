@@ -176,6 +176,8 @@ class FillBooker:
             if trade.venue_order_id not in orders:
                 orders[trade.venue_order_id] = self._order_of(tx, trade, reports)
             order = orders[trade.venue_order_id]
+            if order is None and not self._desk.rules.tracks_manual_trades:
+                continue
             sleeve = sleeve_of(trade, order)
             booking = book(
                 trade,

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from decimal import Decimal
 
 import msgspec
@@ -23,7 +23,7 @@ from krakked.domain.commands import Resolve
 from krakked.domain.errors import Permanent, Refused, Transient
 from krakked.domain.events import Event, EventName
 from krakked.domain.fills import CashFlow, CashFlowKind
-from krakked.domain.ids import VenueOrderId
+from krakked.domain.ids import TradeId, VenueOrderId, is_ours
 from krakked.domain.money import ZERO
 from krakked.domain.orders import Journal, Order, VenueOrder
 from krakked.domain.portfolio import Day, Difference, Drift, DriftKind
@@ -55,6 +55,8 @@ CURSOR_OVERLAP_NS = 300 * NS_PER_SECOND
 """Rows this much older than the cursor are asked for again: late ones must not be skipped."""
 UNKNOWN_PAUSE_S = 2.0
 
+TRADE = "trade"
+"""The venue's ledger type of what executions moved: no flow, unless nobody tracks them."""
 CASH_FLOW_KINDS = {
     "deposit": CashFlowKind.DEPOSIT,
     "withdrawal": CashFlowKind.WITHDRAWAL,
@@ -62,9 +64,10 @@ CASH_FLOW_KINDS = {
     "staking": CashFlowKind.REWARD,
     "dividend": CashFlowKind.REWARD,
     "transfer": CashFlowKind.TRANSFER,
+    TRADE: CashFlowKind.TRANSFER,
     "fee": CashFlowKind.FEE,
 }
-"""The venue's ledger types that are not trades; any other is an adjustment."""
+"""The venue's ledger types; any other is an adjustment."""
 EXTERNAL_FLOWS = (CashFlowKind.DEPOSIT, CashFlowKind.WITHDRAWAL, CashFlowKind.TRANSFER)
 """Flows that are neither gain nor loss of a day; the others count into its drawdown."""
 
@@ -310,7 +313,11 @@ class Reconciler:
     async def _book_cash_flows(self) -> None:
         account = self._desk.account
         rows = await self._desk.exchange.ledger_since(self._since_ns(LEDGER_CURSOR))
-        flows = [self._flow(row) for row in rows if row.type != "trade" and row.kind == "spot"]
+        flows = [
+            self._flow(row)
+            for row in [*(row for row in rows if row.type != TRADE), *await self._untracked(rows)]
+            if row.kind == "spot"
+        ]
         async with self._desk.recorder.turn:
             booked, day = await self._desk.recorder.commit(lambda tx: self._book_flows(tx, flows))
             for flow in booked:
@@ -321,6 +328,43 @@ class Reconciler:
             self._desk.recorder.publish(self._flow_event(flow))
         if rows:
             await self._move_cursor(LEDGER_CURSOR, max(row.at_ns for row in rows))
+
+    async def _untracked(self, rows: Sequence[LedgerRow]) -> list[LedgerRow]:
+        """What executions of other people's orders moved, where those are not tracked."""
+        if self._desk.rules.tracks_manual_trades:
+            return []
+        moved = [row for row in rows if row.type == TRADE]
+        unbooked = set(await self._unbooked({TradeId(row.reference_id) for row in moved}))
+        if not unbooked:
+            return []
+        since_ns = min(row.at_ns for row in moved if row.reference_id in unbooked)
+        foreign = await self._foreign_trades(unbooked, since_ns - CURSOR_OVERLAP_NS)
+        return [row for row in moved if row.reference_id in foreign]
+
+    async def _foreign_trades(self, ids: Collection[TradeId], since_ns: int) -> set[TradeId]:
+        """Of these executions, those of orders that the venue tells us are not ours.
+
+        One that is ours and not booked yet is booked here; one that the venue does not show yet
+        is neither, and is looked at again.
+        """
+        told = await self._desk.exchange.trades_since(max(0, since_ns))
+        trades = [trade for trade in told if trade.trade_id in ids]
+        await self._booker.book(trades)
+        unbooked = set(await self._unbooked({trade.trade_id for trade in trades}))
+        order_ids = {t.trade_id: t.venue_order_id for t in trades if t.trade_id in unbooked}
+        reports = await self._desk.exchange.orders(sorted(set(order_ids.values())))
+        return {
+            trade_id
+            for trade_id, order_id in order_ids.items()
+            if order_id in reports and not self._is_ours(reports[order_id])
+        }
+
+    def _is_ours(self, report: VenueOrder) -> bool:
+        return is_ours(report.client_order_id, self._desk.account.fingerprint)
+
+    async def _unbooked(self, ids: Collection[TradeId]) -> list[TradeId]:
+        known = await self._desk.recorder.commit(lambda tx: tx.known_trades(ids))
+        return [trade_id for trade_id in sorted(ids) if trade_id not in known]
 
     def _book_flows(
         self, tx: Transaction, flows: Sequence[CashFlow]

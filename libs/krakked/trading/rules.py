@@ -37,6 +37,8 @@ class ExecutionRules(msgspec.Struct, frozen=True, kw_only=True):
     """How long a difference may stand before it is drift."""
     reconciliation_tolerance: Decimal = ZERO
     """Worth of a balance's difference, in the base currency, up to which it is no drift."""
+    tracks_manual_trades: bool = True
+    """Executions of other people's orders go to ``manual``; False: they are the account's flows."""
     reconcile_interval_s: float = 60
     dead_man_timeout_s: int | None = 60
     dead_man_refresh_s: float = 15

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from krakked.domain.errors import BadInput, Refused
 from krakked.domain.fills import OpeningLot
+from krakked.domain.ids import Asset, PairName
 from krakked.domain.orders import VenueOrder
 from krakked.domain.valuation import Valuation
 from krakked.engine.asking import patiently
@@ -72,8 +73,23 @@ async def find_lots(
             continue
         price = prices.get(asset) if valuation.counts(asset) else None
         cost = None if price is None else quantity * price
-        lots.append(OpeningLot(asset=asset, quantity=quantity, cost_base=cost, at_ns=now_ns))
+        pair = _pair_of(asset, valuation) if valuation.counts(asset) else None
+        lots.append(
+            OpeningLot(asset=asset, quantity=quantity, cost_base=cost, at_ns=now_ns, pair=pair)
+        )
     return tuple(lots)
+
+
+def _pair_of(asset: Asset, valuation: Valuation) -> PairName | None:
+    """The pair that trades it for the base currency."""
+    return min(
+        (
+            name
+            for name, pair in valuation.pairs.items()
+            if (pair.base, pair.quote) == (asset, valuation.base_currency)
+        ),
+        default=None,
+    )
 
 
 def book_lots(tx: Transaction, lots: Sequence[OpeningLot], now_ns: int) -> None:

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import msgspec
 
-from krakked.domain.fills import Fill
+from krakked.domain.fills import Fill, VenueTrade
 from krakked.domain.ids import PairName
 from krakked.domain.money import ZERO
 from krakked.domain.portfolio import Difference
@@ -60,7 +60,23 @@ async def compare_books(
     trades = await patiently(engine.desk.clock, lambda: engine.desk.exchange.trades_since(from_ns))
     fills = [fill for fill in read_fills() if fill.trade.at_ns >= from_ns]
     told = [trade for trade in trades if trade.at_ns >= from_ns]
-    return [*differences, *compare_fills(fills, told)]
+    return [*differences, *compare_fills(fills, await _tracked(engine, told, fills))]
+
+
+async def _tracked(
+    engine: Engine, trades: Sequence[VenueTrade], fills: Sequence[Fill]
+) -> Sequence[VenueTrade]:
+    """Those that must be fills here: all, unless what others do is booked as flows."""
+    if engine.desk.rules.tracks_manual_trades:
+        return trades
+    booked = {fill.trade.trade_id for fill in fills}
+    return await engine.desk.recorder.commit(
+        lambda tx: [
+            trade
+            for trade in trades
+            if trade.trade_id in booked or tx.order(trade.venue_order_id) is not None
+        ]
+    )
 
 
 def pair_lines(fills: Sequence[Fill]) -> tuple[PairLine, ...]:

@@ -78,6 +78,7 @@ def rules_of(settings: Settings, *, replay_bar_s: int | None, speed: float) -> E
         max_retries=execution.max_retries,
         retry_backoff_s=execution.retry_backoff_seconds,
         retry_backoff_factor=execution.retry_backoff_factor,
+        tracks_manual_trades=settings.portfolio.track_manual_trades,
         reconciliation_tolerance=settings.portfolio.reconciliation_tolerance,
         reconcile_interval_s=reconcile_s,
         dead_man_timeout_s=timeout_s,

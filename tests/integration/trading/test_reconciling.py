@@ -16,10 +16,14 @@ from krakked.domain.errors import MissingPermission, Transient
 from krakked.domain.events import EventName
 from krakked.domain.fills import CashFlowKind, OpeningLot
 from krakked.domain.ids import MANUAL, Asset, PairName, StrategyId
+from krakked.domain.limits import Limits
 from krakked.domain.orders import Journal, LegKind, OrderStatus, Side, VenueStatus
 from krakked.domain.portfolio import DriftKind
 from krakked.domain.positions import Sleeve
 from krakked.domain.quotes import Quote
+from krakked.domain.risk_book import Holdings, risk_book
+from krakked.domain.risk_rules import asset_value, open_positions
+from krakked.engine.opening import book_lots
 from krakked.ports.market_feed import ExecutionHint
 from krakked.sim.exchange.keys import ALL_PERMISSIONS
 from krakked.simulator.faults import FaultKind
@@ -276,6 +280,87 @@ def test_foreign_order_with_an_id_of_its_own_is_foreign_too(play: Play) -> None:
     play(scenario)
 
 
+# trades made by hand that nobody tracks
+
+UNTRACKED = ExecutionRules(tracks_manual_trades=False)
+
+
+def test_untracked_trade_is_a_flow_of_the_account_and_no_position(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        world.market.on_quote(quote(world, "60000"))
+        await world.marker.mark()
+        await by_hand(world)
+        assert list(await world.reconciler.reconcile()) == []
+        assert world.account.drifts == ()
+        assert world.fills() == []
+        assert world.account.position(BY_HAND).is_flat
+        assert world.account.totals[XBT] == D("0.02")
+        moved = [f for f in world.ask(lambda q: list(q.cash_flows())) if f.kind.value == "transfer"]
+        assert sorted(flow.asset for flow in moved) == [USD, XBT]
+        snapshot = await world.marker.mark()
+        assert snapshot.realized == snapshot.unrealized == 0
+        assert snapshot.equity == snapshot.net_flows
+        assert world.account.day.drawdown_pct(snapshot.equity) == 0
+
+    play(scenario, rules=UNTRACKED)
+
+
+def test_untracked_trade_that_the_stream_tells_of_is_not_booked_either(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        async with world.listening():
+            await by_hand(world)
+            await settled_down(world)
+            assert world.fills() == []
+            assert world.booker.is_idle
+        assert list(await world.reconciler.reconcile()) == []
+        assert world.fills() == []
+
+    play(scenario, rules=UNTRACKED)
+
+
+def test_own_trade_beside_an_untracked_one_is_a_fill_as_ever(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        await by_hand(world)
+        await world.bought("0.01")
+        await by_hand(world, type="sell", volume="0.01")
+        assert list(await world.reconciler.reconcile()) == []
+        (fill,) = world.fills()
+        assert fill.strategy_id == "trend"
+        assert world.account.position(TREND).quantity_base == D("0.01")
+        assert world.account.totals[XBT] == D("0.02")
+
+    play(scenario, rules=UNTRACKED)
+
+
+def test_own_trade_whose_order_shows_itself_late_is_never_taken_for_untracked(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        world.fault(FaultKind.LATE_VISIBILITY, seconds=15)
+        order = await world.submit(price=None)
+        for _ in range(8):
+            await world.reconciler.reconcile()
+            await world.clock.sleep(3)
+        assert list(await world.reconciler.reconcile()) == []
+        (fill,) = world.fills()
+        assert fill.client_order_id == order.request.client_order_id
+        assert not [f for f in world.ask(lambda q: list(q.cash_flows())) if f.amount < 0]
+
+    play(scenario, rules=UNTRACKED)
+
+
+def test_untracked_trades_are_flows_once_also_after_a_restart(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        await by_hand(world)
+        await world.reconciler.reconcile()
+        before = world.ask(lambda q: len(list(q.cash_flows())))
+        await world.restart()
+        await world.clock.sleep(20)
+        await world.reconciler.catch_up()
+        assert list(await world.reconciler.reconcile()) == []
+        assert world.ask(lambda q: len(list(q.cash_flows()))) == before
+
+    play(scenario, rules=UNTRACKED)
+
+
 # cash flows
 
 
@@ -448,6 +533,77 @@ def test_executions_and_flows_from_before_the_books_began_are_in_the_lots_alone(
         assert len(world.fills()) == 1
 
     play(scenario, speaks_first=False)
+
+
+async def begin_with_lot(world: Any, quantity: str, cost: str | None) -> None:
+    """The books begin with what the account holds: so much XBT, at this cost."""
+    await world.clock.sleep(10)
+    now_ns = world.clock.now_ns()
+    known = None if cost is None else D(cost)
+    lots = [
+        OpeningLot(asset=USD, quantity=D(10_000), cost_base=D(10_000), at_ns=now_ns),
+        OpeningLot(asset=XBT, quantity=D(quantity), cost_base=known, at_ns=now_ns, pair=XBTUSD),
+    ]
+    world.ledger.run(lambda tx: book_lots(tx, lots, now_ns))
+    await world.restart()
+    world.market.on_quote(quote(world, "60000"))
+    await world.clock.sleep(10)
+
+
+@pytest.mark.parametrize(("cost", "unrealized"), [("25000", 5_000), (None, 30_000)])
+def test_opening_lot_is_held_by_the_manual_sleeve_of_its_pair(
+    play: Play, cost: str | None, unrealized: int
+) -> None:
+    async def scenario(world: Any) -> None:
+        await begin_with_lot(world, "0.5", cost)
+        position = world.account.position(BY_HAND)
+        assert (position.quantity_base, position.cost_quote) == (D("0.5"), D(cost or 0))
+        assert position.opened_at_ns is not None
+        assert list(await world.reconciler.reconcile()) == []
+        snapshot = await world.marker.mark()
+        assert snapshot.unrealized == unrealized
+        assert snapshot.equity == 40_000
+        assert snapshot.equity == snapshot.net_flows + snapshot.realized + snapshot.unrealized
+
+    play(scenario, speaks_first=False, balances={USD: D(10_000), XBT: D("0.5")})
+
+
+def test_opening_lot_sold_by_hand_realizes_against_its_cost(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        await begin_with_lot(world, "0.5", "25000")
+        await by_hand(world, type="sell", volume="0.1")
+        assert list(await world.reconciler.reconcile()) == []
+        position = world.account.position(BY_HAND)
+        assert (position.quantity_base, position.cost_quote) == (D("0.4"), 20_000)
+        (fill,) = world.fills()
+        assert fill.realized_quote == fill.trade.cost_quote - fill.fee_quote - 5_000
+
+    play(scenario, speaks_first=False, balances={USD: D(10_000), XBT: D("0.5")})
+
+
+@pytest.mark.parametrize("included", [True, False])
+def test_opening_lot_counts_towards_the_limits_where_manual_positions_do(
+    play: Play, included: bool
+) -> None:
+    async def scenario(world: Any) -> None:
+        await begin_with_lot(world, "0.5", "25000")
+        account = world.account
+        prices = account.prices(world.market.quotes)
+        book = risk_book(
+            Holdings(
+                base_currency=USD,
+                equity=D(40_000),
+                totals=account.totals,
+                prices=prices,
+                pairs=account.pairs,
+                positions=account.positions.values(),
+            )
+        )
+        limits = Limits(include_manual_positions=included)
+        assert asset_value(XBT, book, limits) == (30_000 if included else 0)
+        assert open_positions(book, limits) == included
+
+    play(scenario, speaks_first=False, balances={USD: D(10_000), XBT: D("0.5")}, agree=True)
 
 
 # drift

@@ -310,7 +310,8 @@ class Portfolio(Section):
     cost_basis_method: Literal["wac"] = "wac"
     """Weighted average cost."""
     track_manual_trades: bool = True
-    """Whether trades made by hand are booked to the sleeve `manual`."""
+    """Whether trades made by hand are booked to the sleeve `manual`, with their cost. If not, what
+    they moved is a flow of the account like a deposit: no position, no profit and no loss."""
     snapshot_retention_days: Annotated[int, Field(ge=1, le=3_650)] = 30
     """Equity snapshots older than this are thinned out to one a day."""
     reconciliation_tolerance: Amount = Decimal("1.0")
