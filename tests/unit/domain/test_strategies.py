@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from krakked.domain import strategies
 from krakked.domain.bars import BarKey, Bars, Timeframe
 from krakked.domain.errors import BadInput
 from krakked.domain.ids import Asset, PairName, StrategyId
@@ -21,6 +23,7 @@ from krakked.domain.positions import Position, Sleeve
 from krakked.domain.strategies import build, known_types, parameters_schema
 from krakked.domain.strategies.base import Strategy
 from krakked.domain.strategies.checks import check_strategy
+from krakked.domain.strategies.stops import StopParameters, ended_early, stop_below
 
 MakeBars = Callable[..., Bars]
 
@@ -488,6 +491,88 @@ def test_hash_is_of_code_and_parameters_not_of_the_name() -> None:
     another = build(StrategyId("one"), "mean_reversion", {})
     assert one.hash == two.hash
     assert len({one.hash, other.hash, another.hash}) == 3
+
+
+@pytest.mark.parametrize("shared", ["features", "strategies.base", "strategies.stops"])
+def test_hash_changes_with_what_the_rules_are_made_with(
+    shared: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = build(StrategyId("one"), "trend_following", {}).hash
+    true_source = strategies._source
+    monkeypatch.setattr(
+        strategies,
+        "_source",
+        lambda part: true_source(part) + "#" * (part.__name__ == f"krakked.domain.{shared}"),
+    )
+    assert build(StrategyId("one"), "trend_following", {}).hash != before
+
+
+# stops
+
+
+@pytest.mark.parametrize("name", ["trend_following", "mean_reversion"])
+def test_entries_with_a_stop_share_their_parameters_and_bounds(name: str) -> None:
+    shared = parameters_schema("trend_following"), parameters_schema(name)
+    first, second = (next(iter(schema["$defs"].values()))["properties"] for schema in shared)  # type: ignore[attr-defined]  # JSON
+    for field in ("atr_bars", "stop_atr", "target_exposure"):
+        bare = [
+            {k: v for k, v in found[field].items() if k != "default"} for found in (first, second)
+        ]
+        assert bare[0] == bare[1]
+    with pytest.raises(BadInput, match="stop_atr: 0.4 is not between 0.5 and 50"):
+        build(StrategyId("mine"), name, {"stop_atr": "0.4"})
+    with pytest.raises(BadInput, match="atr_bars"):
+        build(StrategyId("mine"), name, {"atr_bars": 1})
+
+
+def test_strategies_with_stops_keep_defaults_of_their_own() -> None:
+    trend, reversion = (
+        build(StrategyId("mine"), name, {}).rules.params
+        for name in ("trend_following", "mean_reversion")
+    )
+    assert isinstance(trend, StopParameters)
+    assert isinstance(reversion, StopParameters)
+    assert (trend.stop_atr, trend.target_exposure) == (4, Decimal("0.02"))
+    assert (reversion.stop_atr, reversion.target_exposure) == (5, Decimal("0.01"))
+
+
+@pytest.mark.parametrize(
+    ("close", "range_hundredths", "stop_atr", "stop"),
+    [
+        (500_000, 10_000, "4", "49960.0"),
+        (500_000, 10_050, "0.5", "49995.0"),
+        (500_000, 0, "4", "49999.9"),
+        (500_000, 10_000, "0.5", "49995.0"),
+        (3, 10_000, "4", "0.1"),
+    ],
+)
+def test_stop_stands_some_true_ranges_below_the_close_and_never_under_a_tick(
+    close: int, range_hundredths: int, stop_atr: str, stop: str
+) -> None:
+    view = SimpleNamespace(
+        features={"atr": range_hundredths},
+        bar=SimpleNamespace(close=close),
+        pair=SimpleNamespace(tick_size=Decimal("0.1")),
+    )
+    assert stop_below(view, Decimal(stop_atr)) == Decimal(stop)  # type: ignore[arg-type]  # as much of a view as it reads
+
+
+@pytest.mark.parametrize(
+    ("holding", "woken_by", "state", "early"),
+    [
+        (False, "bar", {}, False),
+        (False, "bar", {"held": True}, True),
+        (False, "stop", {}, True),
+        (True, "stop", {"held": True}, False),
+        (True, "bar", {"done": True}, True),
+        (False, "bar", {"stopped": True}, False),
+    ],
+)
+def test_what_is_gone_without_the_strategys_wish_ended_early(
+    holding: bool, woken_by: str, state: dict[str, object], early: bool
+) -> None:
+    view = SimpleNamespace(is_holding=holding, woken_by=woken_by)
+    assert ended_early(view, state, "done") is early  # type: ignore[arg-type]  # as much of a view as it reads
 
 
 # conditions

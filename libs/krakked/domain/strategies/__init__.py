@@ -8,7 +8,6 @@ from __future__ import annotations
 import difflib
 import hashlib
 import importlib
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from types import ModuleType
@@ -29,6 +28,12 @@ _BUNDLED: Final[Mapping[str, tuple[str, str]]] = {
     "hold_target_weights": ("hold_target_weights", "HoldTargetWeights"),
 }
 """Type name → (module here, class); its parameters are ``<class>Parameters``."""
+_SHARED: Final = (
+    "krakked.domain.features",
+    "krakked.domain.strategies.base",
+    "krakked.domain.strategies.stops",
+)
+"""What rules are made with: a change there may change a decision as well as one in the rules."""
 
 
 def known_types() -> tuple[str, ...]:
@@ -130,9 +135,9 @@ def _bounds(described: Mapping[str, object]) -> tuple[Decimal, Decimal]:
 
 
 def _hash(module: ModuleType, parameters: Parameters) -> str:
-    """Twelve digits of the rules' source, the features' source and the parameters."""
+    """Twelve digits of the rules' source, the source of what they share, and the parameters."""
     digest = hashlib.sha256()
-    for part in (module, sys.modules["krakked.domain.features"]):
+    for part in (module, *map(importlib.import_module, _SHARED)):
         digest.update(_source(part).encode())
     digest.update(msgspec.json.encode(parameters, order="sorted"))
     return digest.hexdigest()[:12]

@@ -28,15 +28,13 @@ from krakked.domain.features import (
     score_millionths,
 )
 from krakked.domain.intents import Condition, Decision, Intent, View
-from krakked.domain.money import price_from_ticks
-from krakked.domain.strategies.base import (
-    Parameters,
-    State,
-    be_flat,
-    bounded,
-    enter,
-    is_true,
-    stay,
+from krakked.domain.strategies.base import State, be_flat, bounded, enter, is_true, stay
+from krakked.domain.strategies.stops import (
+    EntryShare,
+    StopParameters,
+    StopRanges,
+    ended_early,
+    stop_below,
 )
 
 LOW: Final = -1
@@ -44,7 +42,7 @@ MIDDLE: Final = 0
 HIGH: Final = 1
 
 
-class MeanReversionParameters(Parameters, frozen=True, kw_only=True):
+class MeanReversionParameters(StopParameters, frozen=True, kw_only=True):
     """Lengths in bars, distances in standard deviations; the share is of equity."""
 
     window_bars: Annotated[int, Meta(ge=4, le=1000, description="bars of mean and deviation")] = 48
@@ -54,14 +52,8 @@ class MeanReversionParameters(Parameters, frozen=True, kw_only=True):
     exit_z: Annotated[
         Decimal, bounded(least="-5", most="5", description="sell at this many deviations below")
     ] = Decimal(0)
-    atr_bars: Annotated[int, Meta(ge=2, le=500, description="length of the true range")] = 24
-    stop_atr: Annotated[
-        Decimal, bounded(least="0.5", most="50", description="stop, in true ranges below the close")
-    ] = Decimal(5)
-    target_exposure: Annotated[
-        Decimal | None,
-        bounded(least="0", most="1", description="share of equity; null sizes by the stop"),
-    ] = Decimal("0.01")
+    stop_atr: StopRanges = Decimal(5)
+    target_exposure: EntryShare = Decimal("0.01")
 
     def __post_init__(self) -> None:
         if self.exit_z >= self.entry_z:
@@ -104,7 +96,7 @@ class MeanReversion:
     def decide(self, view: View, state: State) -> Decision:
         """Enter in the low zone, leave in the high one, keep in between."""
         zone = view.features["zone"]
-        was_stopped = zone != HIGH and _was_stopped(view, state)
+        was_stopped = zone != HIGH and ended_early(view, state, "stopped")
         score = of_millionths(view.features["score"])
         conditions = (
             Condition("z_score", score, "<=", of_millionths(self._low)),
@@ -129,18 +121,6 @@ class MeanReversion:
         return enter(
             view,
             target_exposure=self.params.target_exposure,
-            stop_price=self._stop_price(view),
+            stop_price=stop_below(view, self.params.stop_atr),
             reason="far below the mean",
         )
-
-    def _stop_price(self, view: View) -> Decimal:
-        distance_ticks = int(self.params.stop_atr * view.features["atr"]) // 100
-        ticks = max(view.bar.close - max(distance_ticks, 1), 1)
-        return price_from_ticks(ticks, view.pair.tick_size)
-
-
-def _was_stopped(view: View, state: State) -> bool:
-    """Whether this dip was held and ended early, by a stop or a person."""
-    if state.get("stopped"):
-        return True
-    return not view.is_holding and (view.woken_by == "stop" or bool(state.get("held")))

@@ -1,8 +1,7 @@
 """Trend following: hold while the fast moving average lies above the slow one, with a stop.
 
 Source: Brock, Lakonishok and LeBaron, "Simple technical trading rules and the stochastic properties
-of stock returns", Journal of Finance 47 (1992); the average true range of the stop is Wilder's,
-"New concepts in technical trading systems" (1978), as a plain mean over a fixed number of bars.
+of stock returns", Journal of Finance 47 (1992); for the stop see ``stops.py``.
 
 The stop stands some true ranges below the close at entry and does not move. A position that was
 stopped out (or closed by a person) is not bought again in the same upward stretch: the next one
@@ -27,31 +26,15 @@ from krakked.domain.features import (
     price_of_hundredths,
 )
 from krakked.domain.intents import Condition, Decision, View
-from krakked.domain.money import price_from_ticks
-from krakked.domain.strategies.base import (
-    Parameters,
-    State,
-    be_flat,
-    bounded,
-    enter,
-    is_true,
-    stay,
-)
+from krakked.domain.strategies.base import State, be_flat, enter, is_true, stay
+from krakked.domain.strategies.stops import StopParameters, ended_early, stop_below
 
 
-class TrendFollowingParameters(Parameters, frozen=True, kw_only=True):
+class TrendFollowingParameters(StopParameters, frozen=True, kw_only=True):
     """Lengths in bars; the share is of equity."""
 
     fast_bars: Annotated[int, Meta(ge=2, le=500, description="length of the fast average")] = 12
     slow_bars: Annotated[int, Meta(ge=3, le=1000, description="length of the slow average")] = 48
-    atr_bars: Annotated[int, Meta(ge=2, le=500, description="length of the true range")] = 24
-    stop_atr: Annotated[
-        Decimal, bounded(least="0.5", most="50", description="stop, in true ranges below the close")
-    ] = Decimal(4)
-    target_exposure: Annotated[
-        Decimal | None,
-        bounded(least="0", most="1", description="share of equity; null sizes by the stop"),
-    ] = Decimal("0.02")
 
     def __post_init__(self) -> None:
         if self.fast_bars >= self.slow_bars:
@@ -92,7 +75,7 @@ class TrendFollowing:
     def decide(self, view: View, state: State) -> Decision:
         """Long in an upward stretch that has not been stopped out, else flat."""
         is_up = view.features["up"] == 1
-        is_done = is_up and _stretch_is_done(view, state)
+        is_done = is_up and ended_early(view, state, "done")
         conditions = (
             Condition("fast_average", self._price(view, "fast"), ">", self._price(view, "slow")),
             is_true("stretch_not_stopped", not is_done),
@@ -109,22 +92,10 @@ class TrendFollowing:
             intent = enter(
                 view,
                 target_exposure=self.params.target_exposure,
-                stop_price=self._stop_price(view),
+                stop_price=stop_below(view, self.params.stop_atr),
                 reason="fast average above slow",
             )
         return Decision(intent=intent, conditions=conditions, state=next_state)
 
     def _price(self, view: View, feature: str) -> Decimal:
         return price_of_hundredths(view.features[feature], view.pair.tick_size)
-
-    def _stop_price(self, view: View) -> Decimal:
-        distance_ticks = int(self.params.stop_atr * view.features["atr"]) // 100
-        ticks = max(view.bar.close - max(distance_ticks, 1), 1)
-        return price_from_ticks(ticks, view.pair.tick_size)
-
-
-def _stretch_is_done(view: View, state: State) -> bool:
-    """Whether this upward stretch was held and ended early, by a stop or a person."""
-    if state.get("done"):
-        return True
-    return not view.is_holding and (view.woken_by == "stop" or bool(state.get("held")))
