@@ -4,6 +4,11 @@ A bar closes when a later one of its pair starts, or when the clock passes its e
 period while the stream is healthy. Once closed it never changes; a bar that ran while the stream
 was down is thrown away, and the true one is fetched from history.
 
+A quote says what was true when it came, and is true as long as the stream that would tell of a
+change is alive: a quiet pair is not stale. It is judged by its pair's last word or, while it stands
+on the present connection, by the last frame of any kind. Silence longer than the tolerance makes it
+stale, a connection known to be down at once.
+
 A *boundary* is the end of a timeframe's interval. It is settled when every pair has closed its
 bar, at the latest when the grace has passed (a pair that did not trade has no bar to close): then
 one cycle runs for it.
@@ -11,7 +16,7 @@ one cycle runs for it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
@@ -49,11 +54,15 @@ class Market:
         stale_after_s: float,
         grace_s: float,
         now_ns: int,
+        last_frame_ns: Callable[[], int] = lambda: 0,
     ) -> None:
         self._pairs = tuple(pairs)
         self._stale_after_ns = int(stale_after_s * NS_PER_SECOND)
         self._grace_ns = int(grace_s * NS_PER_SECOND)
+        self._last_frame_ns = last_frame_ns
         self._quotes: dict[PairName, Quote] = {}
+        self._vouched_ns: dict[PairName, int | None] = {}
+        """Until when a quote was known to be true; None: its connection lives."""
         self._running: dict[tuple[PairName, Timeframe], Bar] = {}
         self._closed_start: dict[tuple[PairName, Timeframe], int] = {}
         self._next_end_s = {
@@ -69,27 +78,39 @@ class Market:
     def on_quote(self, quote: Quote) -> None:
         """Keep the newest."""
         self._quotes[quote.pair] = quote
+        self._vouched_ns[quote.pair] = None
 
     def quote(self, pair: PairName, now_ns: int) -> Quote:
         """The newest quote.
 
         Raises:
-            Stale: there is none, it is older than the tolerance, or the stream is down.
+            Stale: there is none, nothing vouched for it within the tolerance, or the stream is
+                down.
         """
         quote = self._quotes.get(pair)
         if quote is None:
             raise Stale(f"{pair}: no quote received yet")
-        age_s = (now_ns - quote.at_ns) / NS_PER_SECOND
+        silent_ns = now_ns - self._true_until_ns(quote)
         if not self.is_connected:
+            age_s = (now_ns - quote.at_ns) / NS_PER_SECOND
             raise Stale(f"{pair}: the market stream is down, last quote {age_s:.0f} s ago")
-        if now_ns - quote.at_ns > self._stale_after_ns:
-            raise Stale(f"{pair}: last quote {age_s:.0f} s ago")
+        if silent_ns > self._stale_after_ns:
+            raise Stale(f"{pair}: last quote {silent_ns / NS_PER_SECOND:.0f} s ago")
         return quote
 
     def is_stale(self, pair: PairName, now_ns: int) -> bool:
         """Whether :meth:`quote` would refuse."""
         quote = self._quotes.get(pair)
-        return quote is None or not self.is_connected or now_ns - quote.at_ns > self._stale_after_ns
+        if quote is None or not self.is_connected:
+            return True
+        return now_ns - self._true_until_ns(quote) > self._stale_after_ns
+
+    def _true_until_ns(self, quote: Quote) -> int:
+        """The last moment at which a change of it would have been told."""
+        vouched_ns = self._vouched_ns[quote.pair]
+        if vouched_ns is None:
+            vouched_ns = self._last_frame_ns()
+        return max(quote.at_ns, vouched_ns)
 
     def stale_pairs(self, now_ns: int) -> tuple[PairName, ...]:
         """Pairs whose quote is refused now."""
@@ -110,6 +131,8 @@ class Market:
         """The public stream is down: what runs now will be incomplete."""
         self.is_connected = False
         self._running.clear()
+        for pair, quote in self._quotes.items():
+            self._vouched_ns[pair] = self._true_until_ns(quote)
 
     def mark_closed(self, pair: PairName, timeframe: Timeframe, start_s: int) -> None:
         """History holds this bar: updates of it or of earlier ones are late."""

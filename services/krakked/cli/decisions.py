@@ -55,7 +55,7 @@ def decisions(
         )
     sleeve = Sleeve(StrategyId(strategy), PairName(pair)) if strategy and pair else None
     with doors.reading(db_path) as queries:
-        found = [
+        found: list[DecisionRecord | ExitRecord] = [
             *queries.decisions(sleeve=sleeve, limit=limit),
             *queries.exits(sleeve=sleeve, limit=limit),
         ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import TypeVar
 
@@ -19,12 +19,13 @@ from krakked.domain.bars import Timeframe
 from krakked.domain.errors import BadInput, Fenced, Transient
 from krakked.domain.events import Event, EventName
 from krakked.domain.fills import Fill, OpeningLot
-from krakked.domain.ids import Asset
+from krakked.domain.ids import Asset, PairName
 from krakked.domain.portfolio import Difference, Snapshot
 from krakked.engine import assembling, opening, reporting, translating, venues
 from krakked.engine.asking import agree
 from krakked.engine.keys import check_keys
 from krakked.engine.listing import Listing, read_listing, remarks_as_events, valuation_of
+from krakked.engine.naming import SourceOf, check_pair_names
 from krakked.engine.offsets import LOOK_S, ClockOffset
 from krakked.engine.places import Places
 from krakked.engine.venues import Addresses, Pace
@@ -63,6 +64,7 @@ class Given(msgspec.Struct, frozen=True, kw_only=True):
     """What a run is made of before anything is opened."""
 
     settings: Settings
+    source_of: SourceOf
     options: RunOptions
     places: Places
     pace: Pace
@@ -137,6 +139,7 @@ class Run:
         await self._stage("venue reachable", self._check_venue(rest))
         await self._stage("keys valid", self._check_keys(rest))
         pairs = await self._stage("pairs", rest.pairs())
+        self._check_names(pairs, rest)
         now_ns = self.given.clock.now_ns()
         lots = await opening.find_lots(
             rest,
@@ -269,14 +272,21 @@ class Run:
         listing = await read_listing(
             given.settings,
             rest,
-            rest,
             await ledger.write(lambda tx: tx.books()),
             given.clock,
             asks_turnover=given.options.candles is None,
+            check=lambda pairs: self._check_names(pairs, rest),
         )
         for event in remarks_as_events(listing, given.settings, given.clock.now_ns()):
             self._tell(event)
         return listing
+
+    def _check_names(self, listed: Collection[PairName], rest: KrakenRest) -> None:
+        """A replay lists the pairs it has candles of; the others are known all the same."""
+        known = {*listed, *venues.known_pairs(self.given.settings)}
+        check_pair_names(
+            self.given.settings, known, alias_of=rest.meant_by, source_of=self.given.source_of
+        )
 
     async def _assemble(
         self,
@@ -286,7 +296,9 @@ class Run:
     ) -> Engine:
         del addresses
         settings, clock = self.given.settings, self.given.clock
-        sleeves = assembling.configured_sleeves(settings, self.listing.universe)
+        sleeves = assembling.configured_sleeves(
+            settings, self.listing.universe, source_of=self.given.source_of
+        )
         timeframes = assembling.timeframes_of(sleeves)
         bar_s = timeframes[0].seconds if self.given.is_lock_step else None
         books = await ledger.write(lambda tx: tx.books())
@@ -307,6 +319,7 @@ class Run:
                 * self.given.pace.factor,
                 grace_s=settings.market_data.bar_close_grace_seconds,
                 now_ns=clock.now_ns(),
+                last_frame_ns=lambda: self._feed.last_frame_ns(private=False),
             ),
             guard=Guard(account),
             recorder=Recorder(ledger, clock, self.given.listeners),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
@@ -25,9 +26,19 @@ def at(seconds: float) -> int:
     return int(seconds * NS_PER_SECOND)
 
 
-def market(*pairs: PairName, timeframes: tuple[Timeframe, ...] = (M1,), start_s: int = 0) -> Market:
+def market(
+    *pairs: PairName,
+    timeframes: tuple[Timeframe, ...] = (M1,),
+    start_s: int = 0,
+    last_frame: Callable[[], float] = lambda: 0,
+) -> Market:
     made = Market(
-        pairs or (XBT,), timeframes, stale_after_s=60, grace_s=GRACE_S, now_ns=at(start_s)
+        pairs or (XBT,),
+        timeframes,
+        stale_after_s=60,
+        grace_s=GRACE_S,
+        now_ns=at(start_s),
+        last_frame_ns=lambda: at(last_frame()),
     )
     made.on_connected()
     return made
@@ -112,6 +123,51 @@ def test_quotes_for_valuation_stay_whatever_their_age() -> None:
     m.on_quote(quote(1))
     m.on_lost()
     assert m.quotes[XBT].bid == 100
+
+
+def test_quiet_pair_is_not_stale_while_its_connection_lives() -> None:
+    heard_s = [1.0]
+    m = market(XBT, ETH, last_frame=lambda: heard_s[0])
+    m.on_quote(quote(1))
+    heard_s[0] = 3600
+    assert not m.is_stale(XBT, at(3600))
+    assert m.quote(XBT, at(3660)).at_ns == at(1)
+    assert m.stale_pairs(at(3600)) == (ETH,)  # a connection vouches for no quote that never came
+
+
+def test_connection_that_fell_silent_makes_its_quotes_stale_after_the_tolerance() -> None:
+    m = market(last_frame=lambda: 100)
+    m.on_quote(quote(1))
+    assert not m.is_stale(XBT, at(160))
+    assert m.is_stale(XBT, at(160.000000001))
+    with pytest.raises(Stale, match="last quote 61 s ago"):
+        m.quote(XBT, at(161))
+
+
+def test_quote_of_the_connection_before_is_not_vouched_for_by_the_new_one() -> None:
+    heard_s = [50.0]
+    m = market(XBT, ETH, last_frame=lambda: heard_s[0])
+    m.on_quote(quote(1))
+    m.on_quote(quote(1, pair=ETH))
+    m.on_lost()
+    heard_s[0] = 200
+    m.on_quote(quote(90, pair=ETH))
+    m.on_connected()
+    assert not m.is_stale(XBT, at(110))
+    assert m.is_stale(XBT, at(110.1))
+    assert not m.is_stale(ETH, at(200))
+
+
+def test_connection_that_is_lost_again_and_again_vouches_for_nothing_it_did_not_tell() -> None:
+    heard_s = [50.0]
+    m = market(last_frame=lambda: heard_s[0])
+    m.on_quote(quote(1))
+    for second in (60, 70, 80):
+        m.on_lost()
+        m.on_connected()
+        heard_s[0] = second
+    assert not m.is_stale(XBT, at(110))
+    assert m.is_stale(XBT, at(111))
 
 
 # closing of bars
@@ -281,6 +337,20 @@ def test_engine_started_on_a_boundary_waits_for_the_next() -> None:
     m = market(start_s=60)
     assert m.settled(at(60 + GRACE_S)) == []
     assert m.settled(at(120 + GRACE_S)) == [Boundary(M1, 120)]
+
+
+def test_quiet_pair_holds_up_the_others_by_the_grace_and_no_longer() -> None:
+    """Whatever the pairs do: after the grace there is nothing left to wait for."""
+    m = market(XBT, ETH, timeframes=(M1, M5))
+    for timeframe in (M1, M5):
+        m.on_running_bar(update(240 if timeframe is M1 else 0, timeframe=timeframe))
+    m.settled(at(250))
+    m.on_running_bar(update(300))
+    m.on_running_bar(update(300, timeframe=M5))
+    assert m.settled(at(301)) == []
+    assert m.next_deadline_ns() == at(300 + GRACE_S)
+    assert m.settled(at(300 + GRACE_S)) == [Boundary(M1, 300), Boundary(M5, 300)]
+    assert m.next_deadline_ns() == at(360 + GRACE_S)
 
 
 def test_next_deadline_is_the_nearest_end_with_its_grace() -> None:
