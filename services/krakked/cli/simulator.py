@@ -236,7 +236,12 @@ def _texts(flags: Mapping[str, object], name: str) -> tuple[str, ...]:
 
 
 def _assignments(texts: Iterable[str], flag: str) -> dict[str, Decimal]:
-    return dict(_assignment(text.strip(), flag) for text in texts)
+    found: dict[str, Decimal] = {}
+    for name, value in (_assignment(text.strip(), flag) for text in texts):
+        if name in found:
+            raise _usage(f"{flag} {name}: given twice; give it once")
+        found[name] = value
+    return found
 
 
 def _assignment(text: str, flag: str) -> tuple[str, Decimal]:
@@ -290,7 +295,17 @@ def _announce(running: RunningSimulator) -> None:
     click.echo(f"  curl '{running.rest_url}/0/public/Ticker?pair={running.pairs[0]}'")
     if running.admin_url is not None:
         click.echo(f"  curl {running.admin_url}/state")
+    click.echo(f"  {_engine_line(running)}")
     click.echo("Ctrl-C stops it.")
+
+
+def _engine_line(running: RunningSimulator) -> str:
+    """An engine that trades here, in another process."""
+    key = running.options.trade_key
+    urls = {name: url for name, url in _addresses(running).items() if name.endswith("_url")}
+    settings = " ".join(f"--set venue.{name}={url}" for name, url in urls.items())
+    keys = f"KRAKEN_API_KEY={key.key} KRAKEN_API_SECRET={key.secret}"
+    return f"{keys} krakked run --env paper {settings}"
 
 
 def _addresses(running: RunningSimulator) -> dict[str, str]:

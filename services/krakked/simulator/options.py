@@ -90,8 +90,18 @@ def check(options: SimulatorOptions) -> None:
     for key in (options.trade_key, options.query_key):
         if key is not None:
             _check_secret(key)
+    if options.query_key is not None and options.query_key.key == options.trade_key.key:
+        raise BadInput(
+            f"key {options.trade_key.key} is given for trading and for asking; give two keys, or "
+            "--api-key alone"
+        )
     if options.market == "replay" and options.candles is None:
         raise BadInput("--market replay needs --candles DIR", exit_code=ExitCode.USAGE)
+    if options.market != "replay" and options.candles is not None:
+        raise BadInput(
+            f"--candles goes with --market replay, not {options.market}; leave one of them out",
+            exit_code=ExitCode.USAGE,
+        )
     if options.market == "replay" and options.prices:
         raise BadInput("recorded candles have prices of their own; leave the given ones out")
     if None not in (options.from_s, options.to_s) and _span(options) <= 0:
