@@ -519,7 +519,7 @@ def test_entries_with_a_stop_share_their_parameters_and_bounds(name: str) -> Non
             {k: v for k, v in found[field].items() if k != "default"} for found in (first, second)
         ]
         assert bare[0] == bare[1]
-    with pytest.raises(BadInput, match="stop_atr: 0.4 is not between 0.5 and 50"):
+    with pytest.raises(BadInput, match=r"stop_atr: 0\.4 is not between 0\.5 and 50"):
         build(StrategyId("mine"), name, {"stop_atr": "0.4"})
     with pytest.raises(BadInput, match="atr_bars"):
         build(StrategyId("mine"), name, {"atr_bars": 1})

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from krakked.runtime.settings import Environment, Settings, known
-from krakked.runtime.settings.contradictions import NOT_YET, RULES
+from krakked.runtime.settings.contradictions import IN_ORDER, NOT_YET, RULES, InOrder
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -80,8 +80,8 @@ def without_source(line: str) -> str:
         (
             DEV,
             {"risk.max_risk_per_trade_pct": "11"},
-            "risk.max_risk_per_trade_pct: 11 % on one trade is more than all trades together may "
-            "risk (risk.max_portfolio_risk_pct 10 %); lower the one or raise the other",
+            "risk.max_risk_per_trade_pct: 11 % is more than risk.max_portfolio_risk_pct (10 %): "
+            "one trade could not risk more than all together; lower the one or raise the other",
         ),
         (
             DEV,
@@ -92,8 +92,8 @@ def without_source(line: str) -> str:
         (
             DEV,
             {"risk.max_per_strategy_pct": "{trend: 3}", "strategies.trend.budget": "4"},
-            "strategies.trend.budget: 4 % is more than risk.max_per_strategy_pct.trend allows "
-            "(3 %); lower the one or raise the other",
+            "strategies.trend.budget: 4 % is more than risk.max_per_strategy_pct.trend (3 %): it "
+            "could never be used up; lower the one or raise the other",
         ),
         (
             DEV,
@@ -110,7 +110,7 @@ def without_source(line: str) -> str:
         (
             DEV,
             {"venue.timeout_seconds": "2"},
-            "venue.timeout_seconds: 2 s ends before execution.deadline_seconds (3 s): orders "
+            "venue.timeout_seconds: 2 s is less than execution.deadline_seconds (3 s): orders "
             "would be given up while they may arrive; raise the one or lower the other",
         ),
         (
@@ -148,6 +148,28 @@ def without_source(line: str) -> str:
             {"universe.include_pairs": "[XBTUSD]", "strategies.trend.pairs": "[ETHUSD]"},
             "strategies.trend.pairs: ETHUSD is not in universe.include_pairs; add it there or "
             "remove it here",
+        ),
+        (
+            DEV,
+            {"universe.exclude_pairs": "[ETHUSD]", "strategies.trend.pairs": "[ETHUSD]"},
+            "strategies.trend.pairs: ETHUSD is in universe.exclude_pairs; remove it from one",
+        ),
+        (
+            DEV,
+            {"portfolio.include_assets": "[XBT]", "portfolio.exclude_assets": "[XBT]"},
+            "portfolio.exclude_assets: XBT is in include_assets too; remove it from one",
+        ),
+        (
+            DEV,
+            {"portfolio.exclude_assets": "[USD]"},
+            "portfolio.exclude_assets: USD is portfolio.base_currency, which always counts; "
+            "remove it",
+        ),
+        (
+            DEV,
+            {"portfolio.valuation_pairs": "{USD: XBTUSD}"},
+            "portfolio.valuation_pairs.USD: USD is portfolio.base_currency, which values the "
+            "others; remove it",
         ),
         (
             DEV,
@@ -279,6 +301,19 @@ def test_contradictions_are_all_told_at_once_each_at_its_line(configuration: Any
         "config.yaml:2",
         "config.yaml:4",
     ]
+
+
+@pytest.mark.parametrize("rule", IN_ORDER, ids=lambda rule: f"{rule.smaller}-{rule.larger}")
+def test_settings_in_order_are_refused_above_and_taken_where_they_may_be_equal(
+    configuration: Any, rule: InOrder
+) -> None:
+    for name in (rule.smaller, rule.larger):
+        configuration.flags[name] = "10"
+    if rule.may_be_equal:
+        configuration.load()
+    else:
+        (said,) = configuration.refusal()
+        assert rule.why in said
 
 
 def test_every_rule_is_silent_on_the_defaults(configuration: Any) -> None:

@@ -7,10 +7,13 @@ the rules is the order of the lines that a person sees.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from decimal import Decimal
 from operator import attrgetter
 from typing import Final, TypeAlias
 from urllib.parse import urlsplit
+
+import msgspec
 
 from krakked.domain.errors import BadInput
 from krakked.domain.ids import StrategyId
@@ -27,9 +30,7 @@ BACKOFF_MAX_S: Final = 300
 REFRESHES_PER_DEAD_MAN: Final = 4
 
 
-NOT_YET: Final = (
-    "ui.enabled",
-)
+NOT_YET: Final = ("ui.enabled",)
 """Settings that this version does not act on: only their defaults are taken, for a setting that is
 passed over in silence is worse than one that is refused."""
 
@@ -41,15 +42,67 @@ def contradictions(settings: Settings) -> list[Problem]:
     return [problem for problem in found if first[problem.path] is problem]
 
 
-def _risk_per_trade(settings: Settings) -> Iterator[Problem]:
-    risk = settings.risk
-    if risk.max_risk_per_trade_pct > risk.max_portfolio_risk_pct:
-        yield _problem(
-            "risk.max_risk_per_trade_pct",
-            f"{risk.max_risk_per_trade_pct} % on one trade is more than all trades together may "
-            f"risk (risk.max_portfolio_risk_pct {risk.max_portfolio_risk_pct} %)",
-            "lower the one or raise the other",
-        )
+class InOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """Two settings of one unit, of which one may not be above the other."""
+
+    smaller: str
+    larger: str
+    unit: str
+    why: str
+    may_be_equal: bool = False
+    is_larger_wrong: bool = False
+    """Which of the two is named as the one to mend."""
+
+
+IN_ORDER: Final = (
+    InOrder(
+        smaller="risk.max_risk_per_trade_pct",
+        larger="risk.max_portfolio_risk_pct",
+        unit="%",
+        why="one trade could not risk more than all together",
+        may_be_equal=True,
+    ),
+    InOrder(
+        smaller="execution.deadline_seconds",
+        larger="execution.order_ttl_seconds",
+        unit="s",
+        why="orders would end before they arrive",
+    ),
+    InOrder(
+        smaller="execution.deadline_seconds",
+        larger="venue.timeout_seconds",
+        unit="s",
+        why="orders would be given up while they may arrive",
+        may_be_equal=True,
+        is_larger_wrong=True,
+    ),
+    InOrder(
+        smaller="market_data.ws.heartbeat_seconds",
+        larger="market_data.ws.stale_tolerance_seconds",
+        unit="s",
+        why="a dead connection would look fresh",
+    ),
+)
+
+
+def _in_order(settings: Settings) -> Iterator[Problem]:
+    for rule in IN_ORDER:
+        small, large = (attrgetter(path)(settings) for path in (rule.smaller, rule.larger))
+        if small is not None and large is not None:
+            is_kept = small <= large if rule.may_be_equal else small < large
+            if not is_kept:
+                yield _out_of_order(rule, small, large)
+
+
+def _out_of_order(rule: InOrder, small: Decimal | float, large: Decimal | float) -> Problem:
+    smaller, larger = f"{small:g} {rule.unit}", f"{large:g} {rule.unit}"
+    if rule.is_larger_wrong:
+        word = "less than" if rule.may_be_equal else "not above"
+        said, remedy = f"{larger} is {word} {rule.smaller} ({smaller})", "raise the one or lower"
+        return _problem(rule.larger, f"{said}: {rule.why}", f"{remedy} the other")
+    word = "more than" if rule.may_be_equal else "not below"
+    said, remedy = f"{smaller} is {word} {rule.larger} ({larger})", "lower the one or raise"
+    return _problem(rule.smaller, f"{said}: {rule.why}", f"{remedy} the other")
 
 
 def _strategy_limits(settings: Settings) -> Iterator[Problem]:
@@ -61,11 +114,14 @@ def _strategy_limits(settings: Settings) -> Iterator[Problem]:
             continue
         budget = settings.strategies[name].budget
         if budget is not None and budget > limit:
-            yield _problem(
-                f"strategies.{name}.budget",
-                f"{budget} % is more than {path} allows ({limit} %)",
-                "lower the one or raise the other",
+            rule = InOrder(
+                smaller=f"strategies.{name}.budget",
+                larger=path,
+                unit="%",
+                why="it could never be used up",
+                may_be_equal=True,
             )
+            yield _out_of_order(rule, budget, limit)
 
 
 def _dead_man(settings: Settings) -> Iterator[Problem]:
@@ -79,26 +135,6 @@ def _dead_man(settings: Settings) -> Iterator[Problem]:
             f"{execution.dead_man_refresh_seconds:g} s is more than a quarter of "
             f"execution.dead_man_switch_seconds ({timeout} s)",
             f"set it to {timeout / REFRESHES_PER_DEAD_MAN:g} or less",
-        )
-
-
-def _deadline(settings: Settings) -> Iterator[Problem]:
-    execution = settings.execution
-    if execution.order_ttl_seconds is not None and (
-        execution.deadline_seconds >= execution.order_ttl_seconds
-    ):
-        yield _problem(
-            "execution.deadline_seconds",
-            f"{execution.deadline_seconds:g} s is not below execution.order_ttl_seconds "
-            f"({execution.order_ttl_seconds} s): orders would end before they arrive",
-            "lower the one or raise the other",
-        )
-    if execution.deadline_seconds > settings.venue.timeout_seconds:
-        yield _problem(
-            "venue.timeout_seconds",
-            f"{settings.venue.timeout_seconds:g} s ends before execution.deadline_seconds "
-            f"({execution.deadline_seconds:g} s): orders would be given up while they may arrive",
-            "raise the one or lower the other",
         )
 
 
@@ -134,44 +170,52 @@ def _backoff(settings: Settings) -> Iterator[Problem]:
         )
 
 
-def _stream(settings: Settings) -> Iterator[Problem]:
-    stream = settings.market_data.ws
-    if stream.heartbeat_seconds >= stream.stale_tolerance_seconds:
-        yield _problem(
-            "market_data.ws.heartbeat_seconds",
-            f"{stream.heartbeat_seconds:g} s is not below market_data.ws.stale_tolerance_seconds "
-            f"({stream.stale_tolerance_seconds:g} s): a dead connection would look fresh",
-            "lower the one or raise the other",
+def _names(settings: Settings) -> Iterator[Problem]:
+    """What is named in one place must be, or must not be, in another."""
+    universe, portfolio = settings.universe, settings.portfolio
+    yield from _in_both("universe.exclude_pairs", universe.exclude_pairs, universe.include_pairs)
+    yield from _in_both(
+        "portfolio.exclude_assets", portfolio.exclude_assets, portfolio.include_assets
+    )
+    for name, strategy in settings.strategies.items():
+        path = f"strategies.{name}"
+        if universe.include_pairs:
+            yield from _missing(
+                f"{path}.pairs", strategy.pairs, "universe.include_pairs", universe.include_pairs
+            )
+        for pair in strategy.pairs:
+            if pair in universe.exclude_pairs:
+                yield _problem(
+                    f"{path}.pairs",
+                    f"{pair} is in universe.exclude_pairs",
+                    "remove it from one",
+                )
+        yield from _missing(
+            f"{path}.timeframes",
+            [timeframe.value for timeframe in strategy.timeframes],
+            "market_data.timeframes",
+            [timeframe.value for timeframe in settings.market_data.timeframes],
         )
 
 
-def _pairs(settings: Settings) -> Iterator[Problem]:
-    universe = settings.universe
-    for pair in universe.include_pairs:
-        if pair in universe.exclude_pairs:
-            yield _problem(
-                "universe.exclude_pairs", f"{pair} is in include_pairs too", "remove it from one"
-            )
-    for name, strategy in settings.strategies.items():
-        for pair in strategy.pairs:
-            if universe.include_pairs and pair not in universe.include_pairs:
-                yield _problem(
-                    f"strategies.{name}.pairs",
-                    f"{pair} is not in universe.include_pairs",
-                    "add it there or remove it here",
-                )
+def _in_both(path: str, names: Sequence[str], included: Sequence[str]) -> Iterator[Problem]:
+    other = path.rpartition(".")[2].replace("exclude", "include")
+    for name in names:
+        if name in included:
+            yield _problem(path, f"{name} is in {other} too", "remove it from one")
 
 
-def _counted_assets(settings: Settings) -> Iterator[Problem]:
+def _missing(
+    path: str, names: Sequence[str], other: str, known: Sequence[str]
+) -> Iterator[Problem]:
+    for name in names:
+        if name not in known:
+            yield _problem(path, f"{name} is not in {other}", "add it there or remove it here")
+
+
+def _base_currency(settings: Settings) -> Iterator[Problem]:
     portfolio = settings.portfolio
     base = portfolio.base_currency
-    for asset in portfolio.exclude_assets:
-        if asset in portfolio.include_assets:
-            yield _problem(
-                "portfolio.exclude_assets",
-                f"{asset} is in include_assets too",
-                "remove it from one",
-            )
     if base in portfolio.exclude_assets:
         yield _problem(
             "portfolio.exclude_assets",
@@ -184,18 +228,6 @@ def _counted_assets(settings: Settings) -> Iterator[Problem]:
             f"{base} is portfolio.base_currency, which values the others",
             "remove it",
         )
-
-
-def _timeframes(settings: Settings) -> Iterator[Problem]:
-    kept = settings.market_data.timeframes
-    for name, strategy in settings.strategies.items():
-        for timeframe in strategy.timeframes:
-            if timeframe not in kept:
-                yield _problem(
-                    f"strategies.{name}.timeframes",
-                    f"{timeframe.value} is not in market_data.timeframes",
-                    "add it there or remove it here",
-                )
 
 
 def _venue(settings: Settings) -> Iterator[Problem]:
@@ -335,16 +367,13 @@ RULES: Final[tuple[Rule, ...]] = (
     _live,
     _live_account,
     _venue,
-    _risk_per_trade,
+    _in_order,
     _strategy_limits,
     _dead_man,
-    _deadline,
     _time_in_force,
     _backoff,
-    _stream,
-    _pairs,
-    _counted_assets,
-    _timeframes,
+    _names,
+    _base_currency,
     _strategies,
     _ui,
     _not_yet,
