@@ -87,7 +87,8 @@ class _Plain(msgspec.Struct, frozen=True):
 def _run_on(pace: Pace | None, plain: _Plain, work: Work) -> int:
     if pace is None:
         return asyncio.run(_main(plain, Pace(start_ns=0, speed=1.0), work))
-    return simulated_time.run(_main(plain, pace, work), start_ns=pace.start_ns, speed=pace.speed)
+    start_ns = pace.begins_at_ns(time.monotonic())  # noqa: TID251 - the clock of others goes on
+    return simulated_time.run(_main(plain, pace, work), start_ns=start_ns, speed=pace.speed)
 
 
 async def _main(plain: _Plain, pace: Pace, work: Work) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import urllib.error
 import urllib.request
 from typing import Final, Literal
@@ -45,10 +46,12 @@ def pace_of(settings: Settings, options: RunOptions, places: Places) -> Pace | N
 
 
 def _followed(admin_url: str) -> Pace | None:
-    """The clock of a simulator elsewhere."""
+    """The clock of a simulator elsewhere, which goes on while it is read."""
+    asked_s = time.monotonic()  # noqa: TID251 - how long the machine itself takes
     try:
         with urllib.request.urlopen(f"{admin_url}/clock", timeout=ANSWER_TIMEOUT_S) as answer:  # noqa: S310 - an address that a person configured
             clock = msgspec.json.decode(answer.read(), type=_AdminClock)
+        heard_s = time.monotonic()  # noqa: TID251 - as above
     except (urllib.error.URLError, TimeoutError, msgspec.DecodeError) as error:
         raise BadInput(
             f"venue.admin_url {admin_url}: the simulator's clock cannot be read ({error}); "
@@ -60,4 +63,5 @@ def _followed(admin_url: str) -> Pace | None:
             f"venue.admin_url {admin_url}: a simulator of another process at speed max cannot be "
             "followed; start it with a number"
         )
-    return Pace(start_ns=clock.now_ns, speed=clock.speed)
+    read_at_s = (asked_s + heard_s) / 2
+    return Pace(start_ns=clock.now_ns, speed=clock.speed, read_at_s=read_at_s)

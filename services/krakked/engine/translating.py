@@ -10,6 +10,8 @@ from krakked.ports.ledger import Identity
 from krakked.runtime.settings import Mode, Settings
 from krakked.trading.rules import ExecutionRules
 
+DEADLINE_MIDDLE_S = 31.0
+"""The venue takes deadlines 2 to 60 seconds ahead: furthest from being refused at either end."""
 NEVER_S = 10.0**9
 """A replay reconciles at each bar, when the engine asks for it."""
 
@@ -72,7 +74,7 @@ def rules_of(settings: Settings, *, replay_bar_s: int | None, speed: float) -> E
         time_in_force=execution.time_in_force,
         post_only=execution.post_only,
         order_ttl_s=execution.order_ttl_seconds or 0,
-        deadline_s=min(60.0, execution.deadline_seconds * speed),
+        deadline_s=_deadline_s(execution.deadline_seconds, speed),
         max_plan_age_s=execution.max_plan_age_seconds * speed,
         max_concurrent_orders=execution.max_concurrent_orders,
         max_retries=execution.max_retries,
@@ -85,6 +87,15 @@ def rules_of(settings: Settings, *, replay_bar_s: int | None, speed: float) -> E
         dead_man_refresh_s=refresh_s,
         cancel_on_shutdown=execution.on_shutdown == "cancel",
     )
+
+
+def _deadline_s(seconds: float, speed: float) -> float:
+    """Longer on a faster clock, up to the middle of what the venue takes.
+
+    A venue that is a process of its own has a clock of its own: what one of the two is late by in
+    real time, their clocks are apart by so many times more, in either direction.
+    """
+    return max(seconds, min(DEADLINE_MIDDLE_S, seconds * speed))
 
 
 def limits_of(settings: Settings) -> Limits:

@@ -23,6 +23,7 @@ from krakked.adapters.kraken.transport import RestSettings, Transport
 from krakked.adapters.kraken.websocket import FeedSettings, KrakenFeed
 from krakked.domain.errors import BadInput
 from krakked.domain.ids import Asset, PairName
+from krakked.domain.times import NS_PER_SECOND
 from krakked.ports.clock import Clock
 from krakked.ports.ledger import Ledger
 from krakked.runtime.credentials import load_credentials
@@ -46,6 +47,15 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
     start_ns: int
     speed: float | None
     """Seconds of the run in a real one; None: as fast as possible, in lock step."""
+    read_at_s: float | None = None
+    """When ``start_ns`` was the time, by this machine's monotonic clock; None: when the run starts.
+    A clock that somebody else keeps goes on while we get ready."""
+
+    def begins_at_ns(self, monotonic_s: float) -> int:
+        """The instant of the run at this moment of the machine."""
+        if self.read_at_s is None or self.speed is None:
+            return self.start_ns
+        return self.start_ns + int((monotonic_s - self.read_at_s) * self.speed * NS_PER_SECOND)
 
     @property
     def factor(self) -> float:

@@ -7,14 +7,17 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 
 from krakked.domain.events import EventName
 from krakked.domain.ids import Asset
 from krakked.domain.kill_switch import KillSwitch
 from krakked.domain.orders import Journal, LegKind, OrderStatus, Side, VenueStatus
+from krakked.domain.times import NS_PER_SECOND
 from krakked.sim.exchange.core import SystemStatus
 from krakked.simulator.faults import FaultKind
+from krakked.trading.execute import Executor
 from krakked.trading.rules import ExecutionRules
 
 Play = Callable[..., Any]
@@ -444,3 +447,64 @@ def test_order_planned_by_a_process_that_died_is_dropped_and_never_sent_late(pla
         assert await world.executor.drop_pending() == 0
 
     play(scenario)
+
+
+# clocks that are apart for a moment
+
+
+class Skewed:
+    """The engine's clock, off by ``skew_s`` until it has slept once."""
+
+    def __init__(self, clock: Any, skew_s: float) -> None:
+        self._clock = clock
+        self._skew_ns = int(skew_s * NS_PER_SECOND)
+
+    def now_ns(self) -> int:
+        return int(self._clock.now_ns()) + self._skew_ns
+
+    async def sleep(self, seconds: float) -> None:
+        await self._clock.sleep(seconds)
+        self._skew_ns = 0
+
+
+@pytest.mark.parametrize("skew_s", [40, 3600, -30, -40])
+def test_order_whose_deadline_the_venue_cannot_take_is_sent_again_with_another(
+    play: Play, skew_s: float
+) -> None:
+    async def scenario(world: Any) -> None:
+        plan = await world.plan({}, cause="skewed")
+        desk = msgspec.structs.replace(world.desk, clock=Skewed(world.clock, skew_s))
+        executor = Executor(desk, on_unknown=world._on_unknown, on_wake=world._on_wake)
+        lasting = msgspec.structs.replace(plan, expires_at_ns=plan.expires_at_ns + 10**13)
+        await executor.execute(lasting)
+        order = world.stored(plan.legs[0].request)
+        assert order.journal is Journal.ACKED
+        assert world.history(order) == [
+            Journal.PENDING,
+            Journal.SENT,
+            Journal.PENDING,
+            Journal.SENT,
+            Journal.ACKED,
+        ]
+        assert len(await world.venue_orders()) == 1
+        assert world.count(EventName.ORDER_REJECTED) == 0
+
+    play(scenario, rules=ExecutionRules(deadline_s=31))
+
+
+@pytest.mark.parametrize("skew_s", [28, -28])
+def test_order_in_the_middle_of_the_venues_bounds_bears_clocks_that_are_apart(
+    play: Play, skew_s: float
+) -> None:
+    async def scenario(world: Any) -> None:
+        plan = await world.plan({})
+        desk = msgspec.structs.replace(world.desk, clock=Skewed(world.clock, skew_s))
+        executor = Executor(desk, on_unknown=world._on_unknown, on_wake=world._on_wake)
+        await executor.execute(plan)
+        assert world.history(world.stored(plan.legs[0].request)) == [
+            Journal.PENDING,
+            Journal.SENT,
+            Journal.ACKED,
+        ]
+
+    play(scenario, rules=ExecutionRules(deadline_s=31))

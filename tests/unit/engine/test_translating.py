@@ -43,3 +43,26 @@ def test_dead_man_is_left_alone_where_no_order_of_ours_can_stand(
     rules = translating.rules_of(settings(execution=execution), replay_bar_s=replay_bar_s, speed=1)
     expected = 7200 if timeout_s is not None and replay_bar_s is not None else timeout_s
     assert rules.dead_man_timeout_s == expected
+
+
+# deadlines
+
+
+@pytest.mark.parametrize(
+    ("seconds", "speed", "deadline_s"),
+    [
+        (3, 1, 3),
+        (3, 5, 15),
+        (3, 10.4, 31),
+        (3, 120, 31),
+        (2, 100_000, 31),
+        (45, 1, 45),
+        (45, 9, 45),
+    ],
+)
+def test_deadline_on_a_faster_clock_is_longer_but_as_far_from_refusal_as_can_be(
+    seconds: float, speed: float, deadline_s: float
+) -> None:
+    chosen = settings(execution={"deadline_seconds": seconds})
+    rules = translating.rules_of(chosen, replay_bar_s=None, speed=speed)
+    assert rules.deadline_s == pytest.approx(deadline_s, abs=0.3)

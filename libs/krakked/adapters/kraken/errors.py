@@ -72,6 +72,8 @@ _TABLE: Final[dict[str, tuple[Meaning, float | None]]] = {
     "EService:Deadline elapsed": (Meaning.IN_DOUBT, None),
     "EDatabase:": (Meaning.IN_DOUBT, 1.0),
     "EGeneral:Invalid arguments:cl_ord_id": (Meaning.CLIENT_ID, None),
+    # Not done: our clock and the venue's are apart for a moment; the next try has a new deadline.
+    "EGeneral:Invalid arguments:deadline": (Meaning.LATER, None),
     # Credentials.
     "EAPI:Invalid key": (Meaning.BAD_KEY, None),
     "EAPI:Invalid signature": (Meaning.BAD_KEY, None),

@@ -35,6 +35,7 @@ def translated(*errors: str, mutates: bool = True, on_trade_key: bool = True) ->
 
 
 NOT_PLACED_LATER = [
+    "EGeneral:Invalid arguments:deadline",
     "EGeneral:Temporary lockout",
     "EGeneral:Too many requests",
     "EAPI:Rate limit exceeded",
