@@ -57,9 +57,7 @@ def _new_run_folder() -> Path:
         try:
             folder.mkdir(parents=True, mode=0o700)
         except FileExistsError:
-            if RUNS.is_dir():
-                continue
-            raise _not_usable(folder, "a file is in its place") from None
+            continue
         except OSError as error:
             raise _not_usable(folder, error.strerror or str(error)) from error
         return folder

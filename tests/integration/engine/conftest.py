@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 
 KRAKKED = (sys.executable, "-m", "krakked.cli.__main__")
+STRATEGIES = ("strategies.trend", "strategies.reversion", "strategies.basket")
 PATIENCE_S = 100.0
 """A busy machine takes ten times as long as an idle one."""
 
@@ -118,6 +119,10 @@ class CommandLine:
         self._started.append(process)
         return process
 
+    def simulator(self, *flags: str) -> Venue:
+        """A venue as a process of its own."""
+        return Venue(self, *flags)
+
     def ask(self, *arguments: str) -> Any:
         """A verb's answer in JSON."""
         done = self.run(*arguments, "--json")
@@ -128,6 +133,32 @@ class CommandLine:
         """End what a test left running."""
         for process in self._started:
             process.kill()
+
+
+class Venue:
+    """A simulator on free ports, and engines against it."""
+
+    def __init__(self, command: CommandLine, *flags: str) -> None:
+        ports = ("--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0")
+        self._command = command
+        self.process = command.start("simulator", *ports, *flags, "--json")
+        self.told: Any = json.loads(self.process.wait_for("rest_url"))
+        key, secret = self.told["trade_key"], self.told["trade_secret"]
+        self.keys = {"KRAKEN_API_KEY": key, "KRAKEN_API_SECRET": secret}
+
+    def settings(self, **other: str) -> tuple[str, ...]:
+        """Its addresses as flags; other settings of ``venue`` are added or replaced."""
+        urls = {name: self.told[name] for name in ("rest_url", "ws_url", "ws_auth_url")}
+        urls |= {"admin_url": self.told["admin_url"]} | other
+        return tuple(text for n, url in urls.items() for text in ("--set", f"venue.{n}={url}"))
+
+    def trade(self, *more: str, bar: str = "1h", **venue: str) -> Process:
+        """An engine of dev against it, its strategies on bars of that length."""
+        bars = [f'{name}.timeframes=["{bar}"]' for name in ("market_data", *STRATEGIES)]
+        flags = [text for setting in bars for text in ("--set", setting)]
+        return self._command.start(
+            "run", "--env", "dev", *self.settings(**venue), *flags, *more, **self.keys
+        )
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import time
 from typing import Any
@@ -56,3 +57,48 @@ def test_running_engine_does_what_a_person_asks_and_refuses_a_second_one(krakked
     assert krakked.ask("resume")["ok"]
     assert engine.end(signal.SIGTERM) == 0, engine.story()
     assert engine.lines[-1] == "books: zero differences"
+
+
+def test_panic_turns_the_switch_cancels_all_sells_all_and_says_so(krakked: Any) -> None:
+    engine = krakked.start("run", "--env", "dev", "--speed", "600")
+    engine.wait_for("engine_started")
+    engine.wait_for("fill_booked")
+    panicked = krakked.run("panic", "--yes", "--reason", "get me out")
+    assert panicked.returncode == 0, panicked.stderr
+    said = r"the kill switch is on; \d+ positions? being closed; \d+ orders? cancelled\n"
+    assert re.fullmatch(said, panicked.stdout)
+    _wait_until_flat(krakked)
+    switch = krakked.run("kill-switch", "status")
+    assert switch.returncode == 1
+    assert "get me out" in switch.stdout
+    assert krakked.ask("status")["open_orders"] == 0
+    assert engine.end(signal.SIGINT) == 0, engine.story()
+    assert engine.lines[-1] == "books: zero differences"
+    again = krakked.start("run", "--env", "dev", "--speed", "600")
+    again.wait_for("engine_started")
+    assert krakked.ask("status")["kill_switch"] is not None  # it survives the restart
+    assert again.end(signal.SIGINT) == 0, again.story()
+    assert krakked.ask("positions") == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_second_signal_ends_a_stop_that_waits_for_the_venue_and_loses_nothing(
+    krakked: Any, number: signal.Signals
+) -> None:
+    """The venue hangs just then; it comes back later, and so does the engine."""
+    venue = krakked.simulator("--speed", "120", "--seed", "1", "--from", "2026-01-01")
+    engine = venue.trade(bar="1m")
+    engine.wait_for("fill_booked")
+    venue.process.popen.send_signal(signal.SIGSTOP)
+    engine.popen.send_signal(number)
+    engine.wait_for('"stage":"drain"')
+    assert engine.popen.poll() is None
+    assert engine.end(number) == 130, engine.story()
+    assert "books:" not in "".join(engine.lines)
+    assert "the books were not compared with the venue's, the next start does" in engine.story()
+    venue.process.popen.send_signal(signal.SIGCONT)
+    again = venue.trade(bar="1m")
+    again.wait_for("engine_started")
+    assert again.end(signal.SIGINT) == 0, again.story()
+    assert again.lines[-1] == "books: zero differences"
+    assert venue.process.end(signal.SIGINT) == 0
