@@ -50,6 +50,8 @@ class Flatten(_Command, frozen=True, kw_only=True, tag="flatten"):
 
     pair: PairName | None = None
     strategy_id: StrategyId | None = None
+    halt: bool = False
+    """Make no new plans from before the first sale on, so that nothing is bought back."""
 
 
 class Panic(_Command, frozen=True, kw_only=True, tag="panic"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Protocol
 
 import msgspec
@@ -24,8 +24,9 @@ from krakked.domain.commands import (
 )
 from krakked.domain.errors import Ambiguous, KrakkedError, Permanent, Refused, Transient
 from krakked.domain.events import EventName
-from krakked.domain.ids import PairName, StrategyId
+from krakked.domain.ids import MANUAL, PairName, StrategyId
 from krakked.domain.kill_switch import KillSwitchCause
+from krakked.domain.naming import resolve_pair, resolve_strategy
 from krakked.domain.orders import LegKind, Order
 from krakked.trading.desk import Desk
 from krakked.trading.execute import Executor
@@ -40,6 +41,16 @@ class Flattener(Protocol):
     ) -> int:
         """Close what matches; how many positions."""
         ...
+
+
+class Reach(msgspec.Struct, frozen=True, kw_only=True):
+    """What commands reach beside orders and positions."""
+
+    resolve: Callable[[Resolve], Awaitable[str]]
+    stop: Callable[[], None]
+    status: Callable[[], dict[str, object]]
+    strategies: Collection[StrategyId] = ()
+    """Those that are configured; one that only has a position or an order is known as well."""
 
 
 class Cancelled(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,28 +74,19 @@ class Cancelled(msgspec.Struct, frozen=True, kw_only=True):
 class Control:
     """Carries commands out against one running engine."""
 
-    def __init__(
-        self,
-        desk: Desk,
-        executor: Executor,
-        flattener: Flattener,
-        *,
-        resolve: Callable[[Resolve], Awaitable[str]],
-        stop: Callable[[], None],
-        status: Callable[[], dict[str, object]],
-    ) -> None:
+    def __init__(self, desk: Desk, executor: Executor, flattener: Flattener, reach: Reach) -> None:
         self._desk = desk
         self._executor = executor
         self._flattener = flattener
-        self._resolve = resolve
-        self._stop = stop
-        self._status = status
+        self._reach = reach
         self._under_way: dict[str, asyncio.Lock] = {}
 
     async def handle(self, command: Command) -> Reply:
         """Do it, once: a command seen before gets the answer it got then."""
         if isinstance(command, Status):
-            return Reply(command_id=command.command_id, ok=True, message="", data=self._status())
+            return Reply(
+                command_id=command.command_id, ok=True, message="", data=self._reach.status()
+            )
         command_id = command.command_id
         turn = self._under_way.setdefault(command_id, asyncio.Lock())
         try:
@@ -129,13 +131,13 @@ class Control:
             case Cancel():
                 return await self._cancel(command)
             case CancelAll():
-                return (await self._cancel_matching(pair=command.pair)).told()
+                return (await self._cancel_matching(pair=self._pair(command.pair))).told()
             case Flatten() | Panic():
                 return await self._flatten(command)
             case Resolve():
-                return await self._resolve(command)
+                return await self._reach.resolve(command)
             case Shutdown():
-                self._stop()
+                self._reach.stop()
                 return "stopping"
             case Status():
                 return ""
@@ -217,12 +219,79 @@ class Control:
                 )
                 told = "the kill switch is on; "
             case Flatten():
-                pair, strategy_id = command.pair, command.strategy_id
+                pair, strategy_id = self._pair(command.pair), self._strategy(command.strategy_id)
+                told = await self._halt_first(command)
+        held = self._held(pair, strategy_id)
         cancelled = await self._cancel_matching(pair=pair, strategy_id=strategy_id)
         closed = await self._flattener.flatten(
             pair=pair, strategy_id=strategy_id, principal=command.principal
         )
-        return cancelled.told(f"{told}{closed} positions being closed; ")
+        done = cancelled.told(f"{told}{_closing_words(closed, held)}; ")
+        return f"{done}{self._buying_back()}"
+
+    async def _halt_first(self, command: Flatten) -> str:
+        if not command.halt:
+            return ""
+        await set_halted(
+            self._desk, True, principal=command.principal, reason=command.reason or "flatten"
+        )
+        return "halted: no new plans; "
+
+    def _held(self, pair: PairName | None, strategy_id: StrategyId | None) -> int:
+        """Positions of strategies that match."""
+        return sum(
+            position.quantity_base > 0
+            and sleeve.strategy_id != MANUAL
+            and pair in (None, sleeve.pair)
+            and strategy_id in (None, sleeve.strategy_id)
+            for sleeve, position in self._desk.account.positions.items()
+        )
+
+    def _buying_back(self) -> str:
+        """Who wants to be out must hear that strategies go on."""
+        account = self._desk.account
+        if account.halted or account.kill_switch.active:
+            return ""
+        return (
+            "; strategies go on and may buy again at their next bar, unless `krakked halt` "
+            "(or flatten with --halt) stops them"
+        )
+
+    def _pair(self, text: PairName | None) -> PairName | None:
+        """As the venue calls it.
+
+        Raises:
+            Refused: it has no such pair.
+        """
+        return None if text is None else resolve_pair(text, self._desk.account.pairs)
+
+    def _strategy(self, text: StrategyId | None) -> StrategyId | None:
+        """As it is configured.
+
+        Raises:
+            Refused: nobody knows it.
+        """
+        if text is None:
+            return None
+        account = self._desk.account
+        known = {
+            *self._reach.strategies,
+            *(sleeve.strategy_id for sleeve in account.positions),
+            *(order.request.strategy_id for order in account.orders.values()),
+        } - {MANUAL}
+        return resolve_strategy(text, sorted(known))
+
+
+def _closing_words(closed: int, held: int) -> str:
+    if not held:
+        return "no position of a strategy to close"
+    noun = "position" if held == 1 else "positions"
+    if closed >= held:
+        return f"{closed} {noun} being closed"
+    return (
+        f"{closed} of {held} {noun} being closed; what is left is too small to sell, or has a sale "
+        "under way (`krakked positions`, `krakked orders list --open`)"
+    )
 
 
 async def set_halted(desk: Desk, halted: bool, *, principal: str, reason: str) -> None:

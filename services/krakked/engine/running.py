@@ -19,7 +19,7 @@ from krakked.domain.bars import Timeframe
 from krakked.domain.errors import BadInput, Fenced, Transient
 from krakked.domain.events import Event, EventName
 from krakked.domain.fills import Fill, OpeningLot
-from krakked.domain.ids import Asset, PairName
+from krakked.domain.ids import Asset, PairName, StrategyId
 from krakked.domain.portfolio import Difference, Snapshot
 from krakked.engine import assembling, opening, reporting, translating, venues
 from krakked.engine.asking import agree
@@ -41,7 +41,7 @@ from krakked.runtime.stages import Stages
 from krakked.runtime.supervisor import Supervisor
 from krakked.simulator import RunningSimulator, start
 from krakked.trading.account import Account
-from krakked.trading.control import Control
+from krakked.trading.control import Control, Reach
 from krakked.trading.cycling import Cycler
 from krakked.trading.desk import Desk
 from krakked.trading.engine import Engine, EngineOptions
@@ -158,9 +158,12 @@ class Run:
             engine.desk,
             engine.executor,
             engine.stopper,
-            resolve=engine.reconciler.resolve_by_hand,
-            stop=lambda: self.supervisor.request_stop("a person's command"),
-            status=engine.status,
+            Reach(
+                resolve=engine.reconciler.resolve_by_hand,
+                stop=lambda: self.supervisor.request_stop("a person's command"),
+                status=engine.status,
+                strategies=tuple(map(StrategyId, self.given.settings.strategies)),
+            ),
         )
         await self._stack.enter_async_context(
             control_socket.serve(self.given.places.control_socket, control.handle)

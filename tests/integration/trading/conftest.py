@@ -65,7 +65,7 @@ from krakked.simulator.faults import Armed, FaultKind
 from krakked.simulator.options import ACCOUNT, ApiKey, SimulatorOptions, default_key
 from krakked.trading.account import Account
 from krakked.trading.compare import compare_balances
-from krakked.trading.control import Control
+from krakked.trading.control import Control, Reach
 from krakked.trading.cycling import Cycler
 from krakked.trading.dead_man import DeadMan
 from krakked.trading.desk import Desk
@@ -170,9 +170,12 @@ class TradingWorld:
             desk,
             self.executor,
             self.stopper,
-            resolve=self.reconciler.resolve_by_hand,
-            stop=self._on_stop,
-            status=lambda: {"stops": self.stops},
+            Reach(
+                resolve=self.reconciler.resolve_by_hand,
+                stop=self._on_stop,
+                status=lambda: {"stops": self.stops},
+                strategies=(StrategyId("trend"), StrategyId("reversion")),
+            ),
         )
 
     async def _on_drift(self, what: str) -> None:

@@ -241,6 +241,7 @@ def test_cancel_all_of_a_pair_leaves_other_pairs(play: Play) -> None:
     async def scenario(world: Any) -> None:
         await world.submit()
         other = CancelAll(command_id="c1", pair=PairName("ETHUSD"), **ADA)
+        world.account.pairs = {**world.account.pairs, PairName("ETHUSD"): None}
         assert (await world.control.handle(other)).message == "0 orders cancelled"
         same = CancelAll(command_id="c2", pair=XBTUSD, **ADA)
         assert (await world.control.handle(same)).message == "1 order cancelled"
@@ -249,7 +250,100 @@ def test_cancel_all_of_a_pair_leaves_other_pairs(play: Play) -> None:
     play(scenario)
 
 
+@pytest.mark.parametrize("spelling", ["xbtusd", "BTC/USD", "XXBTZUSD", "XBT/USD"])
+def test_cancel_all_knows_a_pair_by_each_of_its_spellings(play: Play, spelling: str) -> None:
+    async def scenario(world: Any) -> None:
+        await world.submit()
+        reply = await world.control.handle(
+            CancelAll(command_id="c1", pair=PairName(spelling), **ADA)
+        )
+        assert (reply.ok, reply.message) == (True, "1 order cancelled")
+        await world.reconciler.reconcile()
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("kind", [CancelAll, Flatten])
+def test_pair_that_does_not_exist_is_refused_with_the_nearest(play: Play, kind: Any) -> None:
+    async def scenario(world: Any) -> None:
+        await world.submit()
+        reply = await world.control.handle(kind(command_id="c1", pair=PairName("XBTUS"), **ADA))
+        assert not reply.ok
+        assert reply.message == "pair 'XBTUS' is not known; did you mean XBTUSD?"
+        assert len(await world.rest.open_orders()) == 1
+        assert world.enqueued == []
+
+    play(scenario)
+
+
 # flattening
+
+
+@pytest.mark.parametrize("spelling", ["trend", "Trend", " TREND"])
+def test_flatten_of_one_strategy_knows_it_in_any_case(play: Play, spelling: str) -> None:
+    async def scenario(world: Any) -> None:
+        price_is(world, "60000")
+        await world.bought("0.01")
+        of_trend = Flatten(command_id="c1", strategy_id=StrategyId(spelling), **ADA)
+        reply = await world.control.handle(of_trend)
+        assert reply.ok
+        assert "1 position being closed; 0 orders cancelled" in reply.message
+
+    play(scenario)
+
+
+def test_flatten_of_a_strategy_that_does_not_exist_is_refused_before_it_halts(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        price_is(world, "60000")
+        await world.bought("0.01")
+        wrong = Flatten(command_id="c1", strategy_id=StrategyId("trendd"), halt=True, **ADA)
+        reply = await world.control.handle(wrong)
+        assert not reply.ok
+        assert reply.message == "strategy 'trendd' is not known; did you mean trend?"
+        assert not world.account.halted
+        assert world.enqueued == []
+
+    play(scenario)
+
+
+def test_flatten_of_a_strategy_that_is_only_in_the_books_is_understood(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        price_is(world, "60000")
+        await world.bought("0.01", strategy="retired")
+        of_old = Flatten(command_id="c1", strategy_id=StrategyId("retired"), **ADA)
+        assert "1 position being closed" in (await world.control.handle(of_old)).message
+
+    play(scenario)
+
+
+def test_flatten_says_that_strategies_may_buy_back_unless_nothing_can_be_bought(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        price_is(world, "60000")
+        told = (await world.control.handle(Flatten(command_id="c1", **ADA))).message
+        assert "strategies go on and may buy again at their next bar" in told
+        await world.control.handle(Halt(command_id="c2", **ADA))
+        told = (await world.control.handle(Flatten(command_id="c3", **ADA))).message
+        assert "buy again" not in told
+        panicked = (await world.control.handle(Panic(command_id="c4", **ADA))).message
+        assert "buy again" not in panicked
+
+    play(scenario)
+
+
+def test_flatten_that_halts_has_halted_before_it_sells(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        price_is(world, "60000")
+        await world.bought("0.01")
+        reply = await world.control.handle(Flatten(command_id="c1", halt=True, **ADA))
+        assert reply.ok
+        assert reply.message == (
+            "halted: no new plans; 1 position being closed; 0 orders cancelled"
+        )
+        assert world.account.halted
+        names = [event.name for event in world.events]
+        assert names.index(EventName.HALTED) < names.index(EventName.PLAN_CREATED)
+
+    play(scenario)
 
 
 def test_flatten_cancels_what_rests_then_sells_what_is_held(play: Play) -> None:
@@ -314,7 +408,7 @@ def test_flatten_sells_nothing_twice_while_a_sale_waits_to_be_sent(play: Play) -
         await world.bought("0.02", strategy="reversion")
         await world.control.handle(Flatten(command_id="c1", **ADA))
         reply = await world.control.handle(Flatten(command_id="c2", **ADA))
-        assert "0 positions" in reply.message
+        assert "0 of 2 positions being closed; what is left" in reply.message
         (plan,) = world.enqueued
         await world.executor.execute(plan)
         assert list(await world.reconciler.reconcile()) == []
@@ -406,7 +500,7 @@ def test_flatten_with_nothing_held_makes_no_plan(play: Play, command: Command) -
     async def scenario(world: Any) -> None:
         reply = await world.control.handle(command)
         assert reply.ok
-        assert "0 positions" in reply.message
+        assert "no position of a strategy to close" in reply.message
         assert world.enqueued == []
 
     play(scenario)
