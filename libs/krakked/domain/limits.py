@@ -35,6 +35,8 @@ class LimitName(enum.Enum):
     MIN_LIQUIDITY_24H_USD = "min_liquidity_24h_usd"
     MIN_ORDER_NOTIONAL_USD = "min_order_notional_usd"
     VENUE_MINIMUM = "venue_minimum"
+    ORDER_SIZE = "order_size"
+    """The most that one order can carry; met by coins that are worth next to nothing alone."""
     FREE_CASH = "free_cash"
 
     @property

@@ -89,12 +89,12 @@ def quantum(decimals: int) -> Decimal:
 
 def round_down(value: Decimal, decimals: int) -> Decimal:
     """Toward zero at ``decimals`` places: sizes, so that we never ask for more than we may."""
-    return value.quantize(quantum(decimals), rounding=ROUND_DOWN)
+    return value.quantize(quantum(decimals), rounding=ROUND_DOWN, context=_EVERY_DIGIT)
 
 
 def round_up(value: Decimal, decimals: int) -> Decimal:
     """Away from zero at ``decimals`` places: holds, so that we never reserve too little."""
-    return value.quantize(quantum(decimals), rounding=ROUND_UP)
+    return value.quantize(quantum(decimals), rounding=ROUND_UP, context=_EVERY_DIGIT)
 
 
 def round_nearest(value: Decimal, decimals: int) -> Decimal:

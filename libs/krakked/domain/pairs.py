@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import enum
 from decimal import Decimal
+from typing import Final
 
 import msgspec
 
 from krakked.domain.ids import Asset, PairName
-from krakked.domain.money import price_down, price_up, round_down
+from krakked.domain.money import AMOUNT_MAX, price_down, price_up, round_down
+
+_STEPS_MAX: Final = 2**63 - 1
+"""Sizes in whole steps fit into 64 bits, here and in most programs that read them."""
 
 
 class PairStatus(enum.Enum):
@@ -58,3 +62,8 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
     def quantity_below(self, quantity_base: Decimal) -> Decimal:
         """Largest valid size at or below ``quantity_base``."""
         return round_down(quantity_base, self.quantity_decimals)
+
+    @property
+    def quantity_max(self) -> Decimal:
+        """Largest size of one order."""
+        return min(Decimal(_STEPS_MAX).scaleb(-self.quantity_decimals), AMOUNT_MAX)

@@ -31,6 +31,7 @@ from krakked.domain.risk_rules import (
     caps,
     gates,
     order_minima,
+    size_bounds,
     smallest_change,
     stale_check,
     standing,
@@ -113,11 +114,17 @@ def _reduce(intent: Intent, change_base: Decimal, pair: Pair, context: RiskConte
     """Sell ``change_base``: no limit stands in the way, only what the venue does not do."""
     if change_base <= 0 or context.position_base <= 0:
         return _unchanged(())
-    quantity = pair.quantity_below(min(change_base, context.position_base))
+    wanted = pair.quantity_below(min(change_base, context.position_base))
+    quantity = min(wanted, pair.quantity_max)
     checks = venue_checks(quantity, pair, context)
     if all(check.passed for check in checks):
         action = _action(intent, -quantity, pair, context)
-        return RiskDecision(verdict=Verdict.APPROVED, action=action, checks=checks)
+        bounds = size_bounds(wanted, pair)
+        return RiskDecision(
+            verdict=Verdict.CLAMPED if bounds else Verdict.APPROVED,
+            action=action,
+            checks=(*checks, *(bound.check for bound in bounds)),
+        )
     is_partial = change_base < context.position_base
     too_small = any(c.limit is LimitName.VENUE_MINIMUM and not c.passed for c in checks)
     return _unchanged(checks) if is_partial and too_small else _refused(checks)
@@ -136,7 +143,7 @@ def _add(
     wish = _wish(intent, book, limits, pair, context)
     if _is_met(wish, facts, limits, pair, context):
         return _unchanged(standing(intent, book, limits, pair, context))
-    bounds = caps(wish, book, limits)
+    bounds = (*caps(wish, book, limits), *size_bounds(wish.quantity, pair))
     room = min((bound.quantity_max for bound in bounds), default=wish.quantity)
     quantity = pair.quantity_below(max(min(wish.quantity, room), ZERO))
     minima = order_minima(quantity or wish.quantity, limits, pair, context)

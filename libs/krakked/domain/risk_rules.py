@@ -301,6 +301,21 @@ def open_positions(book: RiskBook, limits: Limits) -> int:
     return len(book.value_by_sleeve) + by_hand
 
 
+def size_bounds(quantity: Decimal, pair: Pair) -> tuple[Bound, ...]:
+    """What one order can carry, where that is less than wanted: no rule, so no headroom is told."""
+    if quantity <= pair.quantity_max:
+        return ()
+    check = LimitCheck(
+        limit=LimitName.ORDER_SIZE,
+        wanted=quantity,
+        had=ZERO,
+        allowed=pair.quantity_max,
+        unit=pair.base,
+        passed=False,
+    )
+    return (Bound(check, pair.quantity_max),)
+
+
 # minima
 
 

@@ -593,13 +593,64 @@ def test_hold_changes_nothing_and_shows_the_headroom_of_every_limit() -> None:
     assert shown[LimitName.MAX_PER_STRATEGY_PCT] == 900
     assert shown[LimitName.FREE_CASH] == 10_000
     minima = {LimitName.STOP_PRICE, LimitName.VENUE_MINIMUM, LimitName.MIN_ORDER_NOTIONAL_USD}
-    assert set(shown) == set(LimitName) - minima
+    assert set(shown) == set(LimitName) - minima - {LimitName.ORDER_SIZE}
 
 
 def test_hold_shows_a_block_that_a_wish_would_meet() -> None:
     answer = ask(intent(IntentType.HOLD), on=book(blocks=Blocks(kill_switch=True)))
     assert answer.verdict is Verdict.NO_CHANGE
     assert answer.violated == (LimitName.KILL_SWITCH,)
+
+
+# coins that are worth next to nothing
+
+SIZE_MAX = Decimal(2**63 - 1).scaleb(-8)
+
+
+def cheap(price: str) -> RiskContext:
+    return context(price=Decimal(price), volume_24h=Decimal(10) ** 9)
+
+
+@pytest.mark.parametrize("price", ["0.000000001", "1E-15", "1E-18"])
+def test_purchase_of_more_units_than_an_order_can_carry_is_cut_with_the_reason(price: str) -> None:
+    wish = intent(target="0.05", stop=None)
+    within = limits(max_risk_per_trade_pct=Decimal(100), max_portfolio_risk_pct=Decimal(100))
+    pair = msgspec.structs.replace(PAIR, tick_size=Decimal("1E-18"), cost_min=Decimal(0))
+    within = msgspec.structs.replace(within, min_order_notional_usd=Decimal(0))
+    answer = ask(wish, within=within, pair=pair, at=cheap(price))
+    assert answer.verdict is Verdict.CLAMPED
+    assert bought(answer) == SIZE_MAX
+    check = check_of(answer, LimitName.ORDER_SIZE)
+    assert (check.allowed, check.unit, check.passed) == (SIZE_MAX, "XBT", False)
+    assert check.wanted == Decimal(500) / Decimal(price)
+    assert int(bought(answer).scaleb(8)) < 2**63
+
+
+def test_purchase_whose_largest_order_is_not_worth_placing_is_refused_with_both_reasons() -> None:
+    wish = intent(target="0.05", stop=None)
+    within = limits(max_risk_per_trade_pct=Decimal(100), max_portfolio_risk_pct=Decimal(100))
+    answer = ask(wish, within=within, at=cheap("1E-18"))
+    assert answer.verdict is Verdict.REFUSED
+    assert {LimitName.ORDER_SIZE, LimitName.MIN_ORDER_NOTIONAL_USD} <= set(answer.violated)
+
+
+@pytest.mark.parametrize(
+    ("over", "verdict"), [("0", Verdict.APPROVED), ("0.00000001", Verdict.CLAMPED)]
+)
+def test_sale_of_more_units_than_an_order_can_carry_sells_what_it_can(
+    over: str, verdict: Verdict
+) -> None:
+    held = SIZE_MAX + Decimal(over)
+    answer = ask(intent(IntentType.EXIT), at=context(position_base=held, price=Decimal("1E-8")))
+    assert answer.verdict is verdict
+    assert bought(answer) == -SIZE_MAX
+    assert (LimitName.ORDER_SIZE in answer.violated) is (verdict is Verdict.CLAMPED)
+
+
+def test_size_of_an_order_is_bounded_by_any_amount_there_can_be() -> None:
+    whole = msgspec.structs.replace(PAIR, quantity_decimals=0)
+    assert whole.quantity_max == Decimal(10) ** 15
+    assert PAIR.quantity_below(PAIR.quantity_max) == PAIR.quantity_max
 
 
 # headroom is reserved
