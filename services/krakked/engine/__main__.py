@@ -32,7 +32,7 @@ from krakked.runtime.exit_codes import ExitCode
 from krakked.runtime.health import HealthServer, HealthState
 from krakked.runtime.metrics import Metrics
 from krakked.runtime.run_options import RunOptions
-from krakked.runtime.settings import Mode, Settings, load_settings
+from krakked.runtime.settings import Loaded, Mode, Settings, load_settings
 from krakked.runtime.supervisor import Supervisor, exit_code_of, hear_signals
 
 HURRIED: Final = (
@@ -63,23 +63,24 @@ def book_opening_lots(
 
 
 def _with_settings(options: RunOptions, work: Work) -> int:
-    settings = load_settings(
+    loaded = load_settings(
         options.environment,
         config_dir=options.config_dir,
         overrides=options.overrides,
         environ=os.environ,  # noqa: TID251 - the composition root hands it on
-    ).settings
+    )
+    settings = loaded.settings
     if options.once and settings.execution.mode is Mode.LIVE:
         raise BadInput("run-once never trades live: set execution.mode to dry_run or paper")
     places = places_of(settings, options)
     pace = pace_of(settings, options, places)
-    return exit_code_of(lambda: _run_on(pace, _Plain(settings, options, places), work))
+    return exit_code_of(lambda: _run_on(pace, _Plain(loaded, options, places), work))
 
 
 class _Plain(msgspec.Struct, frozen=True):
     """What was read before any loop runs."""
 
-    settings: Settings
+    loaded: Loaded
     options: RunOptions
     places: Places
 
@@ -92,7 +93,7 @@ def _run_on(pace: Pace | None, plain: _Plain, work: Work) -> int:
 
 
 async def _main(plain: _Plain, pace: Pace, work: Work) -> int:
-    settings, options, places = plain.settings, plain.options, plain.places
+    settings, options, places = plain.loaded.settings, plain.options, plain.places
     clock = _clock()
     secrets = venues.secrets_of(settings, os.environ)  # noqa: TID251 - the composition root
     logs.configure(telling.log_options(settings, secrets), now_ns=clock.now_ns)
@@ -109,6 +110,7 @@ async def _main(plain: _Plain, pace: Pace, work: Work) -> int:
                 listeners.append(strict(supervisor))
             given = Given(
                 settings=settings,
+                source_of=plain.loaded.source_of,
                 options=options,
                 places=places,
                 pace=pace,

@@ -5,24 +5,31 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from krakked.domain.bars import Timeframe
-from krakked.domain.errors import BadInput
 from krakked.domain.ids import PairName, StrategyId
 from krakked.domain.positions import Sleeve
 from krakked.domain.strategies import build
 from krakked.domain.universe import Universe
+from krakked.engine.pair_names import SourceOf, nowhere
 from krakked.runtime.settings import Settings
+from krakked.runtime.settings.problems import Problem, refuse
 from krakked.trading.cycling import ConfiguredSleeve
 
 
-def configured_sleeves(settings: Settings, universe: Universe) -> tuple[ConfiguredSleeve, ...]:
+def configured_sleeves(
+    settings: Settings, universe: Universe, *, source_of: SourceOf = nowhere
+) -> tuple[ConfiguredSleeve, ...]:
     """Every strategy on each of its pairs, in the order of the configuration.
 
     Where a person chose not to trade a pair, what is held there keeps its stops and no more.
+
+    Raises:
+        BadInput: a strategy names a pair that is not in the universe.
     """
     sleeves: list[ConfiguredSleeve] = []
     for name, chosen in settings.strategies.items():
         strategy = build(StrategyId(name), chosen.type, chosen.params, timeframes=chosen.timeframes)
-        for pair in _pairs_of(name, chosen.pairs, universe):
+        refuse(_outside(name, chosen.pairs, universe, source_of))
+        for pair in _pairs_of(chosen.pairs, universe):
             sleeves.append(
                 ConfiguredSleeve(
                     index=len(sleeves),
@@ -34,17 +41,22 @@ def configured_sleeves(settings: Settings, universe: Universe) -> tuple[Configur
     return tuple(sleeves)
 
 
-def _pairs_of(name: str, chosen: Sequence[str], universe: Universe) -> Sequence[PairName]:
+def _outside(
+    name: str, chosen: Sequence[str], universe: Universe, source_of: SourceOf
+) -> Sequence[Problem]:
     """A pair that the venue has closed for the moment is no mistake of the configuration."""
-    pairs = universe.pairs
     resting = {remark.pair for remark in universe.left_out if remark.why.is_of_the_moment}
-    unknown = [pair for pair in chosen if pair not in pairs and pair not in resting]
-    if unknown:
-        raise BadInput(
-            f"strategies.{name}.pairs: {', '.join(unknown)} not in the universe; "
-            f"it has {', '.join(pairs) or 'no pairs'}"
-        )
-    return tuple(pair for pair in pairs if not chosen or pair in chosen)
+    unknown = [pair for pair in chosen if pair not in universe.pairs and pair not in resting]
+    if not unknown:
+        return ()
+    path = ("strategies", name, "pairs")
+    what = f"{', '.join(unknown)} not in the universe"
+    remedy = f"it has {', '.join(universe.pairs) or 'no pairs'}"
+    return (Problem(path, what, remedy, source=source_of(path)),)
+
+
+def _pairs_of(chosen: Sequence[str], universe: Universe) -> Sequence[PairName]:
+    return tuple(pair for pair in universe.pairs if not chosen or pair in chosen)
 
 
 def timeframes_of(sleeves: Sequence[ConfiguredSleeve]) -> tuple[Timeframe, ...]:

@@ -8,9 +8,9 @@ quotes all the same, so those are streamed too.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 
@@ -33,6 +33,10 @@ NAMED_MAX: Final = 12
 """More pairs than this are not worth a line's length."""
 
 
+class Venue(Exchange, MarketHistory, Protocol):
+    """What is asked for the account, and for the market."""
+
+
 class Listing(msgspec.Struct, frozen=True, kw_only=True):
     """The venue's pairs as this run sees them."""
 
@@ -46,23 +50,24 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
 
 async def read_listing(
     settings: Settings,
-    venue: Exchange,
-    history: MarketHistory,
+    venue: Venue,
     books: Books,
     clock: Clock,
     *,
     asks_turnover: bool,
+    check: Callable[[Mapping[PairName, Pair]], None],
 ) -> Listing:
-    """Ask the venue, and choose.
+    """Ask the venue, and choose; ``check`` sees first what is listed, and may refuse.
 
     Raises:
         BadInput: no pair is left, or a pair that should value an asset does not.
     """
     pairs = dict(await patiently(clock, venue.pairs))
+    check(pairs)
     valuation = valuation_of(settings, pairs)
     turnovers: Mapping[PairName, Decimal] = {}
     if asks_turnover:
-        turnovers = turnovers_of(await patiently(clock, history.tickers), valuation)
+        turnovers = turnovers_of(await patiently(clock, venue.tickers), valuation)
     rules = universe_rules(settings, valuation, books, asks_turnover=asks_turnover)
     universe = choose_universe(rules, pairs, turnovers)
     if not universe.pairs:

@@ -25,8 +25,8 @@ from krakked.engine import assembling, opening, reporting, translating, venues
 from krakked.engine.asking import agree
 from krakked.engine.keys import check_keys
 from krakked.engine.listing import Listing, read_listing, remarks_as_events, valuation_of
-from krakked.engine.naming import SourceOf, check_pair_names
 from krakked.engine.offsets import LOOK_S, ClockOffset
+from krakked.engine.pair_names import SourceOf, check_pair_names
 from krakked.engine.places import Places
 from krakked.engine.venues import Addresses, Pace
 from krakked.engine.watching import BEAT_S, Heartbeat
@@ -139,7 +139,7 @@ class Run:
         await self._stage("venue reachable", self._check_venue(rest))
         await self._stage("keys valid", self._check_keys(rest))
         pairs = await self._stage("pairs", rest.pairs())
-        self._check_names(pairs, rest)
+        self._check_names(pairs)
         now_ns = self.given.clock.now_ns()
         lots = await opening.find_lots(
             rest,
@@ -278,18 +278,17 @@ class Run:
             await ledger.write(lambda tx: tx.books()),
             given.clock,
             asks_turnover=given.options.candles is None,
-            check=lambda pairs: self._check_names(pairs, rest),
+            check=self._check_names,
         )
         for event in remarks_as_events(listing, given.settings, given.clock.now_ns()):
             self._tell(event)
         return listing
 
-    def _check_names(self, listed: Collection[PairName], rest: KrakenRest) -> None:
+    def _check_names(self, listed: Collection[PairName]) -> None:
         """A replay lists the pairs it has candles of; the others are known all the same."""
-        known = {*listed, *venues.known_pairs(self.given.settings)}
-        check_pair_names(
-            self.given.settings, known, alias_of=rest.meant_by, source_of=self.given.source_of
-        )
+        settings = self.given.settings
+        known = {*listed, *venues.known_pairs(settings)}
+        check_pair_names(settings, known, source_of=self.given.source_of)
 
     async def _assemble(
         self,

@@ -31,6 +31,7 @@ from krakked.runtime.exit_codes import ExitCode
 from krakked.runtime.run_options import RunOptions
 from krakked.runtime.settings import Settings, VenueKind
 from krakked.sim.exchange.limits import Tier as SimulatorTier
+from krakked.sim.exchange.pairs import PAIRS
 from krakked.simulator.faults import FaultKind
 from krakked.simulator.options import ApiKey, SimulatorOptions, default_key
 
@@ -129,6 +130,11 @@ def addresses_of_simulator(
 
 def _credentials(key: ApiKey) -> Credentials:
     return Credentials(key.key, key.secret)
+
+
+def known_pairs(settings: Settings) -> tuple[PairName, ...]:
+    """Pairs that are real though this run's venue may not list them: replays list a few."""
+    return tuple(PAIRS) if is_in_process(settings) else ()
 
 
 def secrets_of(settings: Settings, environ: Mapping[str, str]) -> tuple[str, ...]:

@@ -92,10 +92,10 @@ def look(venue: Venue) -> Look:
             read_listing(
                 Settings.model_validate(sections),
                 venue,  # type: ignore[arg-type]  # as much of a venue as a start asks
-                venue,  # type: ignore[arg-type]  # and of its history
                 books,  # type: ignore[arg-type]  # and of the books
                 None,  # type: ignore[arg-type]  # nobody waits
                 asks_turnover=asks_turnover,
+                check=lambda _: None,
             )
         )
 
