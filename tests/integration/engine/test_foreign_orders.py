@@ -9,8 +9,6 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-import time
-from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -31,12 +29,13 @@ LIVE = {
     "universe.min_24h_volume_usd": "0",
     "universe.include_pairs": "[XBTUSD]",
     "market_data.backfill_bars": "5",
+    "venue.tier": "none",
 }
 
 
 def start_venue(krakked: Any) -> Any:
     ports = ("--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0")
-    market = ("--market", "calm", "--speed", "1", "--balance", "USD=10000")
+    market = ("--market", "calm", "--speed", "1", "--tier", "none")
     return json.loads(krakked.start("simulator", *ports, *market, "--json").wait_for("rest_url"))
 
 
@@ -45,16 +44,14 @@ def place_by_hand(told: Any) -> str:
 
     async def place() -> str:
         key = Credentials(told["trade_key"], told["trade_secret"])
-        settings = RestSettings(
-            url=told["rest_url"], timeout_s=10, keepalive_s=15, tier=Tier.INTERMEDIATE
-        )
+        settings = RestSettings(url=told["rest_url"], timeout_s=10, keepalive_s=15, tier=Tier.NONE)
         rest = KrakenRest(Transport(settings, SystemClock(), trade=key, query=key))
         form = {
             "pair": "XBTUSD",
             "type": "buy",
             "ordertype": "limit",
             "price": "1000",
-            "volume": str(Decimal("0.01")),
+            "volume": "0.01",
         }
         answer = await rest.transport.private(Call(method="AddOrder", form=form))
         await rest.close()
@@ -79,7 +76,6 @@ def test_live_beside_a_foreign_order_is_refused_until_a_person_acknowledges_it(
 ) -> None:
     told = start_venue(krakked)
     txid = place_by_hand(told)
-    time.sleep(0.1)  # nonces are milliseconds, and this key was just used
     refused = krakked.run(*flags_of(told), **keys_of(told))
     assert refused.returncode == 78, refused.stdout[-2000:] + refused.stderr[-2000:]
     line = refused.stderr.strip().splitlines()[-1]
