@@ -27,7 +27,7 @@ from krakked.domain.events import EventName
 from krakked.domain.ids import MANUAL, PairName, StrategyId
 from krakked.domain.kill_switch import KillSwitchCause
 from krakked.domain.naming import resolve_pair, resolve_strategy
-from krakked.domain.orders import LegKind, Order
+from krakked.domain.orders import Journal, LegKind, Order, Side
 from krakked.trading.desk import Desk
 from krakked.trading.execute import Executor
 from krakked.trading.marking import set_kill_switch
@@ -162,11 +162,7 @@ class Control:
 
     async def cancel_entries(self) -> Cancelled:
         """Cancel own resting orders that would add risk; exits stay."""
-        entries = [
-            order
-            for order in self._desk.account.live_orders()
-            if order.request.kind is LegKind.ENTRY
-        ]
+        entries = [order for order in self._unended() if order.request.kind is LegKind.ENTRY]
         return await self._cancel_each(entries)
 
     async def _halt(self, command: Halt) -> str:
@@ -179,23 +175,33 @@ class Control:
         await set_halted(self._desk, halted, principal=command.principal, reason=command.reason)
 
     async def _cancel(self, command: Cancel) -> str:
-        for order in self._desk.account.live_orders():
+        for order in self._unended():
             if command.order_id in (order.request.client_order_id, order.venue_order_id):
                 found = await self._executor.cancel(order)
                 return "cancelled" if found else "it was gone already; its end will be booked"
         raise Refused(f"no open order of ours has the id {command.order_id}")
 
     async def _cancel_matching(
-        self, *, pair: PairName | None = None, strategy_id: StrategyId | None = None
+        self,
+        *,
+        pair: PairName | None = None,
+        strategy_id: StrategyId | None = None,
+        keeps_sales: bool = False,
     ) -> Cancelled:
+        """All of a pair and strategy; a sale that is on its way may stay, for who wants to sell."""
         return await self._cancel_each(
             [
                 order
-                for order in self._desk.account.live_orders()
+                for order in self._unended()
                 if pair in (None, order.request.pair)
                 and strategy_id in (None, order.request.strategy_id)
+                and not (keeps_sales and _is_sale_to_come(order))
             ]
         )
+
+    def _unended(self) -> list[Order]:
+        """What rests, and what may still be sent: that is dropped."""
+        return list(self._desk.account.orders.values())
 
     async def _cancel_each(self, orders: list[Order]) -> Cancelled:
         """Every one is asked for, whatever became of those before it."""
@@ -222,7 +228,9 @@ class Control:
                 pair, strategy_id = self._pair(command.pair), self._strategy(command.strategy_id)
                 told = await self._halt_first(command)
         held = self._held(pair, strategy_id)
-        cancelled = await self._cancel_matching(pair=pair, strategy_id=strategy_id)
+        cancelled = await self._cancel_matching(
+            pair=pair, strategy_id=strategy_id, keeps_sales=True
+        )
         closed = await self._flattener.flatten(
             pair=pair, strategy_id=strategy_id, principal=command.principal
         )
@@ -301,3 +309,7 @@ async def set_halted(desk: Desk, halted: bool, *, principal: str, reason: str) -
     async with desk.recorder.turn:
         await desk.recorder.commit(lambda tx: tx.save_halted(halted), event)
         desk.account.halted = halted
+
+
+def _is_sale_to_come(order: Order) -> bool:
+    return order.journal is Journal.PENDING and order.request.side is Side.SELL

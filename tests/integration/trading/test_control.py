@@ -237,6 +237,43 @@ def test_cancel_of_an_order_we_do_not_have_is_refused(play: Play) -> None:
     play(scenario)
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        CancelAll(command_id="c1", **ADA),
+        Halt(command_id="c1", cancel=True, **ADA),
+        SetKillSwitch(command_id="c1", active=True, **ADA),
+        Panic(command_id="c1", **ADA),
+    ],
+    ids=lambda command: type(command).__name__,
+)
+def test_leg_that_was_not_sent_yet_is_not_sent_after_all_was_cancelled(
+    play: Play, command: Any
+) -> None:
+    async def scenario(world: Any) -> None:
+        plan = await world.plan({})
+        reply = await world.control.handle(command)
+        assert reply.ok
+        assert "1 order" in reply.message
+        order = world.stored(plan.legs[0].request)
+        assert (order.journal, order.reason) == (Journal.DROPPED, "cancelled before it was sent")
+        await world.executor.execute(plan)
+        assert await world.venue_orders() == {}
+
+    play(scenario)
+
+
+def test_leg_that_was_not_sent_yet_is_cancelled_by_its_id(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        plan = await world.plan({})
+        order_id = plan.legs[0].request.client_order_id
+        reply = await world.control.handle(Cancel(command_id="c1", order_id=order_id, **ADA))
+        assert (reply.ok, reply.message) == (True, "cancelled")
+        assert world.stored(plan.legs[0].request).journal is Journal.DROPPED
+
+    play(scenario)
+
+
 def test_cancel_all_of_a_pair_leaves_other_pairs(play: Play) -> None:
     async def scenario(world: Any) -> None:
         await world.submit()
