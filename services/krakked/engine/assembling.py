@@ -59,7 +59,7 @@ def _pairs_of(chosen: Sequence[str], universe: Universe) -> Sequence[PairName]:
     return tuple(pair for pair in universe.pairs if not chosen or pair in chosen)
 
 
-def timeframes_of(sleeves: Sequence[ConfiguredSleeve]) -> tuple[Timeframe, ...]:
-    """Those that any strategy asks for, shortest first."""
-    wanted = {timeframe for sleeve in sleeves for timeframe in sleeve.strategy.timeframes}
-    return tuple(sorted(wanted, key=lambda timeframe: timeframe.seconds)) or (Timeframe.H1,)
+def timeframes_of(settings: Settings) -> tuple[Timeframe, ...]:
+    """Those that are kept, shortest first; what strategies ask for is among them."""
+    kept = set(settings.market_data.timeframes)
+    return tuple(sorted(kept, key=lambda timeframe: timeframe.seconds)) or (Timeframe.H1,)

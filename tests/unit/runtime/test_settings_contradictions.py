@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import re
 from operator import attrgetter
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from krakked.runtime.settings import Environment, Settings, known
+from krakked.runtime.settings import Environment, Settings
 from krakked.runtime.settings.contradictions import IN_ORDER, NOT_YET, RULES, InOrder
-
-ROOT = Path(__file__).resolve().parents[3]
 
 DEV, PAPER, LIVE = Environment.DEV, Environment.PAPER, Environment.LIVE
 
@@ -322,27 +319,11 @@ def test_every_rule_is_silent_on_the_defaults(configuration: Any) -> None:
 
 
 @pytest.mark.parametrize("path", NOT_YET)
-def test_setting_that_is_not_acted_on_is_refused_and_not_passed_over(
+def test_setting_that_is_not_acted_on_is_refused_and_says_why(
     configuration: Any, path: str
 ) -> None:
-    other = {"true": "false", "false": "true", "{}": "{XBT: XBTUSD}", "[]": "[XBT]"}
-    default = str(attrgetter(path)(Settings())).lower().replace("()", "[]")
-    configuration.environ["KRAKKED_" + path.upper().replace(".", "__")] = other.get(default, "7")
+    default = attrgetter(path)(Settings())
+    assert default is False, "give another value than its default here"
+    configuration.flags[path] = "true"
     (said,) = configuration.refusal()
-    assert said.endswith(f"{path}: this version does not act on it yet; remove it")
-
-
-def test_every_setting_is_read_by_somebody_or_refused() -> None:
-    """By the name of the attribute: a setting that nobody asks for would be passed over."""
-    readers = ("services/krakked/engine", "libs/krakked/trading", "libs/krakked/runtime")
-    code = "".join(
-        path.read_text(encoding="utf-8") for at in readers for path in (ROOT / at).rglob("*.py")
-    )
-    only_value = {"region.profile", "market_data.ohlc_store.backend", "portfolio.cost_basis_method"}
-    unread = [
-        known.dotted(setting.path)
-        for setting in known.known_settings()
-        if not re.search(rf"\.{setting.path[-1]}\b(?!`)", code)
-    ]
-    late = [path for path in unread if path not in NOT_YET and not path.startswith("ui.")]
-    assert set(late) == only_value
+    assert said.endswith(f"{path}: {NOT_YET[path]}; remove it")

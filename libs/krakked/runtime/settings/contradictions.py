@@ -7,7 +7,7 @@ the rules is the order of the lines that a person sees.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from operator import attrgetter
 from typing import Final, TypeAlias
@@ -30,9 +30,11 @@ BACKOFF_MAX_S: Final = 300
 REFRESHES_PER_DEAD_MAN: Final = 4
 
 
-NOT_YET: Final = ("ui.enabled",)
-"""Settings that this version does not act on: only their defaults are taken, for a setting that is
-passed over in silence is worse than one that is refused."""
+NOT_YET: Final[Mapping[str, str]] = {
+    "ui.enabled": "this version serves no HTTP API and no screens",
+}
+"""Settings that this version does not act on, and why: only their defaults are taken, for a setting
+that is passed over in silence is worse than one that is refused."""
 
 
 def contradictions(settings: Settings) -> list[Problem]:
@@ -168,6 +170,19 @@ def _backoff(settings: Settings) -> Iterator[Problem]:
             f"{BACKOFF_MAX_S} s",
             "lower it, or execution.retry_backoff_factor",
         )
+
+
+def _quotes(settings: Settings) -> Iterator[Problem]:
+    """An altname ends with its quote asset, so this much is known without the venue."""
+    quote = settings.universe.quote
+    for name, strategy in settings.strategies.items():
+        for pair in strategy.pairs:
+            if not pair.endswith(quote):
+                yield _problem(
+                    f"strategies.{name}.pairs",
+                    f"{pair} is not quoted in {quote} (universe.quote), so it is never traded",
+                    f"name a pair that ends with {quote}, or set universe.quote",
+                )
 
 
 def _names(settings: Settings) -> Iterator[Problem]:
@@ -327,10 +342,10 @@ def _ui(settings: Settings) -> Iterator[Problem]:
 
 def _not_yet(settings: Settings) -> Iterator[Problem]:
     defaults = Settings()
-    for path in NOT_YET:
+    for path, what in NOT_YET.items():
         of = attrgetter(path)
         if of(settings) != of(defaults):
-            yield _problem(path, "this version does not act on it yet", "remove it")
+            yield _problem(path, what, "remove it")
 
 
 def _strategies(settings: Settings) -> Iterator[Problem]:
@@ -372,6 +387,7 @@ RULES: Final[tuple[Rule, ...]] = (
     _dead_man,
     _time_in_force,
     _backoff,
+    _quotes,
     _names,
     _base_currency,
     _strategies,

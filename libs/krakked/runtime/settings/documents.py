@@ -54,7 +54,12 @@ _KEYS: Final = """\
 
 Keys are no settings. They are looked for in the variables `KRAKEN_API_KEY` and `KRAKEN_API_SECRET`
 (and `KRAKEN_QUERY_KEY`, `KRAKEN_QUERY_SECRET` for the second, read-only key), then in the files of
-`venue.keys_dir`. They are never shown and never logged.
+`venue.keys_dir`, then in `secrets.enc` in the configuration folder, which `krakked secrets set`
+makes and `krakked secrets check` opens. They are never shown and never logged.
+
+`secrets.enc` is sealed (scrypt, ChaCha20-Poly1305) with a master password, which comes from
+`KRAKKED_MASTER_PASSWORD`, from the file that `KRAKKED_MASTER_PASSWORD_FILE` names, or from a person
+at the terminal. A file of keys or passwords that others than its owner may read is refused.
 """
 
 
@@ -82,7 +87,8 @@ def _sections() -> Iterator[str]:
 
 def _row(setting: KnownSetting) -> str:
     path = ".".join("<id>" if name == ANY_NAME else name for name in setting.path)
-    allowed = ", ".join([in_words(setting.annotation), *bounds_in_words(setting)])
+    unit = [] if setting.unit is None else [f"in {setting.unit}"]
+    allowed = ", ".join([in_words(setting.annotation), *unit, *bounds_in_words(setting)])
     cells = (f"`{path}`", _default(setting.field), allowed, _one_line(setting.field.description))
     return f"| {' | '.join(cell.replace('|', '·') for cell in cells)} |"
 
@@ -128,8 +134,9 @@ def _written(value: object) -> str:
 
 def _not_yet() -> Iterator[str]:
     yield "## Settings of later versions\n"
-    yield "They are known, and anything but their default is refused until they are acted on:"
-    yield f"{', '.join(f'`{path}`' for path in NOT_YET)}.\n"
+    yield "They are known, and anything but their default is refused until they are acted on:\n"
+    yield from (f"- `{path}`: {what}" for path, what in NOT_YET.items())
+    yield ""
 
 
 def _environments() -> Iterator[str]:

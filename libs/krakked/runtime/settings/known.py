@@ -21,7 +21,7 @@ import msgspec
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
-from krakked.runtime.settings.models import NameText, Settings, Spoken
+from krakked.runtime.settings.models import NameText, Settings, Spoken, Unit
 
 SettingPath: TypeAlias = tuple[str, ...]
 
@@ -42,6 +42,12 @@ class KnownSetting(msgspec.Struct, frozen=True, kw_only=True):
     def is_secret(self) -> bool:
         """Whether it is never shown."""
         return SecretStr in parts_of(self.annotation)
+
+    @property
+    def unit(self) -> str | None:
+        """What its number counts; None where it is no number, or counts nothing."""
+        units = [part.words for part in parts_of(self.annotation) if isinstance(part, Unit)]
+        return units[0] if units else None
 
     @property
     def is_map(self) -> bool:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import enum
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
@@ -26,9 +26,21 @@ class Spoken(msgspec.Struct, frozen=True):
     words: str
 
 
-Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
-Percent = Annotated[Decimal, Field(ge=0, le=100, allow_inf_nan=False)]
-Amount = Annotated[Decimal, Field(ge=0, le=10**12, allow_inf_nan=False)]
+class Unit(msgspec.Struct, frozen=True):
+    """Stands in an annotation and says what a number counts."""
+
+    words: str
+
+
+SECONDS: Final = Unit("seconds")
+BARS: Final = Unit("bars")
+POSITIONS: Final = Unit("positions")
+ORDERS: Final = Unit("orders")
+
+Number = Annotated[Decimal, Field(ge=0, le=10**12, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False), SECONDS]
+Percent = Annotated[Decimal, Field(ge=0, le=100, allow_inf_nan=False), Unit("%")]
+Amount = Annotated[Number, Unit("the base currency")]
 Port = Annotated[int, Field(ge=0, le=65_535)]
 PairText = Annotated[
     str, Field(pattern=r"^[A-Z0-9]{4,20}$"), Spoken("the altname of a pair, like `XBTUSD`")
@@ -110,9 +122,16 @@ WsUrl = Annotated[
     AfterValidator(_without_slash),
     Spoken("an address `ws://…` or `wss://…`"),
 ]
-Balances = Annotated[dict[AssetText, Amount], BeforeValidator(_upper_keys)]
+Balances = Annotated[
+    dict[AssetText, Annotated[Number, Unit("units of the asset")]], BeforeValidator(_upper_keys)
+]
 Speed = Annotated[
-    Annotated[Decimal, Field(gt=0, le=1_000_000, allow_inf_nan=False)] | None,
+    Annotated[
+        Decimal,
+        Field(gt=0, le=1_000_000, allow_inf_nan=False),
+        Unit("simulated seconds in a real one"),
+    ]
+    | None,
     BeforeValidator(_unlimited),
     Spoken("a number or `max`"),
 ]
@@ -173,7 +192,9 @@ class Execution(Section):
     """The second lock on live: mode `live` is refused while this is false."""
     default_order_type: OrderType = OrderType.LIMIT
     """Form of entries and exits. A limit order has a worst price; a market order has none."""
-    max_slippage_bps: Annotated[Decimal, Field(ge=0, le=1_000)] = Decimal(50)
+    max_slippage_bps: Annotated[Decimal, Field(ge=0, le=1_000), Unit("hundredths of a percent")] = (
+        Decimal(50)
+    )
     """How far beyond the mid price a limit may be, in hundredths of a percent of it."""
     time_in_force: TimeInForce = TimeInForce.GTC
     """How long orders stand at the venue. `GTC` stands for `order_ttl_seconds`, or until it is
@@ -185,30 +206,32 @@ class Execution(Section):
     journal says `validated`, no fill follows, and what is held stays as it is: stops, exits and
     `flatten` are only checked too. It makes `venue.kind: kraken` possible in mode `paper`; in
     `dry_run` nothing is sent at all, and mode `live` refuses it."""
-    dead_man_switch_seconds: Annotated[int, Field(ge=20, le=3_600)] | None = 60
+    dead_man_switch_seconds: Annotated[int, Field(ge=20, le=3_600), SECONDS] | None = 60
     """After so many seconds without a sign of life the venue cancels all orders of the account.
     60 is the venue's own advice. `null` turns it off and is refused in live. Where no order of
     ours can stand (`dry_run`, `validate_only`) it is left alone."""
     dead_man_refresh_seconds: Seconds = 15
     """How often the dead-man switch is wound up again; at most a quarter of its time, so that three
     refreshes in a row may fail."""
-    deadline_seconds: Annotated[float, Field(ge=2, le=60)] = 3
+    deadline_seconds: Annotated[float, Field(ge=2, le=60), SECONDS] = 3
     """After so many seconds the venue itself refuses an order that is still on its way. The venue
     takes 2 to 60."""
-    order_ttl_seconds: Annotated[int, Field(ge=10, le=604_800)] | None = 900
+    order_ttl_seconds: Annotated[int, Field(ge=10, le=604_800), SECONDS] | None = 900
     """How long an order may rest. The venue ends it then, also when krakked is gone, and the
     strategy asks again at prices of that moment. `null`: no end."""
-    max_retries: Annotated[int, Field(ge=0, le=20)] = 3
-    """How often something that was certainly not done is tried again. What may have been done is
-    never sent again, whatever this says."""
+    max_retries: Annotated[int, Field(ge=0, le=20), Unit("retries")] = 3
+    """How often what was certainly not done is tried again, for outages are mostly short. What may
+    have been done is never sent again, whatever this says."""
     retry_backoff_seconds: Seconds = 2
-    """Wait before the first retry."""
-    retry_backoff_factor: Annotated[float, Field(ge=1, le=10)] = 2
-    """Each further wait is longer by this factor; 1 keeps it equal."""
-    max_concurrent_orders: Annotated[int, Field(ge=1, le=200)] = 10
+    """Wait before the first retry: the venue needs a moment, and its rate counters drain."""
+    retry_backoff_factor: Annotated[float, Field(ge=1, le=10), Unit("times the wait before")] = 2
+    """Each further wait is longer by this factor, so that a venue in trouble is left alone more and
+    more; 1 keeps it equal."""
+    max_concurrent_orders: Annotated[int, Field(ge=1, le=200), ORDERS] = 10
     """How many orders of ours may be open at once; what adds risk waits for a place."""
     min_order_notional_usd: Amount = Decimal(20)
-    """Smallest purchase that adds risk. Sales are never held back by it."""
+    """Smallest purchase that adds risk: below it the fee is all that comes of it. Sales are never
+    held back by it."""
     max_plan_age_seconds: Seconds = 60
     """A plan that could not be carried out within this is dropped, not carried out late."""
     on_shutdown: Literal["keep", "cancel"] = "keep"
@@ -288,7 +311,7 @@ class MarketData(Section):
     """When a stream is no longer believed."""
     bar_close_grace_seconds: Seconds = 2
     """A bar is closed when a later one starts, or so long after its end: trades may arrive late."""
-    backfill_bars: Annotated[int, Field(ge=0, le=720)] = 720
+    backfill_bars: Annotated[int, Field(ge=0, le=720), BARS] = 720
     """Bars fetched per pair and timeframe at the start; the venue gives no more than 720."""
 
 
@@ -312,7 +335,7 @@ class Portfolio(Section):
     track_manual_trades: bool = True
     """Whether trades made by hand are booked to the sleeve `manual`, with their cost. If not, what
     they moved is a flow of the account like a deposit: no position, no profit and no loss."""
-    snapshot_retention_days: Annotated[int, Field(ge=1, le=3_650)] = 30
+    snapshot_retention_days: Annotated[int, Field(ge=1, le=3_650), Unit("days")] = 30
     """Equity snapshots older than this are thinned out to one a day."""
     reconciliation_tolerance: Amount = Decimal("1.0")
     """Worth of a difference between books and venue, per asset and in the base currency, up to
@@ -324,22 +347,26 @@ class Risk(Section):
     """Limits; each clamps or refuses, and none can be turned off."""
 
     max_risk_per_trade_pct: Percent = Decimal(1)
-    """What one position may lose at its stop."""
+    """What one position may lose at its stop, of equity: many losses in a row must be
+    survived."""
     max_portfolio_risk_pct: Percent = Decimal(10)
-    """What all positions together may lose at their stops."""
-    max_open_positions: Annotated[int, Field(ge=0, le=1_000)] = 10
-    """Positions held at once."""
+    """What all positions together may lose at their stops, of equity: one night may hit them
+    all."""
+    max_open_positions: Annotated[int, Field(ge=0, le=1_000), POSITIONS] = 10
+    """Positions held at once; more of them hardly spread the risk, for pairs move together."""
     max_per_asset_pct: Percent = Decimal(5)
-    """Value held in one asset, over all strategies."""
+    """Value held in one asset, over all strategies, of equity: one asset may go to nothing."""
     max_per_strategy_pct: dict[NameText, Percent] = {}
-    """Value held by one strategy, by its id."""
+    """Value held by one strategy, by its id, of equity: one of them may be wrong. Who is not named
+    has no limit of his own."""
     max_daily_drawdown_pct: Percent = Decimal(10)
-    """Loss since the start of the day that turns the kill switch on."""
+    """Loss since the start of the day, of the equity it began with, that turns the kill switch on:
+    after a day like that a person should look."""
     kill_switch_on_drift: bool = True
     """Whether a difference between books and venue that nobody can explain turns it on."""
     include_manual_positions: bool = True
     """Whether positions taken by hand count towards the limits."""
-    volatility_lookback_bars: Annotated[int, Field(ge=2, le=500)] = 20
+    volatility_lookback_bars: Annotated[int, Field(ge=2, le=500), BARS] = 20
     """Bars of the average true range that sizes positions without a stop."""
     min_liquidity_24h_usd: Amount = Decimal(100_000)
     """Nothing is bought in pairs that turned over less in the last 24 hours, at every purchase.
@@ -361,10 +388,10 @@ class Strategy(Section):
     """Only on these pairs. Empty: on every pair of the universe."""
     params: dict[str, object] = {}
     """Its parameters by name; each type documents its own."""
-    max_positions: Annotated[int, Field(ge=0, le=1_000)] | None = None
+    max_positions: Annotated[int, Field(ge=0, le=1_000), POSITIONS] | None = None
     """Positions it may hold at once. Empty: only the limits of the account count."""
     budget: Percent | None = None
-    """Value it may hold. Empty: `risk.max_per_strategy_pct`, if that names it."""
+    """Value it may hold, of equity. Empty: `risk.max_per_strategy_pct`, if that names it."""
 
 
 class Scheduler(Section):
@@ -406,10 +433,11 @@ class RefreshIntervals(Section):
 
 
 class Ui(Section):
-    """The HTTP API and the screens; not served by this version yet."""
+    """The HTTP API and the screens, as the service that will serve them reads them."""
 
     enabled: bool = False
-    """Whether it is served."""
+    """Whether it is served. This version has no such service, so `true` is refused: nobody should
+    wait at a door that nothing opens."""
     host: str = "127.0.0.1"
     """Address it listens on. Behind anything but loopback, turn `ui.auth.enabled` on."""
     port: Port = 8080
