@@ -14,7 +14,7 @@ from krakked.cli.output import print_json, print_table
 from krakked.runtime.exit_codes import ExitCode
 
 if TYPE_CHECKING:
-    from krakked.runtime.settings import Loaded
+    from krakked.runtime.settings import Loaded, Settings
 
 
 @click.group()
@@ -59,7 +59,16 @@ def check(env: str, config_dir: Path | None, assignments: tuple[str, ...]) -> in
     loaded = load(env, config_dir, assignments)
     files = ", ".join(map(str, loaded.files)) or "no files"
     click.echo(f"configuration of {env}: no problems ({files})")
+    if _names_pairs(loaded.settings):
+        click.echo("the venue is not asked here: a start looks whether it lists the pairs named")
     return ExitCode.DONE
+
+
+def _names_pairs(settings: Settings) -> bool:
+    universe, strategies = settings.universe, settings.strategies.values()
+    chosen = any(strategy.pairs for strategy in strategies)
+    named = universe.include_pairs or universe.exclude_pairs or settings.portfolio.valuation_pairs
+    return chosen or bool(named)
 
 
 @config.command(epilog=options.ending(example="krakked config schema > krakked.schema.json"))

@@ -71,6 +71,18 @@ def test_check_without_files_says_so(krakked: Krakked, folder: Path) -> None:
     assert krakked("config", "check").stdout == "configuration of dev: no problems (no files)\n"
 
 
+def test_check_of_named_pairs_says_that_only_the_venue_knows_them(krakked: Krakked) -> None:
+    for flag in (
+        "universe.exclude_pairs=[XBTUDS]",
+        "strategies.trend.pairs=[XBTUSD]",
+        "portfolio.valuation_pairs={ETH: ETHXBT}",
+    ):
+        _, line = krakked("config", "check", "--set", flag).stdout.splitlines()
+        assert line == (
+            "the venue is not asked here: a start looks whether it lists the pairs named"
+        )
+
+
 def test_check_of_a_bad_configuration_is_a_line_for_each_problem(
     krakked: Krakked, etc: Path
 ) -> None:

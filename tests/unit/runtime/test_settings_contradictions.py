@@ -153,6 +153,12 @@ def without_source(line: str) -> str:
         ),
         (
             DEV,
+            {"strategies.trend.pairs": "[XBTUDS]"},
+            "strategies.trend.pairs: XBTUDS is not quoted in USD (universe.quote), so it is never "
+            "traded; name a pair that ends with USD, or set universe.quote",
+        ),
+        (
+            DEV,
             {"portfolio.include_assets": "[XBT]", "portfolio.exclude_assets": "[XBT]"},
             "portfolio.exclude_assets: XBT is in include_assets too; remove it from one",
         ),
