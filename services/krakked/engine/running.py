@@ -301,7 +301,7 @@ class Run:
         sleeves = assembling.configured_sleeves(
             settings, self.listing.universe, source_of=self.given.source_of
         )
-        timeframes = assembling.timeframes_of(sleeves)
+        timeframes = assembling.timeframes_of(settings)
         bar_s = timeframes[0].seconds if self.given.is_lock_step else None
         books = await ledger.write(lambda tx: tx.books())
         account = Account(
