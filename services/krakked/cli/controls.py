@@ -9,7 +9,7 @@ import click
 
 from krakked.cli import doors, options
 from krakked.cli.output import moment, money, print_json, print_pairs
-from krakked.domain.errors import BadInput
+from krakked.domain.times import to_rfc3339
 from krakked.runtime.exit_codes import ExitCode
 
 if TYPE_CHECKING:
@@ -35,29 +35,39 @@ def status(db_path: Path, as_json: bool) -> int:
     command = Status(command_id=doors.new_command_id(), principal=doors.principal())
     try:
         reply = doors.send(db_path, command, otherwise=_START_FIRST)
-    except BadInput as error:
+    except doors.NothingAnswers as error:
         if not db_path.exists():
             raise
-        return _status_of_ledger(db_path, as_json, str(error))
+        return _status_of_ledger(db_path, as_json, error)
     if as_json:
-        print_json({"running": True, **reply.data})
+        print_json({"running": True, "answering": True, **reply.data})
     else:
         print_pairs([("engine", "running"), *_flat(reply.data)])
     return ExitCode.DONE
 
 
-def _status_of_ledger(db_path: Path, as_json: bool, why: str) -> int:
+def _status_of_ledger(db_path: Path, as_json: bool, why: doors.NothingAnswers) -> int:
     with doors.reading(db_path) as queries:
         books = queries.books()
         newest = queries.snapshots(limit=1)
-    equity = newest[0].equity if newest else None
+    equity, at_ns = (newest[0].equity, newest[0].at_ns) if newest else (None, None)
+    at = None if at_ns is None else to_rfc3339(at_ns, decimals=0)
     if as_json:
-        print_json({"running": False, "equity": equity, **_ledger_facts(books)})
+        state = {"running": why.is_running, "answering": False, "pid": why.process_id}
+        print_json({**state, "equity": equity, "equity_at": at, **_ledger_facts(books)})
     else:
         facts = [(name, str(value)) for name, value in _ledger_facts(books).items()]
-        print_pairs([("engine", "not running"), ("equity", money(equity)), *facts])
+        shown = [("equity", money(equity)), ("equity_at", at or "-")]
+        print_pairs([("engine", _state_of(why)), *shown, *facts])
         click.echo(f"krakked: {why}", err=True)
     return ExitCode.NO_ENGINE
+
+
+def _state_of(why: doors.NothingAnswers) -> str:
+    if not why.is_running:
+        return "not running"
+    named = "" if why.process_id is None else f" (pid {why.process_id})"
+    return f"running{named} but not answering"
 
 
 def _ledger_facts(books: Books) -> dict[str, object]:

@@ -20,6 +20,17 @@ if TYPE_CHECKING:
     from krakked.domain.commands import Command, Reply
 
 
+class NothingAnswers(BadInput):
+    """No engine answered; whether one runs nevertheless."""
+
+    def __init__(
+        self, message: str, *, is_running: bool = False, process_id: int | None = None
+    ) -> None:
+        super().__init__(message, exit_code=ExitCode.NO_ENGINE)
+        self.is_running = is_running
+        self.process_id = process_id
+
+
 @contextmanager
 def reading(db_path: Path) -> Iterator[SqliteQueries]:
     """Questions to the database; it is never written, created or checkpointed."""
@@ -48,7 +59,7 @@ def send(db_path: Path, command: Command, *, otherwise: str) -> Reply:
         otherwise: what a person can do where no engine answers.
 
     Raises:
-        BadInput: no engine answers, or not in time.
+        NothingAnswers: no engine, or none that answers in time; says what became of the command.
     """
     from krakked.runtime import control_socket
 
@@ -56,12 +67,27 @@ def send(db_path: Path, command: Command, *, otherwise: str) -> Reply:
     try:
         return control_socket.ask(path, command)
     except control_socket.NoEngine as error:
-        raise BadInput(f"{error}; {otherwise}", exit_code=ExitCode.NO_ENGINE) from error
-    except Transient as error:
-        raise BadInput(
-            f"{error}; ask `krakked status`, and stop the engine with SIGTERM (Ctrl-C) if it hangs",
-            exit_code=ExitCode.NO_ENGINE,
+        raise NothingAnswers(f"{error}; {otherwise}") from error
+    except control_socket.EngineHangs as error:
+        raise NothingAnswers(
+            f"{error}: this was not done, and will not be; {_stopping(error.process_id)}",
+            is_running=True,
+            process_id=error.process_id,
         ) from error
+    except Transient as error:
+        raise NothingAnswers(
+            f"{error}: it has begun and may still finish; look at `krakked status` and "
+            "`krakked orders list --open`",
+            is_running=True,
+        ) from error
+
+
+def _stopping(process_id: int | None) -> str:
+    who = "PID" if process_id is None else str(process_id)
+    return (
+        f"wait and try again, or stop it with `kill {who}` (`kill -9 {who}` if it stays) and start "
+        "it again: nothing on record is lost"
+    )
 
 
 def order(db_path: Path, command: Command, *, otherwise: str, as_json: bool) -> int:

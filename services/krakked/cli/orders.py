@@ -46,7 +46,7 @@ _HEAD: Final = (
     "id",
 )
 
-_pair = click.option("--pair", help="Only this pair, by its altname (XBTUSD).")
+_pair = click.option("--pair", help="Only this pair: XBTUSD, xbtusd, BTC/USD.")
 
 
 @click.group()
@@ -145,9 +145,15 @@ def cancel_all(pair: str | None, reason: str, db_path: Path, as_json: bool) -> i
     return doors.order(db_path, command, otherwise=_BY_VENUE, as_json=as_json)
 
 
-@orders.command(epilog=options.ending(*_CHANGING, example="krakked orders flatten --pair XBTUSD"))
+@orders.command(
+    epilog=options.ending(
+        *_CHANGING,
+        example="krakked orders flatten --pair XBTUSD\nkrakked orders flatten --halt",
+    )
+)
 @_pair
 @click.option("--strategy", help="Only this strategy's, by its id.")
+@click.option("--halt", is_flag=True, help="Halt first: nothing is bought back until `resume`.")
 @options.reason
 @click.option("--yes", is_flag=True, help="Do not ask for the word.")
 @options.db_path
@@ -155,16 +161,23 @@ def cancel_all(pair: str | None, reason: str, db_path: Path, as_json: bool) -> i
 def flatten(
     pair: str | None, strategy: str | None, reason: str, yes: bool, **common: object
 ) -> int:
-    """Close positions: cancel what rests on them, then sell them."""
+    """Close positions: cancel what rests on them, then sell them.
+
+    Strategies go on, and may buy again at their next bar. --halt stops them first; `krakked panic`
+    turns the kill switch on as well.
+    """
     from krakked.domain.commands import Flatten
 
-    options.confirm_by_word("FLATTEN", f"This sells {_what(pair, strategy)}.", yes)
+    halts = bool(common["halt"])
+    after = "" if halts else " Strategies go on and may buy again; --halt stops them first."
+    options.confirm_by_word("FLATTEN", f"This sells {_what(pair, strategy)}.{after}", yes)
     command = Flatten(
         command_id=doors.new_command_id(),
         principal=doors.principal(),
         reason=reason,
         pair=None if pair is None else PairName(pair),
         strategy_id=None if strategy is None else StrategyId(strategy),
+        halt=halts,
     )
     db_path = common["db_path"]
     assert isinstance(db_path, Path)

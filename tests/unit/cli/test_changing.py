@@ -13,6 +13,7 @@ from click.testing import Result
 from krakked.domain.commands import (
     Cancel,
     CancelAll,
+    Command,
     Flatten,
     Halt,
     Panic,
@@ -21,6 +22,8 @@ from krakked.domain.commands import (
     SetKillSwitch,
     Status,
 )
+from krakked.runtime import control_socket
+from krakked.runtime.control_socket import EngineHangs, NotFinished
 from krakked.runtime.exit_codes import ExitCode
 
 Krakked = Callable[..., Result]
@@ -35,7 +38,12 @@ CHANGING: tuple[tuple[tuple[str, ...], type, dict[str, object]], ...] = (
     (("orders", "cancel", "O1"), Cancel, {"order_id": "O1"}),
     (("orders", "cancel-all"), CancelAll, {"pair": None}),
     (("orders", "cancel-all", "--pair", "XBTUSD"), CancelAll, {"pair": "XBTUSD"}),
-    (("orders", "flatten", "--yes"), Flatten, {"pair": None, "strategy_id": None}),
+    (
+        ("orders", "flatten", "--yes"),
+        Flatten,
+        {"pair": None, "strategy_id": None, "halt": False},
+    ),
+    (("orders", "flatten", "--yes", "--halt"), Flatten, {"pair": None, "halt": True}),
     (
         ("orders", "flatten", "--yes", "--pair", "XBTUSD", "--strategy", "trend"),
         Flatten,
@@ -82,6 +90,56 @@ def test_refusal_of_the_engine_is_told_with_its_own_exit_code(
     result = krakked(*verb)
     assert (result.exit_code, result.stdout) == (ExitCode.REFUSED, "")
     assert result.stderr == "no such order\n"
+
+
+@pytest.fixture
+def hung(monkeypatch: pytest.MonkeyPatch) -> int:
+    """An engine that listens, as process 4711, and does not hear."""
+
+    def ask(path: Path, command: Command) -> Reply:
+        raise EngineHangs(path, 4711)
+
+    monkeypatch.setattr(control_socket, "ask", ask)
+    return 4711
+
+
+@pytest.mark.parametrize(("verb", "kind", "fields"), CHANGING, ids=IDS)
+def test_verb_to_a_hung_engine_says_that_nothing_is_done_and_whom_to_stop(
+    krakked: Krakked, hung: int, verb: tuple[str, ...], kind: type[Any], fields: dict[str, object]
+) -> None:
+    result = krakked(*verb)
+    assert (result.exit_code, result.stdout) == (ExitCode.NO_ENGINE, "")
+    assert result.stderr == (
+        "krakked: the engine at portfolio.db.sock (pid 4711) is running but not answering: this "
+        "was not done, and will not be; wait and try again, or stop it with `kill 4711` "
+        "(`kill -9 4711` if it stays) and start it again: nothing on record is lost\n"
+    )
+
+
+def test_status_of_a_hung_engine_is_not_that_it_does_not_run(
+    krakked: Krakked, hung: int, ledger: Path
+) -> None:
+    result = krakked("status")
+    assert result.exit_code == ExitCode.NO_ENGINE
+    state, equity, at, *_ = result.stdout.splitlines()
+    assert state.split(maxsplit=1) == ["engine", "running (pid 4711) but not answering"]
+    assert equity.split() == ["equity", "10012.35"]
+    assert at.split() == ["equity_at", "2023-11-14T22:13:20Z"]
+    assert "`kill 4711`" in result.stderr
+    told = json.loads(krakked("status", "--json").stdout)
+    assert (told["running"], told["answering"], told["pid"]) == (True, False, 4711)
+
+
+def test_command_that_was_begun_and_not_answered_is_not_called_undone(
+    krakked: Krakked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ask(path: Path, command: Command) -> Reply:
+        raise NotFinished("the engine did not answer in time")
+
+    monkeypatch.setattr(control_socket, "ask", ask)
+    result = krakked("panic", "--yes")
+    assert result.exit_code == ExitCode.NO_ENGINE
+    assert "it has begun and may still finish; look at `krakked status`" in result.stderr
 
 
 def test_answer_in_json_is_the_whole_reply(krakked: Krakked, engine: Any) -> None:

@@ -29,10 +29,17 @@ from krakked.domain.commands import (
     Shutdown,
     Status,
 )
-from krakked.domain.errors import BadInput, Transient
+from krakked.domain.errors import BadInput
 from krakked.domain.ids import ClientOrderId, PairName
 from krakked.runtime import control_socket
-from krakked.runtime.control_socket import NoEngine, ask, serve, socket_path
+from krakked.runtime.control_socket import (
+    EngineHangs,
+    NoEngine,
+    NotFinished,
+    ask,
+    serve,
+    socket_path,
+)
 
 WHO: Any = {"command_id": "c1", "principal": "ann@home"}
 EVERY_COMMAND = (
@@ -209,27 +216,120 @@ def test_what_is_no_command_is_answered_and_not_done(path: Path, line: bytes) ->
     assert engine.heard == []
 
 
+RESUME = b'{"command": "resume", "command_id": "%s", "principal": "x"}\n'
+GO = b'{"go": "%s"}\n'
+
+
 def test_one_connection_carries_several_commands_in_order(path: Path) -> None:
     engine = Engine()
     with engine.running(path), socket.socket(socket.AF_UNIX) as client:
         client.settimeout(5)
         client.connect(str(path))
-        for number in (1, 2):
-            client.sendall(
-                b'{"command": "resume", "command_id": "%d", "principal": "x"}\n' % number
-            )
+        for number in (b"1", b"2"):
+            client.sendall(RESUME % number + GO % number)
         with client.makefile("rb") as lines:
-            ids = [json.loads(lines.readline())["command_id"] for _ in range(2)]
-    assert ids == ["1", "2"]
+            said = [json.loads(lines.readline()) for _ in range(4)]
+    assert [said[0], said[2]] == [{"heard": "1"}, {"heard": "2"}]
+    assert [said[1]["command_id"], said[3]["command_id"]] == ["1", "2"]
+
+
+def test_command_is_not_done_before_its_client_says_go(path: Path) -> None:
+    engine = Engine()
+    with engine.running(path), socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(5)
+        client.connect(str(path))
+        client.sendall(RESUME % b"1")
+        with client.makefile("rb") as lines:
+            assert json.loads(lines.readline()) == {"heard": "1"}
+            assert engine.heard == []
+            client.sendall(GO % b"1")
+            assert json.loads(lines.readline())["ok"] is True
+    assert len(engine.heard) == 1
+
+
+@pytest.mark.parametrize("last", [b"", GO % b"2", b"nonsense\n", RESUME % b"2"])
+def test_command_whose_client_left_or_says_something_else_is_dropped(
+    path: Path, last: bytes
+) -> None:
+    engine = Engine()
+    with engine.running(path):
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(path))
+            client.sendall(RESUME % b"1" + last)
+            client.shutdown(socket.SHUT_WR)
+            client.settimeout(5)
+            with client.makefile("rb") as lines:
+                assert [json.loads(line) for line in lines] == [{"heard": "1"}]
+        assert ask(path, Status(**WHO)).ok
+    assert [type(command) for command in engine.heard] == [Status]
+
+
+@contextmanager
+def hanging(path: Path) -> Iterator[socket.socket]:
+    """A process that listens and never looks."""
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+        yield listener
+
+
+def test_engine_that_hangs_is_told_within_seconds_with_its_process(path: Path) -> None:
+    assert control_socket.HEARD_TIMEOUT_S == 5
+    with hanging(path), pytest.raises(EngineHangs, match="is running but not answering") as caught:
+        ask(path, Panic(**WHO), heard_timeout_s=0.05)
+    assert caught.value.process_id == os.getpid()
+    assert f"(pid {os.getpid()})" in str(caught.value)
+
+
+def test_engine_so_hung_that_nobody_can_queue_is_told_as_hanging(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen(0)
+        with socket.socket(socket.AF_UNIX) as first:
+            first.connect(str(path))
+            with pytest.raises(EngineHangs):
+                ask(path, Panic(**WHO), heard_timeout_s=0.05)
+
+
+def test_command_given_up_on_is_not_done_when_the_engine_wakes_up(path: Path) -> None:
+    """What it finds is what a hung engine finds later: the command, and that nobody waits."""
+    with hanging(path) as listener:
+        with pytest.raises(EngineHangs):
+            ask(path, Panic(**WHO), heard_timeout_s=0.05)
+        waiting, _ = listener.accept()
+        with waiting, waiting.makefile("rb") as lines:
+            left = lines.read()
+    assert json.loads(left)["command"] == "panic"
+    path.unlink()
+    engine = Engine()
+    with engine.running(path):
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(path))
+            client.sendall(left)
+        assert ask(path, Status(**WHO)).ok
+    assert [type(command) for command in engine.heard] == [Status]
+
+
+def test_engine_that_closes_before_it_heard_is_stopping(path: Path) -> None:
+    with hanging(path) as listener:
+
+        def stop() -> None:
+            waiting, _ = listener.accept()
+            with waiting:
+                waiting.recv(4096)
+
+        stopping = threading.Thread(target=stop)
+        stopping.start()
+        with pytest.raises(NoEngine, match="is stopping; nothing was done"):
+            ask(path, Panic(**WHO), heard_timeout_s=5)
+        stopping.join(5)
 
 
 def test_engine_that_does_not_answer_in_time_is_told(path: Path) -> None:
     engine = Engine()
     engine.answer = engine.never
-    with engine.running(path):
-        with pytest.raises(Transient, match="did not answer in time") as caught:
-            ask(path, Panic(**WHO), timeout_s=0.05)
-        assert not isinstance(caught.value, NoEngine)
+    with engine.running(path), pytest.raises(NotFinished, match="did not answer in time"):
+        ask(path, Panic(**WHO), timeout_s=0.05)
     assert len(engine.heard) == 1
 
 
@@ -239,7 +339,7 @@ def test_engine_that_stops_while_it_answers_closes_the_connection(path: Path) ->
     said: list[str] = []
 
     def client() -> None:
-        with pytest.raises(Transient) as caught:
+        with pytest.raises(NotFinished) as caught:
             ask(path, Panic(**WHO), timeout_s=5)
         said.append(str(caught.value))
 
@@ -261,7 +361,8 @@ def test_slow_answer_to_one_does_not_hold_up_another(path: Path) -> None:
     engine.answer = answer
     with engine.running(path), socket.socket(socket.AF_UNIX) as slow:
         slow.connect(str(path))
-        slow.sendall(b'{"command": "panic", "command_id": "1", "principal": "x"}\n')
+        slow.sendall(b'{"command": "panic", "command_id": "1", "principal": "x"}\n{"go": "1"}\n')
+        assert engine.has_heard.wait(5)
         assert ask(path, Status(**WHO), timeout_s=5).ok
 
 
