@@ -60,7 +60,7 @@ MEANINGS: Final = {
     ExitCode.OCCUPIED: "a port is taken, or a socket or folder cannot be used",
     ExitCode.TIMED_OUT: "a stage of the start or the stop took too long",
     ExitCode.CLOCK: "this machine's clock and the venue's differ by more than a second",
-    ExitCode.KEYS: "the key is wrong, or lacks a permission",
+    ExitCode.KEYS: "the key or the master password is wrong, or a permission is missing",
     ExitCode.CONFIGURATION: "the configuration or an input must be mended",
     ExitCode.INTERRUPTED: (
         "interrupted before the engine stood, or by a second signal before the books were compared"
@@ -82,7 +82,7 @@ REMEDIES: Final = {
     ExitCode.OCCUPIED: "stop the other program, or set another port or path",
     ExitCode.TIMED_OUT: "start again; the log names the stage",
     ExitCode.CLOCK: "synchronise the clock (NTP)",
-    ExitCode.KEYS: "the line tells bad key from missing permission",
+    ExitCode.KEYS: "the line tells bad key, missing permission, wrong password and bad file apart",
     ExitCode.CONFIGURATION: "the line names file, line and remedy",
     ExitCode.INTERRUPTED: "nothing is lost; the next start compares the books",
 }

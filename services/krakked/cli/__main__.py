@@ -33,6 +33,7 @@ VERBS: Final = {
     "panic": ("controls:panic", "Kill switch on, cancel all, sell all."),
     "portfolio": ("portfolio:portfolio", "The account's opening balances."),
     "config": ("config:config", "Show, check and describe the configuration."),
+    "secrets": ("keys:secrets", "API keys in a file sealed with a password."),
     "data": ("data:data", "Candles: import what Kraken offers for download."),
     "db-info": ("database:db_info", "Path, schema version and row counts of the database."),
     "db-check": ("database:db_check", "Check the database and its projections."),

@@ -28,6 +28,7 @@ from krakked.engine.strictness import strict
 from krakked.engine.venues import Pace
 from krakked.ports.clock import Clock
 from krakked.runtime import logs, simulated_time
+from krakked.runtime.credentials import Keys
 from krakked.runtime.exit_codes import ExitCode
 from krakked.runtime.health import HealthServer, HealthState
 from krakked.runtime.metrics import Metrics
@@ -74,7 +75,12 @@ def _with_settings(options: RunOptions, work: Work) -> int:
         raise BadInput("run-once never trades live: set execution.mode to dry_run or paper")
     places = places_of(settings, options)
     pace = pace_of(settings, options, places)
-    return exit_code_of(lambda: _run_on(pace, _Plain(loaded, options, places), work))
+    environ = os.environ  # noqa: TID251 - the composition root hands it on
+    keys = venues.keys_of(settings, environ, options.config_dir)
+    plain = _Plain(loaded, options, places, keys)
+    # Before anything can fail: what is not configured shows whole objects in its tracebacks.
+    logs.configure(telling.log_options(settings, keys.secrets()), now_ns=time.time_ns)  # noqa: TID251 - until there is a Clock
+    return exit_code_of(lambda: _run_on(pace, plain, work))
 
 
 class _Plain(msgspec.Struct, frozen=True):
@@ -83,6 +89,7 @@ class _Plain(msgspec.Struct, frozen=True):
     loaded: Loaded
     options: RunOptions
     places: Places
+    keys: Keys
 
 
 def _run_on(pace: Pace | None, plain: _Plain, work: Work) -> int:
@@ -95,8 +102,7 @@ def _run_on(pace: Pace | None, plain: _Plain, work: Work) -> int:
 async def _main(plain: _Plain, pace: Pace, work: Work) -> int:
     settings, options, places = plain.loaded.settings, plain.options, plain.places
     clock = _clock()
-    secrets = venues.secrets_of(settings, os.environ)  # noqa: TID251 - the composition root
-    logs.configure(telling.log_options(settings, secrets), now_ns=clock.now_ns)
+    logs.configure(telling.log_options(settings, plain.keys.secrets()), now_ns=clock.now_ns)
     metrics = Metrics(
         environment=settings.environment.value, currency=settings.portfolio.base_currency
     )
@@ -114,7 +120,7 @@ async def _main(plain: _Plain, pace: Pace, work: Work) -> int:
                 options=options,
                 places=places,
                 pace=pace,
-                environ=os.environ,  # noqa: TID251 - the composition root hands it on
+                keys=plain.keys,
                 clock=clock,
                 listeners=listeners if progress is None else [*listeners, progress],
                 metrics=metrics,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import AsyncExitStack
 from typing import TypeVar
 
@@ -32,6 +32,7 @@ from krakked.engine.venues import Addresses, Pace
 from krakked.engine.watching import BEAT_S, Heartbeat
 from krakked.ports.clock import Clock
 from krakked.runtime import control_socket
+from krakked.runtime.credentials import Keys
 from krakked.runtime.exit_codes import ExitCode
 from krakked.runtime.health import HealthState
 from krakked.runtime.metrics import Metrics
@@ -68,7 +69,7 @@ class Given(msgspec.Struct, frozen=True, kw_only=True):
     options: RunOptions
     places: Places
     pace: Pace
-    environ: Mapping[str, str]
+    keys: Keys
     clock: Clock
     listeners: Sequence[Listener]
     metrics: Metrics
@@ -204,7 +205,7 @@ class Run:
         return await self._stage("secrets", self._read_secrets())
 
     async def _read_secrets(self) -> Addresses:
-        return venues.addresses_of_settings(self.given.settings, self.given.environ)
+        return venues.addresses_of_settings(self.given.settings, self.given.keys)
 
     async def _open_simulator(self) -> Addresses:
         settings = self.given.settings

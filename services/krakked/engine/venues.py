@@ -6,7 +6,9 @@ is addresses, keys and limits, and one adapter speaks to them.
 
 from __future__ import annotations
 
+import getpass
 import random
+import sys
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
@@ -26,7 +28,7 @@ from krakked.domain.ids import Asset, PairName
 from krakked.domain.times import NS_PER_SECOND
 from krakked.ports.clock import Clock
 from krakked.ports.ledger import Ledger
-from krakked.runtime.credentials import load_credentials
+from krakked.runtime.credentials import SEALED_FILE, Keys, KeySources
 from krakked.runtime.exit_codes import ExitCode
 from krakked.runtime.run_options import RunOptions
 from krakked.runtime.settings import Settings, VenueKind
@@ -137,18 +139,25 @@ def known_pairs(settings: Settings) -> tuple[PairName, ...]:
     return tuple(PAIRS) if is_in_process(settings) else ()
 
 
-def secrets_of(settings: Settings, environ: Mapping[str, str]) -> tuple[str, ...]:
-    """The texts that no log may hold; keys that cannot be read are refused by their stage."""
+def keys_of(settings: Settings, environ: Mapping[str, str], config_dir: Path | None) -> Keys:
+    """The keys, looked for now: a person may be asked. A simulator in this process has its own."""
     if is_in_process(settings):
-        return ()
-    try:
-        keys = load_credentials(environ=environ, keys_dir=settings.venue.keys_dir)
-    except BadInput:
-        return ()
-    return () if keys is None else keys.secrets()
+        return Keys(None)
+    sources = KeySources(
+        environ=environ,
+        keys_dir=settings.venue.keys_dir,
+        sealed=None if config_dir is None else config_dir / SEALED_FILE,
+        ask=ask_for_password if sys.stdin is not None and sys.stdin.isatty() else None,
+    )
+    return Keys(sources)
 
 
-def addresses_of_settings(settings: Settings, environ: Mapping[str, str]) -> Addresses:
+def ask_for_password() -> str:
+    """Of the person at the terminal."""
+    return getpass.getpass("Master password: ")
+
+
+def addresses_of_settings(settings: Settings, given: Keys) -> Addresses:
     """Of a venue that runs elsewhere.
 
     Raises:
@@ -157,10 +166,11 @@ def addresses_of_settings(settings: Settings, environ: Mapping[str, str]) -> Add
     venue = settings.venue
     if venue.rest_url is None or venue.ws_url is None:
         raise BadInput("venue.rest_url and venue.ws_url: both are needed for a venue elsewhere")
-    keys = load_credentials(environ=environ, keys_dir=venue.keys_dir)
+    keys = given.get()
     if keys is None:
         raise BadInput(
-            "no API keys: set KRAKEN_API_KEY and KRAKEN_API_SECRET, or venue.keys_dir",
+            "no API keys: set KRAKEN_API_KEY and KRAKEN_API_SECRET, or venue.keys_dir, or run "
+            "`krakked secrets set`",
             exit_code=ExitCode.KEYS,
         )
     return Addresses(

@@ -84,6 +84,8 @@ def test_verbs_asked_for_by_the_contract_are_there() -> None:
         "db-backup",
         "migrate-db",
         "db-schema-version",
+        "secrets set",
+        "secrets check",
     }
     assert wanted <= set(COMMANDS)
 
@@ -102,7 +104,9 @@ def test_verb_that_answers_can_answer_in_json(name: str) -> None:
     assert "--json" in spoken or name in {"config check", "config schema", "portfolio init"}
 
 
-@pytest.mark.parametrize("name", [n for n in COMMANDS if not n.startswith(("simulator", "config"))])
+@pytest.mark.parametrize(
+    "name", [n for n in COMMANDS if not n.startswith(("simulator", "config", "secrets"))]
+)
 def test_verb_on_a_database_takes_its_path_and_has_the_default(name: str) -> None:
     (option,) = (p for p in COMMANDS[name].params if "--db-path" in p.opts)
     assert str(option.get_default(click.Context(COMMANDS[name]))) == "portfolio.db"

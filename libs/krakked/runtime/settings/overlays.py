@@ -8,7 +8,7 @@ command line. Mappings are merged name by name; lists are replaced. Nothing unkn
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Final
@@ -29,6 +29,8 @@ RESERVED_VARIABLES: Final = {
     "KRAKKED_ENV": "the environment, where `--env` is not given",
     "KRAKKED_CONFIG_DIR": "the folder of the configuration, where `--config-dir` is not given",
     "KRAKKED_DB_PATH": "the database, where `--db-path` is not given",
+    "KRAKKED_MASTER_PASSWORD": "opens `secrets.enc`",
+    "KRAKKED_MASTER_PASSWORD_FILE": "the file that holds what opens `secrets.enc`",
 }
 """Variables of ours that are no settings."""
 
@@ -68,6 +70,7 @@ def load_settings(
     config_dir: Path | None,
     overrides: Mapping[str, object],
     environ: Mapping[str, str],
+    beside: Callable[[Settings], Sequence[Problem]] = lambda _: (),
 ) -> Loaded:
     """Read and merge all layers, and refuse what is unknown, wrong or contradictory.
 
@@ -76,6 +79,8 @@ def load_settings(
         config_dir: folder of the files; None reads none.
         overrides: values from flags, by dotted path (``execution.mode``).
         environ: the process's variables.
+        beside: what else is missing that is no setting; asked only if something is refused anyway,
+            so that a person hears of everything at once.
 
     Raises:
         BadInput: one line per problem: where, what, how to mend it.
@@ -92,7 +97,10 @@ def load_settings(
     settings = _validate(environment, merged)
     sources = {path: value.source for path, value in merged.items()}
     loaded = Loaded(settings=settings, sources=sources, files=files)
-    refuse([problem.at(loaded.source_of(problem.path)) for problem in contradictions(settings)])
+    problems = contradictions(settings)
+    if problems:
+        problems += beside(settings)
+    refuse([problem.at(loaded.source_of(problem.path)) for problem in problems])
     return loaded
 
 
