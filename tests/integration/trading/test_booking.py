@@ -15,7 +15,7 @@ from krakked.domain.events import EventName
 from krakked.domain.fills import VenueTrade
 from krakked.domain.ids import PairName, TradeId
 from krakked.domain.kill_switch import KillSwitch
-from krakked.domain.orders import Journal, OrderStatus
+from krakked.domain.orders import Journal, OrderStatus, VenueStatus
 from krakked.domain.portfolio import DriftKind
 from krakked.sim.exchange.core import SystemStatus
 from krakked.simulator.faults import FaultKind
@@ -123,6 +123,24 @@ def test_order_of_which_a_part_is_booked_before_its_answer_goes_on_resting(
         assert (order.acked_at_ns is not None) is (end == "accepted")
         assert world.count(EventName.ORDER_REJECTED) == 0
         assert world.count(EventName.ORDER_ERROR) == (end == "refused")
+
+    play(scenario)
+
+
+def test_answer_that_comes_after_the_news_of_the_end_does_not_open_the_order_again(
+    play: Play,
+) -> None:
+    async def scenario(world: Any) -> None:
+        async def hear_of_its_end() -> None:
+            (report,) = await world.rest.open_orders()
+            missing = msgspec.structs.replace(
+                report, status=VenueStatus.CANCELED, filled_base=report.quantity_base / 2
+            )
+            await world.booker.settle([missing])
+
+        answer_late(world, hear_of_its_end)
+        order = await world.submit()
+        assert (order.journal, order.venue_status) == (Journal.ACKED, VenueStatus.CANCELED)
 
     play(scenario)
 

@@ -242,7 +242,7 @@ def test_entry_that_waits_for_a_place_is_dropped_when_the_strategy_turns(play: P
         sending = trader.send()
         await world.clock.sleep(1)
         await trader.bar("leave")
-        await sending
+        await asyncio.wait_for(sending, timeout=1)
         assert trader.journals() == [Journal.DROPPED, Journal.PENDING]
         open_now = [order.venue_order_id for order in await world.rest.open_orders()]
         assert open_now == [other.venue_order_id]
