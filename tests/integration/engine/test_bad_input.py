@@ -7,9 +7,13 @@ reading is done; ``docs/bad-input.md`` names them.
 from __future__ import annotations
 
 import asyncio
+import os
+import re
+import signal
 import socket
 import sqlite3
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -227,6 +231,37 @@ def test_folder_that_cannot_be_used_is_named(
     (krakked.folder / "candles").mkdir()
     (krakked.folder / "candles" / "XBTUSD_60.csv").write_text(ROW)
     check(krakked, ("run", *flags), code, words)
+
+
+@pytest.fixture
+def small_disk(krakked: Any) -> Iterator[Path]:
+    """A folder with room for a ledger that has just begun, and for no more."""
+    folder: Path = krakked.folder / "small"
+    folder.mkdir()
+    mount = ("mount", "-t", "tmpfs", "-o", "size=360k", "tmpfs", str(folder))
+    if os.geteuid() != 0 or subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("a small disk can be mounted by root alone")
+    yield folder
+    subprocess.run(("umount", "--lazy", str(folder)), check=True)
+
+
+def test_disk_that_fills_up_ends_the_run_and_loses_nothing(krakked: Any, small_disk: Path) -> None:
+    venue = krakked.simulator("--speed", "600", "--seed", "1", "--from", "2026-01-01")
+    places = ("--db-path", "small/portfolio.db", "--set", "market_data.ohlc_store.root_dir=../bars")
+    engine = venue.trade(*places, bar="1m")
+    assert engine.wait() == 73, engine.story()
+    said = (
+        r"krakked: .*ledger small/portfolio.db: the disk is full; free some space and start again"
+    )
+    assert re.search(said, engine.story())
+    assert "Traceback" not in engine.story()
+    more_room = ("mount", "-o", "remount,size=20m", str(small_disk))
+    subprocess.run(more_room, check=True)
+    again = venue.trade(*places, bar="1m")
+    again.wait_for("engine_started")
+    assert again.end(signal.SIGINT) == 0, again.story()
+    assert again.lines[-1] == "books: zero differences"
+    assert venue.process.end(signal.SIGINT) == 0
 
 
 @pytest.mark.parametrize("flag", ["--listen", "--admin"])
