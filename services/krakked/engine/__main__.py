@@ -64,18 +64,19 @@ def book_opening_lots(
 
 
 def _with_settings(options: RunOptions, work: Work) -> int:
+    environ = os.environ  # noqa: TID251 - the composition root hands it on
     loaded = load_settings(
         options.environment,
         config_dir=options.config_dir,
         overrides=options.overrides,
-        environ=os.environ,  # noqa: TID251 - the composition root hands it on
+        environ=environ,
+        beside=lambda settings: venues.missing_keys(settings, environ, options.config_dir),
     )
     settings = loaded.settings
     if options.once and settings.execution.mode is Mode.LIVE:
         raise BadInput("run-once never trades live: set execution.mode to dry_run or paper")
     places = places_of(settings, options)
     pace = pace_of(settings, options, places)
-    environ = os.environ  # noqa: TID251 - the composition root hands it on
     keys = venues.keys_of(settings, environ, options.config_dir)
     plain = _Plain(loaded, options, places, keys)
     # Before anything can fail: what is not configured shows whole objects in its tracebacks.

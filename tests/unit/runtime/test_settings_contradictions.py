@@ -221,10 +221,6 @@ def test_contradiction_is_refused_with_its_remedy(
             "account.confirm_name: the account's name (main) is not confirmed; type it once "
             "more: main",
         ),
-        (
-            {"account.name": "default", "account.confirm_name": "default"},
-            "account.name: live needs a name for its account; give it one",
-        ),
     ],
 )
 def test_live_is_refused_while_one_of_its_locks_is_closed(
@@ -236,6 +232,17 @@ def test_live_is_refused_while_one_of_its_locks_is_closed(
         name: None if value == "null" else value for name, value in configuration.flags.items()
     }
     assert configuration.refusal(LIVE) == [f"command line: {line}"]
+
+
+def test_account_that_nobody_named_is_refused_with_both_places_for_its_name(
+    configuration: Any,
+) -> None:
+    configuration.write("execution: {mode: live, allow_live_trading: true}")
+    configuration.flags = {"account.name": "default", "account.confirm_name": "default"}
+    assert configuration.refusal(LIVE) == [
+        "command line: account.name: live needs a name for its account; give it one",
+        "command line: account.confirm_name: must repeat the account's name; type it by hand",
+    ]
 
 
 def test_live_is_refused_at_a_simulator(configuration: Any) -> None:

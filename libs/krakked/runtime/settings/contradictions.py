@@ -25,6 +25,8 @@ from krakked.runtime.settings.problems import Problem
 
 Rule: TypeAlias = Callable[[Settings], Iterator[Problem]]
 
+UNNAMED: Final = "default"
+"""What an account is called that nobody named."""
 BACKOFF_MAX_S: Final = 300
 """The longest wait before a retry; whoever waits longer should be told, not retried."""
 REFRESHES_PER_DEAD_MAN: Final = 4
@@ -320,7 +322,9 @@ def _live(settings: Settings) -> Iterator[Problem]:
             "live does not run without the dead-man switch",
             "set it to 60",
         )
-    if account.confirm_name != account.name:
+    if account.name == UNNAMED:
+        yield _problem("account.confirm_name", "must repeat the account's name", "type it by hand")
+    elif account.confirm_name != account.name:
         yield _problem(
             "account.confirm_name",
             f"the account's name ({account.name}) is not confirmed",
@@ -329,7 +333,7 @@ def _live(settings: Settings) -> Iterator[Problem]:
 
 
 def _live_account(settings: Settings) -> Iterator[Problem]:
-    if settings.environment is Environment.LIVE and settings.account.name == "default":
+    if settings.environment is Environment.LIVE and settings.account.name == UNNAMED:
         yield _problem("account.name", "live needs a name for its account", "give it one")
 
 
@@ -379,8 +383,8 @@ def _nearest(name: str, names: list[str]) -> str:
 
 RULES: Final[tuple[Rule, ...]] = (
     _mode,
-    _live,
     _live_account,
+    _live,
     _venue,
     _in_order,
     _strategy_limits,
