@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -16,19 +14,6 @@ from krakked.adapters.sqlite.ledger import SqliteLedger, open_ledger
 from krakked.ports.ledger import Books, Transaction
 
 T = TypeVar("T")
-
-
-def _records() -> ModuleType:
-    name = "krakked_test_ledger_records"
-    if name not in sys.modules:
-        path = Path(__file__).with_name("support_records.py")
-        spec = importlib.util.spec_from_file_location(name, path)
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
-        spec.loader.exec_module(module)
-    return sys.modules[name]
 
 
 class Subject:
@@ -60,11 +45,6 @@ class Subject:
 
     def close(self) -> None:
         asyncio.run(self.ledger.close())
-
-
-@pytest.fixture(scope="session")
-def records() -> ModuleType:
-    return _records()
 
 
 @pytest.fixture(params=["threaded", "inline"])

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import msgspec
@@ -25,23 +22,7 @@ from krakked.domain.portfolio import Snapshot
 from krakked.ports.ledger import Transaction
 from krakked.runtime.control_socket import serve, socket_path
 
-RECORDS = Path(__file__).resolve().parents[2] / "contract" / "ledger" / "support_records.py"
-
 Krakked = Callable[..., Result]
-
-
-@pytest.fixture(scope="session")
-def records() -> ModuleType:
-    """The records of the ledger's contract tests."""
-    name = "krakked_test_cli_records"
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, RECORDS)
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
-        spec.loader.exec_module(module)
-    return sys.modules[name]
 
 
 @pytest.fixture

@@ -3,34 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import sqlite3
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 
 from krakked.adapters.sqlite.ledger import SqliteLedger, open_ledger
 from krakked.ports.ledger import Transaction
-
-RECORDS = Path(__file__).resolve().parents[3] / "contract" / "ledger" / "support_records.py"
-
-
-@pytest.fixture(scope="session")
-def records() -> ModuleType:
-    name = "krakked_test_ledger_records"
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, RECORDS)
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
-        spec.loader.exec_module(module)
-    return sys.modules[name]
 
 
 @pytest.fixture
