@@ -10,6 +10,7 @@ import click
 import msgspec
 
 from krakked.cli import doors, options
+from krakked.cli.names import sleeve_on_record
 from krakked.cli.output import moment, print_json, print_table
 from krakked.cli.words import (
     condition_line,
@@ -22,7 +23,6 @@ from krakked.cli.words import (
 from krakked.domain.bars import Timeframe
 from krakked.domain.decisions import DecisionRecord, ExitRecord
 from krakked.domain.errors import BadInput
-from krakked.domain.ids import PairName, StrategyId
 from krakked.domain.positions import Sleeve
 from krakked.domain.times import NS_PER_SECOND, from_rfc3339
 from krakked.runtime.exit_codes import ExitCode
@@ -53,8 +53,10 @@ def decisions(
         raise BadInput(
             "--strategy and --pair name a sleeve together; give both", exit_code=ExitCode.USAGE
         )
-    sleeve = Sleeve(StrategyId(strategy), PairName(pair)) if strategy and pair else None
     with doors.reading(db_path) as queries:
+        sleeve = None
+        if strategy is not None and pair is not None:
+            sleeve = sleeve_on_record(queries, strategy, pair)
         found: list[DecisionRecord | ExitRecord] = [
             *queries.decisions(sleeve=sleeve, limit=limit),
             *queries.exits(sleeve=sleeve, limit=limit),
@@ -113,9 +115,9 @@ def why(strategy: str, pair: str, at: str | None, timeframe: str | None, **commo
     """
     db_path = common["db_path"]
     assert isinstance(db_path, Path)
-    sleeve = Sleeve(StrategyId(strategy), PairName(pair))
     at_s = None if at is None else _seconds(at)
     with doors.reading(db_path) as queries:
+        sleeve = sleeve_on_record(queries, strategy, pair)
         record = _find(queries, sleeve, at_s, timeframe)
         exits = _exits_around(queries, record, at_s)
     if common["as_json"]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from krakked.cli import doors, options
+from krakked.cli.names import pair_on_record
 from krakked.cli.output import amount, moment, print_json, print_table, rounded
 from krakked.domain.ids import PairName, StrategyId
 from krakked.runtime.exit_codes import ExitCode
@@ -71,7 +72,8 @@ def list_orders(
     db_path = common["db_path"]
     assert isinstance(db_path, Path)
     with doors.reading(db_path) as queries:
-        found = queries.orders(status=wanted, pair=pair, limit=limit)
+        meant = pair_on_record(queries, pair)
+        found = queries.orders(status=wanted, pair=meant, limit=limit)
     if common["as_json"]:
         print_json([{**_plain(order), "status": order.status} for order in found])
     else:

@@ -84,6 +84,10 @@ def show(plan_id: str, db_path: Path, as_json: bool) -> int:
 
 
 def _find(queries: SqliteQueries, plan_id: str) -> ExecutionPlan:
+    if not plan_id.strip():
+        raise BadInput(
+            "PLAN_ID is empty; `krakked plans list` names the plans", exit_code=ExitCode.USAGE
+        )
     plan = queries.plan(PlanId(plan_id))
     if plan is not None:
         return plan

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from krakked.cli import doors, options
+from krakked.cli.names import pair_on_record
 from krakked.cli.output import amount, moment, money, print_json, print_table, rounded
 from krakked.runtime.exit_codes import ExitCode
 
@@ -40,14 +41,14 @@ _POSITION_HEAD: Final = (
 
 
 @click.command(epilog=options.ending(ExitCode.DATABASE, example="krakked executions --pair XBTUSD"))
-@click.option("--pair", help="Only this pair, by its altname (XBTUSD).")
+@click.option("--pair", help="Only this pair: XBTUSD, xbtusd, BTC/USD.")
 @options.limit
 @options.db_path
 @options.as_json
 def executions(pair: str | None, limit: int, db_path: Path, as_json: bool) -> int:
     """Fills, newest first; each is booked once."""
     with doors.reading(db_path) as queries:
-        fills = queries.fills(pair=pair, limit=limit)
+        fills = queries.fills(pair=pair_on_record(queries, pair), limit=limit)
     if as_json:
         print_json(fills)
     else:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from click.testing import Result
 
+from krakked.adapters.sqlite.ledger import open_ledger
+from krakked.domain.ids import PairName
+from krakked.domain.positions import Sleeve
 from krakked.runtime.exit_codes import ExitCode
 
 Krakked = Callable[..., Result]
@@ -35,10 +40,12 @@ def test_reading_verb_gives_json_and_changes_nothing(
     krakked: Krakked, ledger: Path, verb: tuple[str, ...]
 ) -> None:
     before = hashlib.sha256(ledger.read_bytes()).hexdigest()
+    beside = sorted(ledger.parent.iterdir())
     result = krakked(*verb, "--json")
     assert result.exit_code == 0, result.output
     json.loads(result.stdout)
     assert hashlib.sha256(ledger.read_bytes()).hexdigest() == before
+    assert sorted(ledger.parent.iterdir()) == beside, "a clean database gets no files beside it"
 
 
 @pytest.mark.parametrize("verb", READING, ids=" ".join)
@@ -91,7 +98,7 @@ def test_orders_can_be_narrowed(krakked: Krakked, ledger: Path) -> None:
     assert sorted(ids()) == ["1", "2"]
     assert ids("--open") == ["2"]
     assert ids("--status", "filled") == ["1"]
-    assert ids("--pair", "ETHUSD") == []
+    assert sorted(ids("--pair", "btc/usd")) == ["1", "2"]
     assert len(ids("--limit", "1")) == 1
     assert krakked("orders", "list", "--status", "wonderful").exit_code == ExitCode.USAGE
 
@@ -103,9 +110,73 @@ def test_order_in_json_carries_its_status_and_exact_amounts(krakked: Krakked, le
     assert order["created_at_ns"] == 1_700_000_000_000_000_000
 
 
-def test_empty_answers_say_so(krakked: Krakked, ledger: Path) -> None:
+@pytest.fixture
+def watched(ledger: Path, records: Any) -> Path:
+    """The same, with a second pair of which there is a verdict and nothing else."""
+    eth = Sleeve(records.SLEEVE.strategy_id, PairName("ETHUSD"))
+    held = records.decision(0)
+    bar = msgspec.structs.replace(held.bar, pair=eth.pair)
+    seen = msgspec.structs.replace(held, sleeve=eth, bar=bar, decision_id="trend/ETHUSD/1h/0")
+    opened = open_ledger(ledger, records.IDENTITY, clock=records.FixedClock(), threaded=False)
+    opened.run(lambda tx: tx.save_decision(seen))
+    asyncio.run(opened.close())
+    return ledger
+
+
+def test_empty_answers_say_so(krakked: Krakked, watched: Path) -> None:
     assert krakked("orders", "list", "--pair", "ETHUSD").stdout == "no orders\n"
-    assert krakked("executions", "--pair", "ETHUSD").stdout == "no executions\n"
+    assert krakked("executions", "--pair", "eth/usd").stdout == "no executions\n"
+
+
+@pytest.mark.parametrize(
+    "verb",
+    [
+        ("orders", "list", "--pair", "XBTUSS"),
+        ("executions", "--pair", "XBTUSS"),
+        ("decisions", "--strategy", "trend", "--pair", "XBTUSS"),
+        ("why", "trend", "XBTUSS"),
+    ],
+    ids=" ".join,
+)
+def test_pair_that_is_not_on_record_is_not_an_empty_answer(
+    krakked: Krakked, watched: Path, verb: tuple[str, ...]
+) -> None:
+    result = krakked(*verb)
+    assert (result.exit_code, result.stdout) == (ExitCode.FINDINGS, "")
+    assert result.stderr == (
+        "krakked: portfolio.db: pair 'XBTUSS' is not known; did you mean XBTUSD?\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "verb",
+    [("decisions", "--strategy", "trendd", "--pair", "XBTUSD"), ("why", "trendd", "XBTUSD")],
+    ids=" ".join,
+)
+def test_strategy_that_is_not_on_record_is_not_an_empty_answer(
+    krakked: Krakked, watched: Path, verb: tuple[str, ...]
+) -> None:
+    result = krakked(*verb)
+    assert (result.exit_code, result.stdout) == (ExitCode.FINDINGS, "")
+    assert "strategy 'trendd' is not known; did you mean trend?" in result.stderr
+
+
+@pytest.mark.parametrize("pair", ["xbtusd", "XBT/USD", "BTC/USD", "XXBTZUSD"])
+def test_why_and_decisions_know_a_sleeve_by_each_spelling(
+    krakked: Krakked, ledger: Path, pair: str
+) -> None:
+    assert krakked("why", "Trend", pair).stdout.startswith("trend/XBTUSD: ")
+    listed = krakked("decisions", "--strategy", "TREND", "--pair", pair)
+    assert len(listed.stdout.splitlines()) == 3
+
+
+def test_plan_without_a_name_is_wrong_use_and_not_the_only_plan(
+    krakked: Krakked, ledger: Path
+) -> None:
+    for empty in ("", " "):
+        result = krakked("plans", "show", empty)
+        assert (result.exit_code, result.stdout) == (ExitCode.USAGE, "")
+        assert "PLAN_ID is empty; `krakked plans list` names the plans" in result.stderr
 
 
 def test_executions_show_price_cost_and_fee(krakked: Krakked, ledger: Path) -> None:
@@ -207,7 +278,7 @@ def test_why_of_a_bar_that_nobody_judged_says_so(krakked: Krakked, ledger: Path)
     assert "no verdict on the 1h bar of 2023-11-20 00:00 UTC; no engine ran then" in result.stderr
     unknown = krakked("why", "nobody", "XBTUSD")
     assert unknown.exit_code == ExitCode.FINDINGS
-    assert "nobody/XBTUSD: no decision is recorded" in unknown.stderr
+    assert "strategy 'nobody' is not known; known: trend" in unknown.stderr
     other = krakked("why", "trend", "XBTUSD", "--timeframe", "1d")
     assert other.exit_code == ExitCode.FINDINGS
 

@@ -141,14 +141,23 @@ def open_reader(path: Path) -> sqlite3.Connection:
         LedgerFailed: there is no such file, or it cannot be read.
     """
     require_file(path)
+    uri = f"{reader_uri(path)}&immutable=1" if _is_at_rest(path) else reader_uri(path)
     with translated(path):
-        connection = sqlite3.connect(
-            reader_uri(path), uri=True, isolation_level=None, check_same_thread=False
-        )
+        connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
         _equip(connection)
         for pragma in READER_PRAGMAS:
             connection.execute(pragma).fetchall()
         return connection
+
+
+def _is_at_rest(path: Path) -> bool:
+    """Whether nobody has the ledger open: its last writer left cleanly, nothing waits in a log.
+
+    Such a file is read as it stands. Otherwise the reader would make a log and its index beside it,
+    which only a writer may remove again. An engine that starts meanwhile does not write into the
+    file itself before its first checkpoint, long after a question is answered.
+    """
+    return not any(path.with_name(path.name + end).exists() for end in ("-wal", "-journal"))
 
 
 def require_file(path: Path) -> None:

@@ -115,6 +115,10 @@ class SqliteQueries:
         with translated(self.path):
             return stored_identity(self._connection)
 
+    def sleeves(self) -> Sequence[Sleeve]:
+        """Every strategy and pair that anything is on record of."""
+        return self.all(questions.sleeves())
+
     def orders(
         self,
         *,

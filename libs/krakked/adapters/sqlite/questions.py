@@ -17,7 +17,7 @@ from krakked.domain.commands import Reply
 from krakked.domain.decisions import DecisionRecord, ExitRecord
 from krakked.domain.events import Event
 from krakked.domain.fills import CashFlow, Fill
-from krakked.domain.ids import ClientOrderId, PlanId
+from krakked.domain.ids import ClientOrderId, PairName, PlanId, StrategyId
 from krakked.domain.orders import Order
 from krakked.domain.plans import ExecutionPlan
 from krakked.domain.portfolio import Snapshot
@@ -26,6 +26,15 @@ from krakked.domain.positions import Sleeve
 A = TypeVar("A")
 
 LIMIT_DEFAULT: Final = 100
+
+_SLEEVES: Final = """
+SELECT DISTINCT strategy_id, pair FROM decisions
+UNION SELECT strategy_id, pair FROM exits
+UNION SELECT strategy_id, pair FROM orders
+UNION SELECT strategy_id, pair FROM positions
+ORDER BY strategy_id, pair
+"""
+"""Every fill has its position."""
 
 
 class Question(msgspec.Struct, Generic[A], frozen=True):
@@ -64,6 +73,11 @@ def orders(
 def order(order_id: str) -> Question[Order]:
     """By client or venue id."""
     return Question(order_rows.BY_ID, (order_id,), order_rows.order_from)
+
+
+def sleeves() -> Question[Sleeve]:
+    """Every strategy and pair that anything is on record of."""
+    return Question(_SLEEVES, (), _sleeve_from)
 
 
 def order_history(client_order_id: str) -> Question[OrderChange]:
@@ -184,3 +198,7 @@ def _where(
 
 def _order_change_from(row: Row) -> OrderChange:
     return record(row, OrderChange)
+
+
+def _sleeve_from(row: Row) -> Sleeve:
+    return Sleeve(StrategyId(row["strategy_id"]), PairName(row["pair"]))
