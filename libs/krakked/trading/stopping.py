@@ -105,12 +105,16 @@ class Stopper:
     async def flatten(
         self, *, pair: PairName | None, strategy_id: StrategyId | None, principal: str
     ) -> int:
-        """Close what matches; how many positions."""
+        """Close what matches; how many positions.
+
+        A purchase on its way counts as a position: it may have been made before it is cancelled.
+        """
+        account = self._desk.account
+        held = {sleeve for sleeve, one in account.positions.items() if one.quantity_base > 0}
         sleeves = [
             sleeve
-            for sleeve, position in sorted(self._desk.account.positions.items())
-            if position.quantity_base > 0
-            and sleeve.strategy_id != MANUAL
+            for sleeve in sorted(held | account.orders_by_sleeve().keys())
+            if sleeve.strategy_id != MANUAL
             and (pair is None or sleeve.pair == pair)
             and (strategy_id is None or sleeve.strategy_id == strategy_id)
         ]
@@ -126,7 +130,12 @@ class Stopper:
                 if order.journal is Journal.PENDING and order.request.side is Side.SELL:
                     continue
                 await self.cancel_and_learn(order.request.client_order_id)
-        clear = [sleeve for sleeve in sleeves if not self._has_exit_under_way(sleeve)]
+        clear = [
+            sleeve
+            for sleeve in sleeves
+            if self._desk.account.position(sleeve).quantity_base > 0
+            and not self._has_exit_under_way(sleeve)
+        ]
         plan = await self._make_exit(clear, cause, principal)
         if plan is None:
             return 0

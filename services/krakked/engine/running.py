@@ -327,7 +327,12 @@ class Run:
             guard=Guard(account),
             recorder=Recorder(ledger, clock, self.given.listeners),
             clock=clock,
-            rules=translating.rules_of(settings, replay_bar_s=bar_s, speed=self.given.pace.factor),
+            rules=translating.rules_of(
+                settings,
+                replay_bar_s=bar_s,
+                speed=self.given.pace.factor,
+                is_venue_apart=self.given.pace.read_at_s is not None,
+            ),
         )
         store = ParquetBarStore(self.given.places.bars)
         self._stack.callback(store.close)

@@ -10,8 +10,10 @@ from krakked.ports.ledger import Identity
 from krakked.runtime.settings import Mode, Settings
 from krakked.trading.rules import ExecutionRules
 
+DEADLINE_MAX_S = 60.0
+"""The venue takes deadlines from 2 to 60 seconds ahead."""
 DEADLINE_MIDDLE_S = 31.0
-"""The venue takes deadlines 2 to 60 seconds ahead: furthest from being refused at either end."""
+"""Furthest from being refused at either end."""
 NEVER_S = 10.0**9
 """A replay reconciles at each bar, when the engine asks for it."""
 
@@ -46,7 +48,9 @@ def places_orders(settings: Settings) -> bool:
     return execution.mode is not Mode.DRY_RUN and not execution.validate_only
 
 
-def rules_of(settings: Settings, *, replay_bar_s: int | None, speed: float) -> ExecutionRules:
+def rules_of(
+    settings: Settings, *, replay_bar_s: int | None, speed: float, is_venue_apart: bool = False
+) -> ExecutionRules:
     """The execution rules.
 
     Args:
@@ -55,6 +59,7 @@ def rules_of(settings: Settings, *, replay_bar_s: int | None, speed: float) -> E
             from bar to bar; None outside one.
         speed: how many seconds of the engine's clock pass in a real one. What the wire and the
             machine need stays real time, so it takes that many more of the clock's seconds.
+        is_venue_apart: whether the venue is a process of its own that keeps such a clock.
     """
     execution = settings.execution
     reconcile_s = settings.scheduler.portfolio_sync_sec * speed
@@ -74,7 +79,7 @@ def rules_of(settings: Settings, *, replay_bar_s: int | None, speed: float) -> E
         time_in_force=execution.time_in_force,
         post_only=execution.post_only,
         order_ttl_s=execution.order_ttl_seconds or 0,
-        deadline_s=_deadline_s(execution.deadline_seconds, speed),
+        deadline_s=_deadline_s(execution.deadline_seconds, speed, is_venue_apart=is_venue_apart),
         max_plan_age_s=execution.max_plan_age_seconds * speed,
         max_concurrent_orders=execution.max_concurrent_orders,
         max_retries=execution.max_retries,
@@ -89,13 +94,14 @@ def rules_of(settings: Settings, *, replay_bar_s: int | None, speed: float) -> E
     )
 
 
-def _deadline_s(seconds: float, speed: float) -> float:
-    """Longer on a faster clock, up to the middle of what the venue takes.
+def _deadline_s(seconds: float, speed: float, *, is_venue_apart: bool) -> float:
+    """Longer on a faster clock, as long as the venue takes it.
 
     A venue that is a process of its own has a clock of its own: what one of the two is late by in
     real time, their clocks are apart by so many times more, in either direction.
     """
-    return max(seconds, min(DEADLINE_MIDDLE_S, seconds * speed))
+    longest_s = DEADLINE_MIDDLE_S if is_venue_apart else DEADLINE_MAX_S
+    return max(seconds, min(longest_s, seconds * speed))
 
 
 def limits_of(settings: Settings) -> Limits:

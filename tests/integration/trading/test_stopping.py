@@ -145,3 +145,31 @@ def test_position_without_a_stop_is_left_alone(play: Play) -> None:
         assert world.enqueued == []
 
     play(scenario)
+
+
+def test_flatten_closes_what_a_purchase_on_its_way_has_just_bought(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        async with world.listening():
+            world.market.on_connected()
+            bid(world, "60000")
+            bought = await world.submit(price=None)
+            assert world.account.position(TREND).is_flat  # the venue has filled it, unheard
+            closing = await world.stopper.flatten(pair=None, strategy_id=None, principal="ada")
+            assert closing == 1
+            assert world.stored(bought.request).filled_base == D("0.01")
+            (plan,) = world.enqueued
+            assert plan.legs[0].request.quantity_base == D("0.01")
+
+    play(scenario)
+
+
+def test_flatten_of_a_purchase_that_only_rests_cancels_it_and_sells_nothing(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        async with world.listening():
+            await world.submit()
+            assert await world.stopper.flatten(pair=None, strategy_id=None, principal="ada") == 0
+            assert world.account.live_orders() == []
+            assert world.enqueued == []
+            assert await world.rest.open_orders() == []
+
+    play(scenario)

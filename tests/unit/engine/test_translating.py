@@ -49,20 +49,25 @@ def test_dead_man_is_left_alone_where_no_order_of_ours_can_stand(
 
 
 @pytest.mark.parametrize(
-    ("seconds", "speed", "deadline_s"),
+    ("seconds", "speed", "together_s", "apart_s"),
     [
-        (3, 1, 3),
-        (3, 5, 15),
-        (3, 10.4, 31),
-        (3, 120, 31),
-        (2, 100_000, 31),
-        (45, 1, 45),
-        (45, 9, 45),
+        (3, 1, 3, 3),
+        (3, 5, 15, 15),
+        (3, 12, 36, 31),
+        (3, 120, 60, 31),
+        (2, 100_000, 60, 31),
+        (45, 1, 45, 45),
+        (45, 9, 60, 45),
     ],
 )
-def test_deadline_on_a_faster_clock_is_longer_but_as_far_from_refusal_as_can_be(
-    seconds: float, speed: float, deadline_s: float
+def test_deadline_on_a_faster_clock_is_longer_and_keeps_away_from_refusal_where_clocks_are_two(
+    seconds: float, speed: float, together_s: float, apart_s: float
 ) -> None:
     chosen = settings(execution={"deadline_seconds": seconds})
-    rules = translating.rules_of(chosen, replay_bar_s=None, speed=speed)
-    assert rules.deadline_s == pytest.approx(deadline_s, abs=0.3)
+    deadlines = [
+        translating.rules_of(
+            chosen, replay_bar_s=None, speed=speed, is_venue_apart=is_apart
+        ).deadline_s
+        for is_apart in (False, True)
+    ]
+    assert deadlines == [together_s, apart_s]
