@@ -9,7 +9,7 @@ from __future__ import annotations
 import getpass
 import random
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Final
@@ -28,15 +28,21 @@ from krakked.domain.ids import Asset, PairName
 from krakked.domain.times import NS_PER_SECOND
 from krakked.ports.clock import Clock
 from krakked.ports.ledger import Ledger
-from krakked.runtime.credentials import SEALED_FILE, Keys, KeySources
+from krakked.runtime.credentials import SEALED_FILE, TRADE_VARIABLES, Keys, KeySources
 from krakked.runtime.exit_codes import ExitCode
 from krakked.runtime.run_options import RunOptions
 from krakked.runtime.settings import Settings, VenueKind
+from krakked.runtime.settings.problems import Problem
 from krakked.sim.exchange.limits import Tier as SimulatorTier
 from krakked.sim.exchange.pairs import PAIRS
 from krakked.simulator.faults import FaultKind
 from krakked.simulator.options import ApiKey, SimulatorOptions, default_key
 
+NO_KEYS: Final = (
+    "no API keys",
+    "set KRAKEN_API_KEY and KRAKEN_API_SECRET, or venue.keys_dir, or run `krakked secrets set`",
+)
+"""What is wrong, and how to mend it."""
 LOCK_STEP_PATIENCE: Final = 10_000.0
 DAY_TICKS: Final = 86_400_000
 """Nonces that a replay reserves at once: its clock runs through a minute in no time."""
@@ -80,6 +86,8 @@ class Addresses(msgspec.Struct, frozen=True, kw_only=True):
     trade: Credentials
     query: Credentials
     tier: Tier
+    keys_from: str = ""
+    """Where the keys were found."""
 
 
 def is_in_process(settings: Settings) -> bool:
@@ -152,6 +160,18 @@ def keys_of(settings: Settings, environ: Mapping[str, str], config_dir: Path | N
     return Keys(sources)
 
 
+def missing_keys(
+    settings: Settings, environ: Mapping[str, str], config_dir: Path | None
+) -> Sequence[Problem]:
+    """What to say beside other problems where no key is to be found; nothing is opened for it."""
+    if is_in_process(settings) or any(environ.get(name) for name in TRADE_VARIABLES):
+        return ()
+    is_sealed = config_dir is not None and (config_dir / SEALED_FILE).exists()
+    if settings.venue.keys_dir is not None or is_sealed:
+        return ()
+    return [Problem(("venue", "keys_dir"), *NO_KEYS, shown="")]
+
+
 def ask_for_password() -> str:
     """Of the person at the terminal."""
     return getpass.getpass("Master password: ")
@@ -169,8 +189,7 @@ def addresses_of_settings(settings: Settings, given: Keys) -> Addresses:
     keys = given.get()
     if keys is None:
         raise BadInput(
-            "no API keys: set KRAKEN_API_KEY and KRAKEN_API_SECRET, or venue.keys_dir, or run "
-            "`krakked secrets set`",
+            ": ".join(NO_KEYS),
             exit_code=ExitCode.KEYS,
         )
     return Addresses(
@@ -179,6 +198,7 @@ def addresses_of_settings(settings: Settings, given: Keys) -> Addresses:
         ws_auth_url=venue.ws_auth_url or venue.ws_url,
         trade=Credentials(keys.trade.key, keys.trade.secret),
         query=Credentials(keys.query.key, keys.query.secret),
+        keys_from=keys.source,
         tier=Tier(venue.tier.value),
     )
 
