@@ -43,7 +43,7 @@ class Flattener(Protocol):
         ...
 
 
-class Reach(msgspec.Struct, frozen=True, kw_only=True):
+class Hands(msgspec.Struct, frozen=True, kw_only=True):
     """What commands reach beside orders and positions."""
 
     resolve: Callable[[Resolve], Awaitable[str]]
@@ -74,18 +74,18 @@ class Cancelled(msgspec.Struct, frozen=True, kw_only=True):
 class Control:
     """Carries commands out against one running engine."""
 
-    def __init__(self, desk: Desk, executor: Executor, flattener: Flattener, reach: Reach) -> None:
+    def __init__(self, desk: Desk, executor: Executor, flattener: Flattener, hands: Hands) -> None:
         self._desk = desk
         self._executor = executor
         self._flattener = flattener
-        self._reach = reach
+        self._hands = hands
         self._under_way: dict[str, asyncio.Lock] = {}
 
     async def handle(self, command: Command) -> Reply:
         """Do it, once: a command seen before gets the answer it got then."""
         if isinstance(command, Status):
             return Reply(
-                command_id=command.command_id, ok=True, message="", data=self._reach.status()
+                command_id=command.command_id, ok=True, message="", data=self._hands.status()
             )
         command_id = command.command_id
         turn = self._under_way.setdefault(command_id, asyncio.Lock())
@@ -135,9 +135,9 @@ class Control:
             case Flatten() | Panic():
                 return await self._flatten(command)
             case Resolve():
-                return await self._reach.resolve(command)
+                return await self._hands.resolve(command)
             case Shutdown():
-                self._reach.stop()
+                self._hands.stop()
                 return "stopping"
             case Status():
                 return ""
@@ -283,7 +283,7 @@ class Control:
             return None
         account = self._desk.account
         known = {
-            *self._reach.strategies,
+            *self._hands.strategies,
             *(sleeve.strategy_id for sleeve in account.positions),
             *(order.request.strategy_id for order in account.orders.values()),
         } - {MANUAL}

@@ -42,7 +42,7 @@ from krakked.runtime.stages import Stages
 from krakked.runtime.supervisor import Supervisor
 from krakked.simulator import RunningSimulator, start
 from krakked.trading.account import Account
-from krakked.trading.control import Control, Reach
+from krakked.trading.control import Control, Hands
 from krakked.trading.cycling import Cycler
 from krakked.trading.desk import Desk
 from krakked.trading.engine import Engine, EngineOptions
@@ -159,7 +159,7 @@ class Run:
             engine.desk,
             engine.executor,
             engine.stopper,
-            Reach(
+            Hands(
                 resolve=engine.reconciler.resolve_by_hand,
                 stop=lambda: self.supervisor.request_stop("a person's command"),
                 status=engine.status,

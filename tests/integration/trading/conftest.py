@@ -65,7 +65,7 @@ from krakked.simulator.faults import Armed, FaultKind
 from krakked.simulator.options import ACCOUNT, ApiKey, SimulatorOptions, default_key
 from krakked.trading.account import Account
 from krakked.trading.compare import compare_balances
-from krakked.trading.control import Control, Reach
+from krakked.trading.control import Control, Hands
 from krakked.trading.cycling import Cycler
 from krakked.trading.dead_man import DeadMan
 from krakked.trading.desk import Desk
@@ -170,7 +170,7 @@ class TradingWorld:
             desk,
             self.executor,
             self.stopper,
-            Reach(
+            Hands(
                 resolve=self.reconciler.resolve_by_hand,
                 stop=self._on_stop,
                 status=lambda: {"stops": self.stops},
