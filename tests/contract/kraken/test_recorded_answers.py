@@ -305,7 +305,7 @@ def test_ticker_that_cannot_be_is_counted_and_costs_no_other_pair(
         {"Assets": recorded(ASSETS), "AssetPairs": recorded(PAIRS), "Ticker": answer}
     )
     told: list[str] = []
-    transport.observer.on_malformed = lambda what, why: told.append(f"{what} {why}")  # type: ignore[method-assign]
+    transport.observer.on_malformed = lambda what, why: told.append(f"{what} {why}")  # type: ignore[method-assign]  # listens in
     tickers = asyncio.run(KrakenRest(transport).tickers())
     assert set(tickers) == {XBT}
     assert [line[:15] for line in told if line.startswith("Ticker")] == ["Ticker XETHZUSD"]
@@ -448,8 +448,9 @@ def test_recorded_fees_of_all_pairs_are_named_canonically(ask: Any) -> None:
 
 def test_recorded_key_tells_its_permissions(ask: Any) -> None:
     name = "Kraken.Net/Endpoints/Spot/Account/GetApiKeyInfo.txt"
-    permissions = ask("GetApiKeyInfo", name, lambda rest: rest.check_keys())["trade"]
-    assert {"modify-trades", "close-trades", "create-ws-token"} <= permissions
+    facts = ask("GetApiKeyInfo", name, lambda rest: rest.key_facts("trade"))
+    assert {"modify-trades", "close-trades", "create-ws-token"} <= facts.permissions
+    assert facts.account
 
 
 @pytest.mark.parametrize(

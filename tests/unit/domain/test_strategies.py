@@ -510,10 +510,15 @@ def test_hash_changes_with_what_the_rules_are_made_with(
 # stops
 
 
+def _properties(type_name: str) -> Any:
+    schema: Any = parameters_schema(type_name)
+    (described,) = schema["$defs"].values()
+    return described["properties"]
+
+
 @pytest.mark.parametrize("name", ["trend_following", "mean_reversion"])
 def test_entries_with_a_stop_share_their_parameters_and_bounds(name: str) -> None:
-    shared = parameters_schema("trend_following"), parameters_schema(name)
-    first, second = (next(iter(schema["$defs"].values()))["properties"] for schema in shared)  # type: ignore[attr-defined]  # JSON
+    first, second = (_properties(type_name) for type_name in ("trend_following", name))
     for field in ("atr_bars", "stop_atr", "target_exposure"):
         bare = [
             {k: v for k, v in found[field].items() if k != "default"} for found in (first, second)

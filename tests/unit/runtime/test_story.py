@@ -176,6 +176,20 @@ def test_nothing_that_needs_attention_is_left_out() -> None:
     assert missing == []
 
 
+def test_universe_is_told_with_the_number_of_each_reason_when_pairs_are_left_out() -> None:
+    fields = {"pairs": 3, "left_out": 5, "because": {"not online": 1, "turnover too small": 4}}
+    (line,) = told(event(EventName.UNIVERSE_CHOSEN, **fields))
+    assert line.endswith("universe  3 pairs, 5 left out: 1 not online, 4 turnover too small")
+    assert told(event(EventName.UNIVERSE_CHOSEN, pairs=3, left_out=0, because={})) == []
+    assert told(event(EventName.PAIR_LEFT_OUT, pair="ADAUSD", reason="named")) == []
+
+
+def test_order_that_was_only_checked_is_told_as_such() -> None:
+    (line,) = told(event(EventName.ORDER_VALIDATED, **ORDER, reason="nothing was placed"))
+    assert " checked " in line
+    assert line.endswith(": nothing was placed")
+
+
 def test_venue_that_is_not_online_is_told() -> None:
     assert len(told(event(EventName.NOTICE, venue_status="maintenance"))) == 1
 

@@ -181,6 +181,17 @@ def test_bar_closes_when_a_later_one_starts_with_its_last_state() -> None:
     assert m.running(XBT, M1) == bar(60, 12)
 
 
+def test_pair_that_only_values_has_a_quote_and_no_bars() -> None:
+    m = market(XBT)
+    m.on_quote(quote(0, pair=ETH))
+    assert m.on_running_bar(update(0, pair=ETH)) is None
+    assert m.on_running_bar(update(60, pair=ETH)) is None
+    assert m.running(ETH, M1) is None
+    assert m.on_clock(at(600)) == []
+    assert ETH in m.quotes
+    assert m.stale_pairs(at(0)) == (XBT,)
+
+
 def test_bar_closes_when_a_much_later_one_starts() -> None:
     m = market()
     m.on_running_bar(update(0))
