@@ -22,15 +22,15 @@ from krakked.domain.commands import (
     Shutdown,
     Status,
 )
-from krakked.domain.errors import Ambiguous, KrakkedError, Permanent, Refused, Transient
+from krakked.domain.errors import KrakkedError, Refused
 from krakked.domain.events import EventName
 from krakked.domain.ids import MANUAL, PairName, StrategyId
 from krakked.domain.kill_switch import KillSwitchCause
 from krakked.domain.naming import resolve_pair, resolve_strategy
-from krakked.domain.orders import Journal, LegKind, Order, Side
+from krakked.domain.orders import Journal, Order, Side
+from krakked.trading.breaker import Breaker, Cancelled, cancel_each
 from krakked.trading.desk import Desk
 from krakked.trading.execute import Executor
-from krakked.trading.marking import set_kill_switch
 
 
 class Flattener(Protocol):
@@ -53,30 +53,20 @@ class Hands(msgspec.Struct, frozen=True, kw_only=True):
     """Those that are configured; one that only has a position or an order is known as well."""
 
 
-class Cancelled(msgspec.Struct, frozen=True, kw_only=True):
-    """How many orders were cancelled, and which could not be."""
-
-    count: int
-    failures: tuple[str, ...]
-
-    def told(self, before: str = "") -> str:
-        """In words.
-
-        Raises:
-            Transient: not all of them; says what was done and what was not.
-        """
-        text = f"{before}{self.count} {'order' if self.count == 1 else 'orders'} cancelled"
-        if self.failures:
-            raise Transient(f"{text}; not cancelled: {'; '.join(self.failures)}")
-        return text
-
-
 class Control:
     """Carries commands out against one running engine."""
 
-    def __init__(self, desk: Desk, executor: Executor, flattener: Flattener, hands: Hands) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        executor: Executor,
+        breaker: Breaker,
+        flattener: Flattener,
+        hands: Hands,
+    ) -> None:
         self._desk = desk
         self._executor = executor
+        self._breaker = breaker
         self._flattener = flattener
         self._hands = hands
         self._under_way: dict[str, asyncio.Lock] = {}
@@ -143,27 +133,12 @@ class Control:
                 return ""
 
     async def _set_kill_switch(self, command: SetKillSwitch) -> str:
-        await self._turn_kill_switch(
-            active=command.active, reason=command.reason, principal=command.principal
-        )
+        reason, principal = command.reason, command.principal
         if not command.active:
+            await self._breaker.turn_off(reason, principal=principal)
             return "the kill switch is off"
-        cancelled = await self.cancel_entries()
+        cancelled = await self._breaker.turn_on(KillSwitchCause.MANUAL, reason, principal=principal)
         return cancelled.told("the kill switch is on; of those that would add risk, ")
-
-    async def _turn_kill_switch(self, *, active: bool, reason: str, principal: str) -> None:
-        await set_kill_switch(
-            self._desk,
-            active=active,
-            cause=KillSwitchCause.MANUAL,
-            reason=reason,
-            principal=principal,
-        )
-
-    async def cancel_entries(self) -> Cancelled:
-        """Cancel own resting orders that would add risk; exits stay."""
-        entries = [order for order in self._unended() if order.request.kind is LegKind.ENTRY]
-        return await self._cancel_each(entries)
 
     async def _halt(self, command: Halt) -> str:
         await self._set_halted(True, command)
@@ -189,30 +164,20 @@ class Control:
         keeps_sales: bool = False,
     ) -> Cancelled:
         """All of a pair and strategy; a sale that is on its way may stay, for who wants to sell."""
-        return await self._cancel_each(
+        return await cancel_each(
+            self._executor,
             [
                 order
                 for order in self._unended()
                 if pair in (None, order.request.pair)
                 and strategy_id in (None, order.request.strategy_id)
                 and not (keeps_sales and _is_sale_to_come(order))
-            ]
+            ],
         )
 
     def _unended(self) -> list[Order]:
         """What rests, and what may still be sent: that is dropped."""
         return list(self._desk.account.orders.values())
-
-    async def _cancel_each(self, orders: list[Order]) -> Cancelled:
-        """Every one is asked for, whatever became of those before it."""
-        count = 0
-        failures = []
-        for order in orders:
-            try:
-                count += await self._executor.cancel(order)
-            except (Transient, Ambiguous, Permanent) as error:
-                failures.append(f"{order.request.client_order_id}: {error}")
-        return Cancelled(count=count, failures=tuple(failures))
 
     async def _flatten(self, command: Flatten | Panic) -> str:
         told = ""
@@ -220,8 +185,8 @@ class Control:
         match command:
             case Panic():
                 reason = command.reason or "panic"
-                await self._turn_kill_switch(
-                    active=True, reason=reason, principal=command.principal
+                await self._breaker.stop_entries(
+                    KillSwitchCause.MANUAL, reason, principal=command.principal
                 )
                 told = "the kill switch is on; "
             case Flatten():

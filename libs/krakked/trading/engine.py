@@ -23,6 +23,7 @@ from krakked.domain.portfolio import Drift, DriftKind
 from krakked.domain.times import NS_PER_SECOND, to_rfc3339
 from krakked.ports.bar_store import BarStore
 from krakked.ports.market_feed import MarketFeed, MarketHistory
+from krakked.trading.breaker import Breaker
 from krakked.trading.compare import of_kinds, standing
 from krakked.trading.control import set_halted
 from krakked.trading.cycling import Cycler
@@ -32,7 +33,7 @@ from krakked.trading.execute import Executor
 from krakked.trading.feeding import Feeder, Listeners
 from krakked.trading.fills import FillBooker
 from krakked.trading.market import Boundary
-from krakked.trading.marking import Marker, set_kill_switch
+from krakked.trading.marking import Marker
 from krakked.trading.outages import MarketDataWatch, history_outage
 from krakked.trading.reconcile import Reconciler
 from krakked.trading.stopping import Stopper
@@ -87,10 +88,12 @@ class Engine:
         self.booker = FillBooker(desk, on_wake=cycler.wake)
         self.reconciler = Reconciler(desk, self.booker, on_drift=self._on_drift)
         self.executor = Executor(desk, on_unknown=self.reconciler.request, on_wake=cycler.wake)
+        self.breaker = Breaker(desk, self.executor)
         self.marker = Marker(
             desk,
             day_boundary_s=options.day_boundary_s,
             drawdown_max_pct=options.drawdown_max_pct,
+            trip=self.breaker.trip,
             on_new_day=store.compact,
         )
         self.dead_man = DeadMan(desk, is_healthy=self._is_healthy, on_fired=self._on_dead_man_fired)
@@ -171,6 +174,7 @@ class Engine:
             "history": self._mend_gaps(),
             "reconcile": self.reconciler.run(),
             "dead-man": self.dead_man.run(),
+            "kill switch": self.breaker.run(),
         }
         if not self.options.is_paced_by_bars:
             tasks["mark"] = self._mark_by_clock()
@@ -238,15 +242,8 @@ class Engine:
 
     async def _on_drift(self, what: str) -> None:
         """Nobody knows why the books differ from the venue's: no new risk until a person looks."""
-        if not self.options.kill_switch_on_drift or self.desk.account.kill_switch.active:
-            return
-        await set_kill_switch(
-            self.desk,
-            active=True,
-            cause=KillSwitchCause.DRIFT,
-            reason=f"drift: {what}",
-            principal="engine",
-        )
+        if self.options.kill_switch_on_drift:
+            await self.breaker.trip(KillSwitchCause.DRIFT, f"drift: {what}")
 
     async def _on_dead_man_fired(self) -> None:
         """The venue has cancelled what rested: learn it now; with money, a person looks first."""

@@ -6,11 +6,11 @@ kept in the ledger, so that a restart over midnight changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from decimal import Decimal
 
 from krakked.domain.events import EventName
-from krakked.domain.kill_switch import KillSwitch, KillSwitchCause
+from krakked.domain.kill_switch import KillSwitchCause
 from krakked.domain.portfolio import Day, Snapshot
 from krakked.domain.times import DAY_S, NS_PER_SECOND
 from krakked.ports.ledger import Transaction
@@ -26,9 +26,11 @@ class Marker:
         *,
         day_boundary_s: int,
         drawdown_max_pct: Decimal,
+        trip: Callable[[KillSwitchCause, str], Awaitable[None]],
         on_new_day: Callable[[], None] = lambda: None,
     ) -> None:
         self._desk = desk
+        self._trip = trip
         self._on_new_day = on_new_day
         self._day_boundary_s = day_boundary_s
         self._drawdown_max_pct = drawdown_max_pct
@@ -99,31 +101,10 @@ class Marker:
         fall_pct = account.day.drawdown_pct(snapshot.equity)
         if fall_pct < self._drawdown_max_pct or account.kill_switch.active:
             return
-        await set_kill_switch(
-            self._desk,
-            active=True,
-            cause=KillSwitchCause.DAILY_DRAWDOWN,
-            reason=f"down {fall_pct:.2f} % today, the limit is {self._drawdown_max_pct} %",
-            principal="engine",
+        await self._trip(
+            KillSwitchCause.DAILY_DRAWDOWN,
+            f"down {fall_pct:.2f} % today, the limit is {self._drawdown_max_pct} %",
         )
-
-
-async def set_kill_switch(
-    desk: Desk, *, active: bool, cause: KillSwitchCause, reason: str, principal: str
-) -> None:
-    """Turn the kill switch; durable before it is true here. Clearing is a person's act."""
-    state = KillSwitch(
-        active=active,
-        cause=cause if active else None,
-        reason=reason,
-        principal=principal,
-        changed_at_ns=desk.now_ns(),
-    )
-    name = EventName.KILL_SWITCH_ACTIVATED if active else EventName.KILL_SWITCH_CLEARED
-    event = desk.recorder.event(name, reason=reason, cause=cause.value, principal=principal)
-    async with desk.recorder.turn:
-        await desk.recorder.commit(lambda tx: tx.save_kill_switch(state), event)
-        desk.account.kill_switch = state
 
 
 def realized_today(day: Day, snapshot: Snapshot) -> Decimal:

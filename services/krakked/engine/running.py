@@ -158,6 +158,7 @@ class Run:
         control = Control(
             engine.desk,
             engine.executor,
+            engine.breaker,
             engine.stopper,
             Hands(
                 resolve=engine.reconciler.resolve_by_hand,

@@ -64,6 +64,7 @@ from krakked.simulator import RunningSimulator, start
 from krakked.simulator.faults import Armed, FaultKind
 from krakked.simulator.options import ACCOUNT, ApiKey, SimulatorOptions, default_key
 from krakked.trading.account import Account
+from krakked.trading.breaker import Breaker
 from krakked.trading.compare import compare_balances
 from krakked.trading.control import Control, Hands
 from krakked.trading.cycling import Cycler
@@ -157,7 +158,8 @@ class TradingWorld:
         self.booker = FillBooker(desk, on_wake=self._on_wake)
         self.reconciler = Reconciler(desk, self.booker, on_drift=self._on_drift)
         self.executor = Executor(desk, on_unknown=self._on_unknown, on_wake=self._on_wake)
-        self.marker = Marker(desk, day_boundary_s=0, drawdown_max_pct=Decimal(10))
+        self.breaker = Breaker(desk, self.executor)
+        self.marker = self.marker_of()
         self.dead_man = DeadMan(desk, is_healthy=lambda: self.is_healthy, on_fired=self._on_fired)
         self.store = ParquetBarStore(self._bars)
         self.stopper = Stopper(
@@ -169,6 +171,7 @@ class TradingWorld:
         self.control = Control(
             desk,
             self.executor,
+            self.breaker,
             self.stopper,
             Hands(
                 resolve=self.reconciler.resolve_by_hand,
@@ -176,6 +179,15 @@ class TradingWorld:
                 status=lambda: {"stops": self.stops},
                 strategies=(StrategyId("trend"), StrategyId("reversion")),
             ),
+        )
+
+    def marker_of(self, *, day_boundary_s: int = 0) -> Marker:
+        """Trips at a loss of ten percent a day."""
+        return Marker(
+            self.desk,
+            day_boundary_s=day_boundary_s,
+            drawdown_max_pct=Decimal(10),
+            trip=self.breaker.trip,
         )
 
     async def _on_drift(self, what: str) -> None:

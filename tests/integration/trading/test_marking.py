@@ -14,7 +14,7 @@ from krakked.domain.orders import Side
 from krakked.domain.quotes import Quote
 from krakked.domain.times import DAY_S, NS_PER_SECOND
 from krakked.domain.valuation import Valuation
-from krakked.trading.marking import Marker, realized_today, set_kill_switch
+from krakked.trading.marking import realized_today
 
 Play = Callable[..., Any]
 D = Decimal
@@ -89,7 +89,7 @@ def test_day_rolls_at_midnight_and_begins_where_the_account_stands(play: Play) -
 
 def test_day_boundary_moves_the_day(play: Play) -> None:
     async def scenario(world: Any) -> None:
-        marker = Marker(world.desk, day_boundary_s=6 * 3600, drawdown_max_pct=D(10))
+        marker = world.marker_of(day_boundary_s=6 * 3600)
         midnight_ns = 20_000 * DAY_S * NS_PER_SECOND
         six_ns = midnight_ns + 6 * 3600 * NS_PER_SECOND
         assert marker.day_of(six_ns) == 20_000
@@ -169,12 +169,11 @@ def test_largest_fall_from_the_peak_is_kept(play: Play) -> None:
 
 def test_kill_switch_is_durable_and_says_who_and_why(play: Play) -> None:
     async def scenario(world: Any) -> None:
-        cause = KillSwitchCause.MANUAL
-        await set_kill_switch(world.desk, active=True, cause=cause, reason="news", principal="ada")
+        await world.breaker.turn_on(KillSwitchCause.MANUAL, "news", principal="ada")
         await world.restart()
         state = world.account.kill_switch
         assert (state.active, state.reason, state.principal) == (True, "news", "ada")
-        await set_kill_switch(world.desk, active=False, cause=cause, reason="ok", principal="ada")
+        await world.breaker.turn_off("ok", principal="ada")
         await world.restart()
         assert not world.account.kill_switch.active
         assert world.account.kill_switch.cause is None
