@@ -26,6 +26,8 @@ def test_running_engine_thins_out_old_snapshots_and_tells_how_many(krakked: Any)
     first = krakked.run("run", "--env", "dev", "--speed", "600", "--duration", "1")
     assert first.returncode == 0, first.stderr
     with closing(sqlite3.connect(path)) as connection, connection:
+        keys = connection.execute("SELECT count(*), min(tick) FROM nonce_floors").fetchall()
+        assert keys == [(2, pytest.approx(1_767_225_600_000, rel=1e-3))]  # trade and query key
         for number in range(5):
             connection.execute(
                 "INSERT INTO snapshots SELECT ?, equity, cash, realized, unrealized, fees,"

@@ -8,9 +8,11 @@ from typing import Any
 
 import msgspec
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from hypothesis import given
 from hypothesis import strategies as st
 
+from krakked.runtime import sealed_secrets
 from krakked.runtime.sealed_secrets import (
     Cost,
     Damaged,
@@ -102,6 +104,14 @@ def test_header_that_was_changed_is_noticed(
 ) -> None:
     with pytest.raises(error):
         unseal(changed(file, **header), PASSWORD)
+
+
+def test_content_that_was_not_sealed_together_with_its_header_is_damage(file: bytes) -> None:
+    parsed = sealed_secrets._parse(file)
+    key, _ = sealed_secrets._derive(PASSWORD, parsed.header.salt, parsed.header.cost)
+    alone = ChaCha20Poly1305(key).encrypt(parsed.header.nonce, CONTENT, None)
+    with pytest.raises(Damaged):
+        unseal(msgspec.json.encode(msgspec.structs.replace(parsed, sealed=alone)), PASSWORD)
 
 
 @pytest.mark.parametrize("text", [b"", b"{}", b"\xff\xfe", b"[1]", b"not json", b'{"sealed": 1}'])
