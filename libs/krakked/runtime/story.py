@@ -12,7 +12,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Final, TypeAlias
 
 from krakked.domain.events import Event, EventName
-from krakked.domain.times import NS_PER_SECOND, to_minute
+from krakked.domain.times import DAY_S, NS_PER_SECOND, to_minute
 from krakked.runtime.logs import CRITICAL, ERROR, INFO, LEVELS, WARNING
 
 Fields: TypeAlias = Mapping[str, object]
@@ -33,6 +33,8 @@ _COLOURS: Final = {INFO: "", WARNING: "\x1b[33m", ERROR: "\x1b[31m", CRITICAL: "
 _GREEN: Final = "\x1b[32m"
 _PLAIN: Final = "\x1b[0m"
 _WORD_WIDTH: Final = 9
+_DIRECTED: Final = frozenset({"deposit", "withdrawal", "reward", "fee"})
+"""Kinds of cash flow whose name says which way it goes."""
 
 
 class Story:
@@ -170,6 +172,72 @@ def _lost(fields: Fields) -> str:
     return f"{fields.get('stream')} stream lost{_because(fields, 'reason')}"
 
 
+def _cash_flow(fields: Fields) -> str:
+    """``deposit of 10000 USD``; what is not by itself an inflow or outflow has its sign."""
+    kind, amount = str(fields.get("kind", "change")), _amount(fields, "amount")
+    shown = amount.removeprefix("-") if kind in _DIRECTED else amount
+    return f"{kind} of {shown} {fields.get('asset', '')}".rstrip()
+
+
+def _day(fields: Fields) -> str:
+    day = fields.get("day")
+    named = to_minute(day * DAY_S * NS_PER_SECOND)[:10] if isinstance(day, int) else "?"
+    return f"{named} begins with equity {_cents(fields, 'baseline_equity')}"
+
+
+def _expired(fields: Fields) -> str:
+    unsent = fields.get("unsent", "?")
+    return f"{fields.get('plan_id')} grew too old, {unsent} of its orders not sent"
+
+
+def _resolved(fields: Fields) -> str:
+    outcome = fields.get("outcome")
+    found = "the venue never had it" if outcome == "absent" else "the venue has it"
+    return f"{_order(fields)}: in doubt no longer, {found}"
+
+
+def _command(verb: str) -> Telling:
+    def tell(fields: Fields) -> str:
+        who = fields.get("principal")
+        said = fields.get("message") or verb
+        return f"{_spaced(fields.get('command'))}{f' by {who}' if who else ''}: {said}"
+
+    return tell
+
+
+def _spaced(name: object) -> str:
+    """``SetKillSwitch`` as ``set kill switch``."""
+    text = str(name or "command")
+    return "".join(f" {c.lower()}" if c.isupper() else c for c in text).strip()
+
+
+def _notice(fields: Fields) -> str:
+    """Each kind of notice in its own words."""
+    if fields.get("reason"):
+        return str(fields["reason"])
+    if fields.get("venue_status"):
+        return f"the venue is in {fields['venue_status']}"
+    if fields.get("foreign_order"):
+        return (
+            f"order {fields['foreign_order']} at the venue is not krakked's: {fields.get('order')}"
+        )
+    pruned = fields.get("pruned")
+    if isinstance(pruned, Mapping):
+        gone = ", ".join(f"{count} {what}" for what, count in pruned.items())
+        return f"old records removed: {gone}"
+    if fields.get("status"):
+        return f"{fields.get('pair')} is in {fields['status']} at the venue"
+    return _all_fields(fields)
+
+
+def _failed(fields: Fields) -> str:
+    return f"task {fields.get('task')} failed{_because(fields, 'reason')}"
+
+
+def _left_out(fields: Fields) -> str:
+    return f"{fields.get('pair')} is left out{_because(fields, 'reason')}"
+
+
 def _person(verb: str) -> Telling:
     def tell(fields: Fields) -> str:
         who = fields.get("principal")
@@ -232,6 +300,17 @@ _TELLINGS: Final[Mapping[EventName, tuple[str, Telling]]] = {
     EventName.FILL_BOOKED: ("fill", _fill),
     EventName.EQUITY_MARKED: ("equity", _equity),
     EventName.POSITION_STOPPED: ("stop", _stop),
+    EventName.CASH_FLOW_BOOKED: ("flow", _cash_flow),
+    EventName.DAY_ROLLED: ("day", _day),
+    EventName.PLAN_EXPIRED: ("expired", _expired),
+    EventName.ORDER_RESOLVED: ("resolved", _resolved),
+    EventName.ORDER_ACKED: ("accepted", _order),
+    EventName.COMMAND_DONE: ("command", _command("done")),
+    EventName.COMMAND_REFUSED: ("refused", _command("not done")),
+    EventName.NOTICE: ("notice", _notice),
+    EventName.CAUTION: ("caution", _notice),
+    EventName.TASK_FAILED: ("FAILED", _failed),
+    EventName.PAIR_LEFT_OUT: ("pair", _left_out),
     EventName.ENGINE_STARTED: ("engine", _plain("trading")),
     EventName.ENGINE_STOPPED: ("engine", _plain("stopped")),
     EventName.CONNECTION_RESTORED: ("stream", _stream),
@@ -247,7 +326,11 @@ _TELLINGS: Final[Mapping[EventName, tuple[str, Telling]]] = {
     EventName.EXCHANGE_RESTORED: ("venue", _plain("reliable again")),
     EventName.MARKET_DATA_UNAVAILABLE: ("data", _plain("market data unavailable")),
     EventName.MARKET_DATA_RESTORED: ("data", _plain("market data back")),
+    EventName.DEAD_MAN_REFRESHED: ("dead-man", _plain("refreshed")),
+    EventName.RECONCILED: ("books", _plain("compared with the venue's")),
+    EventName.STRATEGY_CYCLE: ("cycle", _all_fields),
+    EventName.MALFORMED_FRAME: ("venue", _plain("sent what cannot be read")),
     EventName.DEAD_MAN_FAILED: ("dead-man", _plain("refresh failed")),
     EventName.DEAD_MAN_FIRED: ("DEAD-MAN", _plain("the venue has cancelled every order")),
 }
-"""How each event is told; the others show their fields."""
+"""How each event is told; stages have lines of their own."""

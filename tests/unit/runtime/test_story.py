@@ -120,7 +120,72 @@ def told(*events: Event, is_coloured: bool = False) -> list[str]:
             "DRIFT     books and venue differ: balance XBT: ours 1, theirs 2",
         ),
         (EventName.ENGINE_STARTED, {}, "engine    trading"),
-        (EventName.NOTICE, {"pair": "XBTUSD", "status": "cancel_only"}, "notice    pair=XBTUSD "),
+        (
+            EventName.NOTICE,
+            {"pair": "XBTUSD", "status": "cancel_only"},
+            "notice    XBTUSD is in cancel_only at the venue",
+        ),
+        (
+            EventName.NOTICE,
+            {"venue_status": "maintenance"},
+            "notice    the venue is in maintenance",
+        ),
+        (
+            EventName.NOTICE,
+            {"foreign_order": "O1", "order": "buy 1 XBTUSD"},
+            "notice    order O1 at the venue is not krakked's: buy 1 XBTUSD",
+        ),
+        (
+            EventName.NOTICE,
+            {"pruned": {"snapshots": 12, "events": 3}},
+            "notice    old records removed: 12 snapshots, 3 events",
+        ),
+        (EventName.CAUTION, {"pair": "XBTUSD", "reason": "look"}, "caution   look"),
+        (
+            EventName.CASH_FLOW_BOOKED,
+            {"kind": "deposit", "asset": "USD", "amount": "10000.0000", "ledger_id": "L1"},
+            "flow      deposit of 10000 USD",
+        ),
+        (
+            EventName.CASH_FLOW_BOOKED,
+            {"kind": "withdrawal", "asset": "XBT", "amount": "-0.5", "ledger_id": "L2"},
+            "flow      withdrawal of 0.5 XBT",
+        ),
+        (
+            EventName.CASH_FLOW_BOOKED,
+            {"kind": "adjustment", "asset": "XBT", "amount": "-0.5", "ledger_id": "L2"},
+            "flow      adjustment of -0.5 XBT",
+        ),
+        (
+            EventName.DAY_ROLLED,
+            {"day": 20454, "baseline_equity": "10012.5"},
+            "day       2026-01-01 begins with equity 10,012.50",
+        ),
+        (
+            EventName.PLAN_EXPIRED,
+            {"plan_id": "000001-x", "cause": "cycle", "legs": 3, "unsent": 2},
+            "expired   000001-x grew too old, 2 of its orders not sent",
+        ),
+        (
+            EventName.ORDER_RESOLVED,
+            {**ORDER, "outcome": "absent"},
+            "resolved  trend/XBTUSD buy 0.01 at 42000.1: in doubt no longer, the venue never",
+        ),
+        (
+            EventName.COMMAND_DONE,
+            {"command": "SetKillSwitch", "principal": "ann@home", "message": "it is on"},
+            "command   set kill switch by ann@home: it is on",
+        ),
+        (
+            EventName.COMMAND_REFUSED,
+            {"command": "Cancel", "principal": "ann@home", "message": "no such order"},
+            "refused   cancel by ann@home: no such order",
+        ),
+        (
+            EventName.TASK_FAILED,
+            {"task": "feed", "reason": "no route"},
+            "FAILED    task feed failed: no route",
+        ),
     ],
 )
 def test_event_is_told_in_one_short_line(
@@ -156,6 +221,17 @@ def test_every_event_can_be_told_even_with_no_fields_at_all() -> None:
         line = line_of(event(name))
         assert line == line.rstrip()
         assert "\n" not in line
+
+
+def test_no_event_is_told_by_the_names_of_its_fields() -> None:
+    fields = {"some_field": "1", "another_field": "2"}
+    raw = [
+        name.value
+        for name in EventName
+        if "some_field" in line_of(event(name, **fields)) and told(event(name, **fields))
+    ]
+    # What nobody foresaw of those two is shown rather than hidden.
+    assert raw == ["notice", "caution"], "give it a telling of its own"
 
 
 def test_what_repeats_without_news_is_left_out() -> None:
