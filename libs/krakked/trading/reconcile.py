@@ -319,13 +319,13 @@ class Reconciler:
             if row.kind == "spot"
         ]
         async with self._desk.recorder.turn:
-            booked, day = await self._desk.recorder.commit(lambda tx: self._book_flows(tx, flows))
-            for flow in booked:
+            told, day = await self._desk.recorder.commit(lambda tx: self._book_flows(tx, flows))
+            for flow, _ in told:
                 account.post(flow.asset, flow.amount)
                 account.net_flows += flow.value_base or ZERO
             account.day = day
-        for flow in booked:
-            self._desk.recorder.publish(self._flow_event(flow))
+        for _, event in told:
+            self._desk.recorder.publish(event)
         if rows:
             await self._move_cursor(LEDGER_CURSOR, max(row.at_ns for row in rows))
 
@@ -368,23 +368,26 @@ class Reconciler:
 
     def _book_flows(
         self, tx: Transaction, flows: Sequence[CashFlow]
-    ) -> tuple[list[CashFlow], Day | None]:
-        """The new ones, and the day with them, in one transaction."""
-        booked = self._insert_flows(tx, flows)
+    ) -> tuple[list[tuple[CashFlow, Event]], Day | None]:
+        """The new ones with their events as stored, and the day, in one transaction."""
+        told = self._insert_flows(tx, flows)
         day = self._desk.account.day
-        if not booked or day is None:
-            return booked, day
-        day = msgspec.structs.replace(day, net_flows=day.net_flows + _external(booked))
+        if not told or day is None:
+            return told, day
+        came_in = _external([flow for flow, _ in told])
+        day = msgspec.structs.replace(day, net_flows=day.net_flows + came_in)
         tx.save_day(day)
-        return booked, day
+        return told, day
 
-    def _insert_flows(self, tx: Transaction, flows: Sequence[CashFlow]) -> list[CashFlow]:
-        booked = []
+    def _insert_flows(
+        self, tx: Transaction, flows: Sequence[CashFlow]
+    ) -> list[tuple[CashFlow, Event]]:
+        told = []
         for flow in flows:
             if tx.insert_cash_flow(flow):
-                tx.add_event(self._flow_event(flow))
-                booked.append(flow)
-        return booked
+                event = self._flow_event(flow)
+                told.append((flow, msgspec.structs.replace(event, sequence=tx.add_event(event))))
+        return told
 
     def _flow_event(self, flow: CashFlow) -> Event:
         return self._desk.recorder.event(

@@ -13,7 +13,7 @@ from krakked.adapters.sqlite import questions
 from krakked.domain.errors import Ambiguous, Permanent
 from krakked.domain.events import EventName
 from krakked.domain.fills import VenueTrade
-from krakked.domain.ids import PairName, TradeId
+from krakked.domain.ids import Asset, PairName, TradeId
 from krakked.domain.kill_switch import KillSwitch
 from krakked.domain.orders import Journal, OrderStatus, VenueStatus
 from krakked.domain.portfolio import DriftKind
@@ -176,15 +176,17 @@ def test_reports_are_asked_for_of_orders_that_are_new_to_us_alone(play: Play) ->
 # events
 
 
-def test_fill_is_told_with_its_place_in_the_outbox(play: Play) -> None:
+@pytest.mark.parametrize("name", [EventName.FILL_BOOKED, EventName.CASH_FLOW_BOOKED])
+def test_booking_is_told_with_its_place_in_the_outbox(play: Play, name: EventName) -> None:
     async def scenario(world: Any) -> None:
         await world.bought("0.01")
+        await world.deposit(Asset("USD"), "100")
         await world.bought("0.02")
-        told = [event for event in world.events if event.name is EventName.FILL_BOOKED]
+        told = [event for event in world.events if event.name is name]
         stored = [
             event
             for event in world.ask(lambda q: list(q.all(questions.events(limit=1000))))
-            if event.name is EventName.FILL_BOOKED
+            if event.name is name
         ]
         assert len(told) == 2
         assert sorted(told, key=lambda e: e.sequence) == sorted(stored, key=lambda e: e.sequence)
