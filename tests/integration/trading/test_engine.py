@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from krakked.adapters.kraken.transport import Call
 from krakked.adapters.kraken.websocket import FeedSettings, KrakenFeed
 from krakked.domain.bars import Timeframe
 from krakked.domain.errors import Transient
@@ -17,9 +18,11 @@ from krakked.domain.events import EventName
 from krakked.domain.ids import PairName
 from krakked.domain.limits import Limits
 from krakked.domain.portfolio import Difference, Drift, DriftKind
+from krakked.engine.reporting import compare_books
 from krakked.simulator.faults import FaultKind
 from krakked.trading.cycling import Cycler
 from krakked.trading.engine import Engine, EngineOptions
+from krakked.trading.rules import ExecutionRules
 
 Play = Callable[..., Any]
 XBTUSD = PairName("XBTUSD")
@@ -209,3 +212,33 @@ def test_venue_that_does_not_answer_the_reconciler_is_shown_as_degraded(play: Pl
         assert "exchange" not in engine.degraded()
 
     play(scenario)
+
+
+async def buy_by_hand(world: Any) -> None:
+    form = {"pair": "XBTUSD", "type": "buy", "ordertype": "market", "volume": "0.01"}
+    await world.rest.transport.private(Call(method="AddOrder", form=form))
+
+
+@pytest.mark.parametrize("tracks", [True, False])
+def test_books_at_the_end_agree_beside_trades_made_by_hand_tracked_or_not(
+    play: Play, tracks: bool
+) -> None:
+    async def scenario(world: Any) -> None:
+        await world.bought("0.02")
+        await buy_by_hand(world)
+        engine = engine_of(world)
+        assert await compare_books(engine, world.fills, since_ns=0) == []
+        assert len(world.fills()) == (2 if tracks else 1)
+
+    play(scenario, rules=ExecutionRules(tracks_manual_trades=tracks))
+
+
+def test_books_at_the_end_miss_a_fill_of_ours_also_when_others_are_not_tracked(
+    play: Play,
+) -> None:
+    async def scenario(world: Any) -> None:
+        await world.bought("0.02")
+        (difference,) = await compare_books(engine_of(world), list, since_ns=0)
+        assert difference.subject == "fill"
+
+    play(scenario, rules=ExecutionRules(tracks_manual_trades=False))

@@ -18,7 +18,7 @@ from krakked.domain.fills import CashFlowKind, OpeningLot
 from krakked.domain.ids import MANUAL, Asset, PairName, StrategyId
 from krakked.domain.limits import Limits
 from krakked.domain.orders import Journal, LegKind, OrderStatus, Side, VenueStatus
-from krakked.domain.portfolio import DriftKind
+from krakked.domain.portfolio import Difference, Drift, DriftKind
 from krakked.domain.positions import Sleeve
 from krakked.domain.quotes import Quote
 from krakked.domain.risk_book import Holdings, risk_book
@@ -345,6 +345,21 @@ def test_own_trade_whose_order_shows_itself_late_is_never_taken_for_untracked(pl
         assert not [f for f in world.ask(lambda q: list(q.cash_flows())) if f.amount < 0]
 
     play(scenario, rules=UNTRACKED)
+
+
+def test_trade_with_an_id_of_ours_that_we_do_not_know_is_neither_fill_nor_flow_but_drift(
+    play: Play,
+) -> None:
+    async def scenario(world: Any) -> None:
+        stray = world.request(99, 0, price=None)
+        await world.rest.add_order(stray, deadline_at_ns=world.clock.now_ns() + 5_000_000_000)
+        await world.reconciler.reconcile()
+        differences = await world.reconciler.reconcile()
+        assert [difference.key for difference in differences] == [USD, XBT]
+        assert world.fills() == []
+        assert not [f for f in world.ask(lambda q: list(q.cash_flows())) if f.asset == XBT]
+
+    play(scenario, rules=UNTRACKED, agree=False)
 
 
 def test_untracked_trades_are_flows_once_also_after_a_restart(play: Play) -> None:
@@ -737,6 +752,27 @@ def test_tolerated_difference_that_grows_is_drift_at_once(play: Play) -> None:
         assert world.drifts_found == ["balance USD: ours 10001.1, theirs 10000"]
 
     play(scenario, agree=False, rules=TOLERANT)
+
+
+@pytest.mark.parametrize(
+    ("kind", "pause_s"),
+    [
+        (DriftKind.LATE, 10),
+        (DriftKind.UNEXPLAINED, 10),
+        (DriftKind.TOLERATED, 60),
+        (DriftKind.FOREIGN, 60),
+    ],
+)
+def test_venue_is_asked_more_often_only_while_books_differ(
+    play: Play, kind: DriftKind, pause_s: float
+) -> None:
+    async def scenario(world: Any) -> None:
+        difference = Difference(subject="balance", key="USD", ours="1", theirs="2")
+        world.account.drifts = (Drift(difference=difference, kind=kind, since_ns=0),)
+        assert world.reconciler._pause_s() == pause_s
+        world.account.drifts = ()
+
+    play(scenario)
 
 
 def test_order_that_one_side_lacks_is_never_tolerated(play: Play) -> None:

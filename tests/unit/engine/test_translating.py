@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -71,3 +72,20 @@ def test_deadline_on_a_faster_clock_is_longer_and_keeps_away_from_refusal_where_
         for is_apart in (False, True)
     ]
     assert deadlines == [together_s, apart_s]
+
+
+# the books
+
+
+@pytest.mark.parametrize("tracks", [True, False])
+def test_rules_say_whether_trades_made_by_hand_are_tracked(tracks: bool) -> None:
+    chosen = settings(portfolio={"track_manual_trades": tracks})
+    rules = translating.rules_of(chosen, replay_bar_s=None, speed=1)
+    assert rules.tracks_manual_trades is tracks
+
+
+@pytest.mark.parametrize("tolerance", ["0", "1.0", "12.5"])
+def test_rules_carry_what_a_difference_may_be_worth(tolerance: str) -> None:
+    chosen = settings(portfolio={"reconciliation_tolerance": tolerance})
+    rules = translating.rules_of(chosen, replay_bar_s=None, speed=1)
+    assert rules.reconciliation_tolerance == Decimal(tolerance)
