@@ -7,13 +7,17 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+from krakked.domain.bars import Timeframe
 from krakked.domain.events import EventName
 from krakked.domain.ids import Asset, PairName
 from krakked.domain.kill_switch import KillSwitchCause
+from krakked.domain.limits import Limits
 from krakked.domain.orders import Side
 from krakked.domain.quotes import Quote
 from krakked.domain.times import DAY_S, NS_PER_SECOND
 from krakked.domain.valuation import Valuation
+from krakked.trading.cycling import Cycler
+from krakked.trading.engine import Engine, EngineOptions
 from krakked.trading.marking import realized_today
 
 Play = Callable[..., Any]
@@ -230,5 +234,41 @@ def test_asset_without_a_way_to_the_base_currency_counts_nothing_and_is_flagged(
         assert (snapshot.equity, snapshot.unvalued) == (10_000, (XBT,))
         price_is(world, "60000")
         assert (await world.marker.mark()).unvalued == ()
+
+    play(scenario, balances=BALANCES)
+
+
+def test_what_does_not_count_is_not_in_the_equity_and_the_holdings_that_limits_see(
+    play: Play,
+) -> None:
+    async def scenario(world: Any) -> None:
+        price_is(world, "60000")
+        cycler = Cycler(world.desk, world.store, (), Limits())
+        book = cycler.book()
+        assert (book.equity, book.manual_by_asset[XBT]) == (40_000, 30_000)
+        leave_out_xbt(world)
+        book = cycler.book()
+        assert book.equity == 10_000
+        assert not book.manual_by_asset.get(XBT)
+
+    play(scenario, balances=BALANCES)
+
+
+def test_start_waits_for_the_quotes_that_value_the_account(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        price_is(world, "60000")
+        engine = Engine(
+            world.desk,
+            feed=world.rest,
+            history=world.rest,
+            store=world.store,
+            cycler=Cycler(world.desk, world.store, (), Limits()),
+            options=EngineOptions(
+                pairs=(PairName("XBTUSD"),),
+                timeframes=(Timeframe.M1,),
+                valuing=(PairName("ETHXBT"),),
+            ),
+        )
+        assert engine.missing().endswith("a quote of ETHXBT")
 
     play(scenario, balances=BALANCES)
