@@ -50,7 +50,7 @@ MEANINGS: Final = {
     ExitCode.FINDINGS: "a check found something, or what was asked for does not exist",
     ExitCode.USAGE: "wrong use of the command line",
     ExitCode.BOOKS_DIFFER: "the run ended with books that differ from the venue's",
-    ExitCode.REFUSED: "the engine or the venue said no",
+    ExitCode.REFUSED: "the engine or the venue said no, or a person who was asked",
     ExitCode.NO_ENGINE: "no engine answers",
     ExitCode.VENUE_UNREACHABLE: "the venue cannot be reached",
     ExitCode.PREEMPTED: "another engine took over the account",

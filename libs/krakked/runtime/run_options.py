@@ -36,5 +36,9 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
     """End at what is otherwise survived and reported: drift, an unknown pair, a malformed frame."""
     once: bool = False
     """One cycle, then stop; never live."""
+    keeps_stdout_for_answer: bool = False
+    """The log goes to standard error, so that what is printed can be read by a program."""
+    as_json: bool = False
+    """The report at the end is JSON."""
     acknowledges_foreign_orders: bool = False
     """A person knows that an outage cancels other people's open orders too; live asks for it."""

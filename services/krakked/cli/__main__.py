@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import importlib
 import os
+import sys
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final, NoReturn
 
 import click
 
@@ -76,6 +77,21 @@ class LazyGroup(click.Group):
             near = _nearest_verb(args[0])
             raise click.UsageError(f"{error.message}{near}", ctx) from error
 
+    def main(  # type: ignore[override]  # always ends the process, as click's own does
+        self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any
+    ) -> NoReturn:
+        """Run and end; what click finds wrong is one line, as everything else that is."""
+        try:
+            code = super().main(args, prog_name, **{**extra, "standalone_mode": False})
+        except click.Abort as stopped:
+            code = _stopped(stopped)
+        except click.exceptions.NoArgsIsHelpError as error:
+            error.show()
+            code = error.exit_code
+        except click.ClickException as error:
+            code = _refuse(error)
+        sys.exit(code)
+
     def invoke(self, ctx: click.Context) -> object:
         """Run the verb: its result is the exit code, an error of ours is one line."""
         try:
@@ -98,6 +114,28 @@ def _fail(error: KrakkedError) -> int:
     for line in str(error).splitlines() or [type(error).__name__]:
         click.echo(f"krakked: {line}", err=True)
     return int(of_error(error))
+
+
+def _refuse(error: click.ClickException) -> int:
+    """What click finds wrong with what was typed."""
+    what = " ".join(error.format_message().split()).rstrip(".")
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    verb = context.command_path if context is not None else "krakked"
+    click.echo(f"krakked: {what}; `{verb} --help` has an example", err=True)
+    return error.exit_code
+
+
+def _stopped(stopped: click.Abort) -> int:
+    """Ctrl-C, or a question that was not answered with yes."""
+    from krakked.runtime.exit_codes import ExitCode
+
+    if isinstance(stopped.__cause__, KeyboardInterrupt):
+        click.echo("krakked: interrupted", err=True)
+        return ExitCode.INTERRUPTED
+    if isinstance(stopped.__context__, (EOFError, KeyboardInterrupt)):
+        click.echo(err=True)  # the question still stands on this line
+    click.echo("krakked: not agreed to; nothing was done", err=True)
+    return ExitCode.REFUSED
 
 
 def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:

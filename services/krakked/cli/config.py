@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from krakked.runtime.settings import Loaded, Settings
 
 
-@click.group()
+@click.group(
+    epilog=options.shown("krakked config check --env live\nkrakked config show --env paper")
+)
 def config() -> None:
     """Show, check and describe the configuration."""
 
@@ -54,11 +56,15 @@ def show(
 @options.environment
 @options.config_dir
 @options.settings
-def check(env: str, config_dir: Path | None, assignments: tuple[str, ...]) -> int:
+@options.as_json
+def check(env: str, config_dir: Path | None, assignments: tuple[str, ...], as_json: bool) -> int:
     """Say what is wrong: unknown names, wrong types, contradictions. Starts nothing."""
     loaded = load(env, config_dir, assignments)
-    files = ", ".join(map(str, loaded.files)) or "no files"
-    click.echo(f"configuration of {env}: no problems ({files})")
+    files = list(map(str, loaded.files))
+    if as_json:
+        print_json({"environment": env, "ok": True, "files": files})
+    else:
+        click.echo(f"configuration of {env}: no problems ({', '.join(files) or 'no files'})")
     if _names_pairs(loaded.settings):
         click.echo("the venue is not asked here: a start looks whether it lists the pairs named")
     return ExitCode.DONE
@@ -73,8 +79,11 @@ def _names_pairs(settings: Settings) -> bool:
 
 @config.command(epilog=options.ending(example="krakked config schema > krakked.schema.json"))
 @click.option("--markdown", "as_markdown", is_flag=True, help="The page docs/configuration.md.")
-def schema(as_markdown: bool) -> int:
+@click.option("--json", "as_json", is_flag=True, help="Print JSON (it is, without --markdown).")
+def schema(as_markdown: bool, as_json: bool) -> int:
     """What may be written: a JSON schema of the files, for editors and checks."""
+    if as_markdown and as_json:
+        raise click.UsageError("--markdown and --json exclude each other")
     from krakked.runtime.settings import documents
 
     click.echo(documents.markdown() if as_markdown else documents.json_schema(), nl=not as_markdown)

@@ -24,7 +24,7 @@ _START_FIRST: Final = "start it with `krakked run`, or give its database with --
 
 
 @click.command(
-    epilog=options.ending(ExitCode.NO_ENGINE, ExitCode.DATABASE, example="krakked status --json")
+    epilog=options.ending(ExitCode.NO_ENGINE, *options.READING, example="krakked status --json")
 )
 @options.db_path
 @options.as_json
@@ -96,7 +96,7 @@ def _flat(data: dict[str, object]) -> list[tuple[str, str]]:
     return rows
 
 
-@click.group("kill-switch")
+@click.group("kill-switch", epilog=options.shown("krakked kill-switch status"))
 def kill_switch() -> None:
     """Stop what adds risk, until a person clears it. Reducing stays possible."""
 
@@ -104,7 +104,7 @@ def kill_switch() -> None:
 @kill_switch.command(
     "status",
     epilog=options.ending(
-        ExitCode.FINDINGS, ExitCode.DATABASE, example="krakked kill-switch status"
+        ExitCode.FINDINGS, *options.READING, example="krakked kill-switch status"
     ),
 )
 @options.db_path

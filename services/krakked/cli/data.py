@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from krakked.runtime.candle_import import CandleFile, Imported
 
 
-@click.group()
+@click.group(epilog=options.shown("krakked data import Kraken_OHLCVT.zip --pair XBTUSD"))
 def data() -> None:
     """Candles: import what Kraken offers for download."""
 
@@ -29,7 +29,7 @@ def data() -> None:
     "import",
     epilog=options.ending(
         ExitCode.FINDINGS,
-        ExitCode.CONFIGURATION,
+        *options.READING,
         example="krakked data import Kraken_OHLCVT.zip --pair XBTUSD --timeframe 1h",
     ),
 )

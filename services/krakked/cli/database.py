@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
 
 import click
 
@@ -11,10 +10,8 @@ from krakked.cli import options
 from krakked.cli.output import print_json, print_pairs
 from krakked.runtime.exit_codes import ExitCode
 
-_READING: Final = (ExitCode.DATABASE, ExitCode.CONFIGURATION)
 
-
-@click.command("db-info", epilog=options.ending(*_READING, example="krakked db-info"))
+@click.command("db-info", epilog=options.ending(*options.READING, example="krakked db-info"))
 @options.db_path
 @options.as_json
 def db_info(db_path: Path, as_json: bool) -> int:
@@ -44,7 +41,7 @@ def db_info(db_path: Path, as_json: bool) -> int:
 
 @click.command(
     "db-check",
-    epilog=options.ending(ExitCode.FINDINGS, *_READING, example="krakked db-check"),
+    epilog=options.ending(ExitCode.FINDINGS, *options.READING, example="krakked db-check"),
 )
 @options.db_path
 @options.as_json
@@ -61,7 +58,9 @@ def db_check(db_path: Path, as_json: bool) -> int:
     return ExitCode.FINDINGS if faults else ExitCode.DONE
 
 
-@click.command("db-backup", epilog=options.ending(*_READING, example="krakked db-backup --keep 7"))
+@click.command(
+    "db-backup", epilog=options.ending(*options.READING, example="krakked db-backup --keep 7")
+)
 @click.option("--keep", type=click.IntRange(min=1), help="Delete all but so many newest backups.")
 @options.db_path
 @options.as_json
@@ -79,7 +78,7 @@ def db_backup(keep: int | None, db_path: Path, as_json: bool) -> int:
     return ExitCode.DONE
 
 
-@click.command("migrate-db", epilog=options.ending(*_READING, example="krakked migrate-db"))
+@click.command("migrate-db", epilog=options.ending(*options.READING, example="krakked migrate-db"))
 @options.db_path
 @options.as_json
 def migrate_db(db_path: Path, as_json: bool) -> int:
@@ -99,7 +98,8 @@ def migrate_db(db_path: Path, as_json: bool) -> int:
 
 
 @click.command(
-    "db-schema-version", epilog=options.ending(*_READING, example="krakked db-schema-version")
+    "db-schema-version",
+    epilog=options.ending(*options.READING, example="krakked db-schema-version"),
 )
 @options.db_path
 @options.as_json

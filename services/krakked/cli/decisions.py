@@ -35,7 +35,9 @@ _TIMEFRAMES: Final = tuple(timeframe.value for timeframe in Timeframe)
 
 
 @click.command(
-    epilog=options.ending(ExitCode.USAGE, ExitCode.DATABASE, example="krakked decisions --limit 50")
+    epilog=options.ending(
+        ExitCode.FINDINGS, *options.READING, example="krakked decisions --limit 50"
+    )
 )
 @click.option("--strategy", help="Only this strategy, by its id; needs --pair.")
 @click.option("--pair", help="Only this pair; needs --strategy.")
@@ -93,7 +95,7 @@ def _row(record: DecisionRecord | ExitRecord) -> tuple[str, ...]:
 @click.command(
     epilog=options.ending(
         ExitCode.FINDINGS,
-        ExitCode.DATABASE,
+        *options.READING,
         example="krakked why trend XBTUSD --at 2020-03-12T10:00Z",
     )
 )

@@ -23,7 +23,7 @@ _TRADE: Final = ("Trade key", "Trade key's secret")
 _QUERY: Final = ("Query key (empty: the trade key serves for both)", "Query key's secret")
 
 
-@click.group()
+@click.group(epilog=options.shown("krakked secrets set"))
 def secrets() -> None:
     """API keys, sealed with a master password."""
 

@@ -15,6 +15,8 @@ Decorator: TypeAlias = Callable[[Callable[..., Any]], Callable[..., Any]]
 F = TypeVar("F", bound=Callable[..., Any])
 
 ENVIRONMENTS: Final = ("dev", "paper", "live")
+READING: Final = (ExitCode.DATABASE, ExitCode.CONFIGURATION)
+"""How a question to the database may end: it cannot be read, or is of another schema or program."""
 
 db_path = click.option(
     "--db-path",
@@ -57,10 +59,14 @@ limit = click.option(
 
 def ending(*codes: ExitCode, example: str) -> str:
     """The epilog of a verb."""
-    every = (ExitCode.DONE, *codes, ExitCode.USAGE)
+    every = {ExitCode.DONE, *codes, ExitCode.USAGE}
     rows = [f"  {int(code):>3}  {MEANINGS[code]}" for code in sorted(every)]
-    examples = [f"  {line}" for line in example.splitlines()]
-    return "\n".join(["\b", "Example:", *examples, "", "\b", "Exit codes:", *rows])
+    return "\n".join([shown(example), "", "\b", "Exit codes:", *rows])
+
+
+def shown(example: str) -> str:
+    """The epilog of a group of verbs: what to type."""
+    return "\n".join(["\b", "Example:", *(f"  {line}" for line in example.splitlines())])
 
 
 def overrides(assignments: tuple[str, ...]) -> Mapping[str, object]:

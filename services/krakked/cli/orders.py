@@ -50,13 +50,18 @@ _HEAD: Final = (
 _pair = click.option("--pair", help="Only this pair: XBTUSD, xbtusd, BTC/USD.")
 
 
-@click.group()
+@click.group(
+    epilog=options.shown("krakked orders list --open\nkrakked orders flatten --pair XBTUSD")
+)
 def orders() -> None:
     """List and cancel orders; close positions."""
 
 
 @orders.command(
-    "list", epilog=options.ending(ExitCode.DATABASE, example="krakked orders list --open")
+    "list",
+    epilog=options.ending(
+        ExitCode.FINDINGS, *options.READING, example="krakked orders list --open"
+    ),
 )
 @click.option("--open", "only_open", is_flag=True, help="Only those that may still be filled.")
 @click.option("--status", type=click.Choice(_STATUSES), multiple=True, help="May be repeated.")

@@ -37,12 +37,12 @@ class PlanTree(msgspec.Struct, frozen=True, kw_only=True):
     """Each with its fills, oldest first."""
 
 
-@click.group()
+@click.group(epilog=options.shown("krakked plans list\nkrakked plans show 000042"))
 def plans() -> None:
     """Plans: what was decided together, and what came of it."""
 
 
-@plans.command("list", epilog=options.ending(ExitCode.DATABASE, example="krakked plans list"))
+@plans.command("list", epilog=options.ending(*options.READING, example="krakked plans list"))
 @options.limit
 @options.db_path
 @options.as_json
@@ -62,7 +62,7 @@ def list_plans(limit: int, db_path: Path, as_json: bool) -> int:
 
 @plans.command(
     epilog=options.ending(
-        ExitCode.FINDINGS, ExitCode.DATABASE, example="krakked plans show 000042-5b0f2c9d1e"
+        ExitCode.FINDINGS, *options.READING, example="krakked plans show 000042-5b0f2c9d1e"
     )
 )
 @click.argument("plan_id")

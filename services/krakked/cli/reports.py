@@ -40,7 +40,11 @@ _POSITION_HEAD: Final = (
 )
 
 
-@click.command(epilog=options.ending(ExitCode.DATABASE, example="krakked executions --pair XBTUSD"))
+@click.command(
+    epilog=options.ending(
+        ExitCode.FINDINGS, *options.READING, example="krakked executions --pair XBTUSD"
+    )
+)
 @click.option("--pair", help="Only this pair: XBTUSD, xbtusd, BTC/USD.")
 @options.limit
 @options.db_path
@@ -73,7 +77,7 @@ def fill_row(fill: Fill) -> tuple[str, ...]:
     )
 
 
-@click.command(epilog=options.ending(ExitCode.DATABASE, example="krakked positions --all"))
+@click.command(epilog=options.ending(*options.READING, example="krakked positions --all"))
 @click.option("--all", "also_flat", is_flag=True, help="Also those that are closed.")
 @options.db_path
 @options.as_json

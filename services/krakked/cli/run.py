@@ -26,8 +26,13 @@ FAULT_KINDS: Final = (
     "ws-drop",
     "late-visibility",
 )
+_as_json = click.option(
+    "--json", "as_json", is_flag=True, help="Report in JSON; the log goes to standard error."
+)
 _RUN_CODES: Final = (
+    ExitCode.FINDINGS,
     ExitCode.BOOKS_DIFFER,
+    ExitCode.REFUSED,
     ExitCode.VENUE_UNREACHABLE,
     ExitCode.PREEMPTED,
     ExitCode.CRASHED,
@@ -83,6 +88,7 @@ _RUN_CODES: Final = (
     is_flag=True,
     help="Start live beside open orders of others: an outage of krakked cancels those too.",
 )
+@_as_json
 @click.option(
     "--strict", is_flag=True, help="End at what is otherwise survived and reported (tests)."
 )
@@ -98,7 +104,7 @@ def run(**flags: object) -> int:
 
 @click.command(
     "run-once",
-    epilog=options.ending(*_RUN_CODES, ExitCode.REFUSED, example="krakked run-once --env paper"),
+    epilog=options.ending(*_RUN_CODES, example="krakked run-once --env paper"),
 )
 @click.option(
     "--env",
@@ -110,6 +116,7 @@ def run(**flags: object) -> int:
 @options.db_path
 @options.config_dir
 @options.settings
+@_as_json
 def run_once(**flags: object) -> int:
     """One cycle over the bars that are closed now, then stop. Never trades live."""
     return _start(flags, once=True)
@@ -153,6 +160,8 @@ def run_options(flags: Mapping[str, object], *, once: bool) -> RunOptions:
         duration_s=None if duration is None else Decimal(str(duration)),
         faults=_faults(flags.get("faults")),
         is_strict=bool(flags.get("strict")),
+        keeps_stdout_for_answer=bool(flags.get("as_json")),
+        as_json=bool(flags.get("as_json")),
         once=once,
         acknowledges_foreign_orders=bool(flags.get("acknowledges_foreign_orders")),
     )

@@ -80,7 +80,9 @@ def _with_settings(options: RunOptions, work: Work) -> int:
     keys = venues.keys_of(settings, environ, options.config_dir)
     plain = _Plain(loaded, options, places, keys)
     # Before anything can fail: what is not configured shows whole objects in its tracebacks.
-    logs.configure(telling.log_options(settings, keys.secrets()), now_ns=time.time_ns)  # noqa: TID251 - until there is a Clock
+    log_options = telling.log_options(settings, keys.secrets())
+    out = telling.stream_of(options)
+    logs.configure(log_options, now_ns=time.time_ns, stream=out)  # noqa: TID251 - until there is a Clock
     return exit_code_of(lambda: _run_on(pace, plain, work))
 
 
@@ -103,7 +105,9 @@ def _run_on(pace: Pace | None, plain: _Plain, work: Work) -> int:
 async def _main(plain: _Plain, pace: Pace, work: Work) -> int:
     settings, options, places = plain.loaded.settings, plain.options, plain.places
     clock = _clock()
-    logs.configure(telling.log_options(settings, plain.keys.secrets()), now_ns=clock.now_ns)
+    log_options = telling.log_options(settings, plain.keys.secrets())
+    out = telling.stream_of(options)
+    logs.configure(log_options, now_ns=clock.now_ns, stream=out)
     metrics = Metrics(
         environment=settings.environment.value, currency=settings.portfolio.base_currency
     )
@@ -112,7 +116,7 @@ async def _main(plain: _Plain, pace: Pace, work: Work) -> int:
     try:
         with ExitStack() as view:
             progress = telling.progress(options, view)
-            listeners = [telling.voice(settings), metrics.listen]
+            listeners = [telling.voice(settings, out), metrics.listen]
             if options.is_strict:
                 listeners.append(strict(supervisor))
             given = Given(
@@ -159,7 +163,7 @@ async def _trade(run: Run, supervisor: Supervisor) -> int:
         report = await _live(run, supervisor)
     finally:
         await supervisor.stop()
-    return _end(report, supervisor)
+    return _end(report, supervisor, as_json=run.given.options.as_json)
 
 
 async def _live(run: Run, supervisor: Supervisor) -> reporting.Report | None:
@@ -182,11 +186,10 @@ async def _live(run: Run, supervisor: Supervisor) -> reporting.Report | None:
     return report
 
 
-def _end(report: reporting.Report | None, supervisor: Supervisor) -> int:
+def _end(report: reporting.Report | None, supervisor: Supervisor, *, as_json: bool) -> int:
     """Print how it ended; whatever a task said while stopping counts more than a good report."""
     if report is not None:
-        sys.stdout.write(reporting.render(report) + "\n")
-        sys.stdout.write("\n".join(reporting.verdict_lines(report.differences)) + "\n")
+        sys.stdout.write(reporting.as_json(report) if as_json else reporting.as_text(report))
         sys.stdout.flush()
         if report.differences:
             return ExitCode.BOOKS_DIFFER

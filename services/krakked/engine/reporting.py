@@ -118,6 +118,17 @@ def render(report: Report) -> str:
     return "\n".join(lines)
 
 
+def as_text(report: Report) -> str:
+    """The table, each difference, and the last line of every run."""
+    return "\n".join([render(report), *verdict_lines(report.differences), ""])
+
+
+def as_json(report: Report) -> str:
+    """All of it, for programs; amounts are text."""
+    encoded = msgspec.json.encode(report, order="deterministic")
+    return msgspec.json.format(encoded, indent=2).decode() + "\n"
+
+
 def verdict_lines(differences: Sequence[Difference]) -> list[str]:
     """Each difference, then the last line of every run."""
     count = len(differences)

@@ -1,10 +1,14 @@
-"""Who hears what happens: log or story on standard output, and the progress of a replay."""
+"""Who hears what happens: log or story on standard output, and the progress of a replay.
+
+Where standard output is an answer for a program, log and story go to standard error instead.
+"""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
+from typing import TextIO
 
 from tqdm import tqdm
 
@@ -28,17 +32,21 @@ def log_options(settings: Settings, secrets: tuple[str, ...] = ()) -> logs.LogOp
     )
 
 
-def voice(settings: Settings) -> Listener:
+def stream_of(options: RunOptions) -> TextIO:
+    """Where log or story go."""
+    return sys.stderr if options.keeps_stdout_for_answer else sys.stdout
+
+
+def voice(settings: Settings, out: TextIO) -> Listener:
     """A terminal gets the short story, everything else one line of JSON for each event."""
-    if logs.is_pretty(log_options(settings), sys.stdout):
-        story = Story(_write_line, is_coloured=sys.stdout.isatty())
-        return story.listen
+    if logs.is_pretty(log_options(settings), out):
+
+        def write(line: str) -> None:
+            out.write(line + "\n")
+            out.flush()
+
+        return Story(write, is_coloured=out.isatty()).listen
     return logs.event_listener()
-
-
-def _write_line(line: str) -> None:
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
 
 
 def progress(options: RunOptions, stack: ExitStack) -> Listener | None:

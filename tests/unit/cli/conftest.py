@@ -9,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import click
 import msgspec
 import pytest
 from click.testing import CliRunner, Result
@@ -38,12 +39,28 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def krakked(folder: Path) -> Krakked:
-    """Run a verb as the shell would."""
+    """Run a verb as the shell would; however it ends, its help must say so."""
 
     def run(*arguments: str, **more: Any) -> Result:
-        return CliRunner().invoke(root, list(arguments), prog_name="krakked", **more)
+        result = CliRunner().invoke(root, list(arguments), prog_name="krakked", **more)
+        listed = codes_in_help(arguments)
+        is_told = listed is None or result.exit_code in listed
+        is_bug = result.exception is not None and not isinstance(result.exception, SystemExit)
+        assert is_told or is_bug, f"{arguments} ended with {result.exit_code}, help has {listed}"
+        return result
 
     return run
+
+
+def codes_in_help(arguments: tuple[str, ...]) -> list[int] | None:
+    """The exit codes that the help of the verb lists; None where there is no verb, or a group."""
+    command: click.Command = root
+    for argument in arguments:
+        if isinstance(command, click.Group):
+            found = command.get_command(click.Context(command), argument)
+            command = command if found is None else found
+    _, is_there, codes = (command.epilog or "").partition("Exit codes:")
+    return [int(line.split()[0]) for line in codes.split("\n") if line] if is_there else None
 
 
 @pytest.fixture

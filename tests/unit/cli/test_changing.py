@@ -175,7 +175,8 @@ def test_dangerous_verb_asks_for_the_word(
 
 def test_word_is_not_asked_for_where_nobody_can_type(krakked: Krakked, engine: Any) -> None:
     result = krakked("panic", input="")
-    assert result.exit_code == 1
+    assert result.exit_code == ExitCode.REFUSED
+    assert result.stderr.splitlines()[-1] == "krakked: not agreed to; nothing was done"
     assert engine.heard == []
 
 
@@ -187,7 +188,7 @@ def test_what_is_sold_is_said_before(krakked: Krakked, engine: Any) -> None:
 
 
 def test_kill_switch_off_asks_first(krakked: Krakked, engine: Any) -> None:
-    assert krakked("kill-switch", "off", input="n\n").exit_code == 1
+    assert krakked("kill-switch", "off", input="n\n").exit_code == ExitCode.REFUSED
     assert engine.heard == []
     assert krakked("kill-switch", "off", input="y\n").exit_code == 0
 

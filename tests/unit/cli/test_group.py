@@ -38,6 +38,7 @@ def every_command() -> Iterator[tuple[str, click.Command]]:
 
 
 COMMANDS = dict(every_command())
+GROUPS = sorted({name.split()[0] for name in COMMANDS if " " in name})
 
 
 def test_version_is_printed(krakked: Krakked) -> None:
@@ -95,13 +96,22 @@ def test_help_of_a_verb_has_an_example_and_its_exit_codes(krakked: Krakked, name
     result = krakked(*name.split(), "--help")
     assert result.exit_code == 0
     assert re.search(rf"Examples?:\s+krakked {name}", result.stdout), result.stdout
-    assert re.search(r"Exit codes?:\s+0  ", result.stdout), result.stdout
+    _, _, told = result.stdout.partition("Exit codes:")
+    codes = [int(code) for code in re.findall(r"^ +(\d+)  \S", told, re.MULTILINE)]
+    assert codes == sorted(set(codes)), "each once"
+    assert {0, 2} <= set(codes)
 
 
-@pytest.mark.parametrize("name", [n for n in COMMANDS if not n.startswith(("run", "simulator"))])
-def test_verb_that_answers_can_answer_in_json(name: str) -> None:
+@pytest.mark.parametrize("name", GROUPS)
+def test_help_of_a_group_has_an_example(krakked: Krakked, name: str) -> None:
+    result = krakked(name, "--help")
+    assert re.search(rf"Example:\s+krakked {name} \S", result.stdout), result.stdout
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_verb_can_answer_in_json(name: str) -> None:
     spoken = {option for parameter in COMMANDS[name].params for option in parameter.opts}
-    assert "--json" in spoken or name in {"config check", "config schema", "portfolio init"}
+    assert "--json" in spoken
 
 
 @pytest.mark.parametrize(
@@ -127,8 +137,35 @@ def test_unknown_verb_names_the_nearest(krakked: Krakked) -> None:
     assert "Did you mean 'kill-switch'?" in result.stderr
 
 
-def test_unknown_flag_is_wrong_use(krakked: Krakked) -> None:
-    assert krakked("status", "--nonsense").exit_code == ExitCode.USAGE
+@pytest.mark.parametrize(
+    ("typed", "line"),
+    [
+        (("status", "--nonsense"), "No such option '--nonsense'; `krakked status --help`"),
+        (("--nonsense",), "No such option '--nonsense'; `krakked --help`"),
+        (("orders", "cancel"), "Missing argument 'ORDER_ID'; `krakked orders cancel --help`"),
+        (("orders", "lst"), "No such command 'lst'"),
+        (("run", "--seed", "x"), "Invalid value for '--seed': 'x' is not a valid integer range; "),
+        (("config", "schema", "--json", "--markdown"), "--markdown and --json exclude each other"),
+        (("portfolio", "init", "--json"), "--json needs --yes: a program cannot be asked; "),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
+)
+def test_wrong_use_is_one_line_that_names_the_help(
+    krakked: Krakked, typed: tuple[str, ...], line: str
+) -> None:
+    result = krakked(*typed)
+    assert (result.exit_code, result.stdout) == (ExitCode.USAGE, "")
+    (told,) = result.stderr.splitlines()
+    assert told.startswith(f"krakked: {line}")
+    assert told.endswith("--help` has an example")
+
+
+def test_interrupt_is_not_called_a_refusal(
+    krakked: Krakked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(root, "get_command", lambda *_: failing(KeyboardInterrupt()))
+    result = krakked("status")
+    assert (result.exit_code, result.stderr) == (ExitCode.INTERRUPTED, "\nkrakked: interrupted\n")
 
 
 def test_no_verb_prints_the_help(krakked: Krakked) -> None:
@@ -164,7 +201,7 @@ def test_bug_keeps_its_traceback(krakked: Krakked, monkeypatch: pytest.MonkeyPat
     assert isinstance(krakked("status").exception, AssertionError)
 
 
-def failing(error: Exception) -> click.Command:
+def failing(error: BaseException) -> click.Command:
     @click.command("status")
     def command() -> None:
         raise error

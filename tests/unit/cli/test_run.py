@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -272,10 +273,29 @@ def test_opening_balances_are_shown_before_they_are_booked(krakked: Krakked, boo
 
 
 def test_opening_balances_are_not_booked_without_a_yes(krakked: Krakked, books: Books) -> None:
-    assert krakked("portfolio", "init", input="n\n").exit_code == 4
-    assert books.was_confirmed is False
+    for said in ("n\n", "", "\n"):
+        result = krakked("portfolio", "init", input=said)
+        assert (result.exit_code, books.was_confirmed) == (4, False)
+        assert result.stderr.splitlines()[-1] == "krakked: not agreed to; nothing was booked"
+        assert "booked: " not in result.stdout
     assert krakked("portfolio", "init", "--yes").exit_code == 0
     assert books.was_confirmed is True
+
+
+def test_opening_balances_that_were_booked_are_told(krakked: Krakked, books: Books) -> None:
+    result = krakked("portfolio", "init", "--yes")
+    assert result.stdout.splitlines()[-1] == "booked: 2 opening balances; the books begin"
+    told = json.loads(krakked("portfolio", "init", "--yes", "--json").stdout)
+    assert [(lot["asset"], lot["quantity"]) for lot in told["booked"]] == [
+        ("USD", "500"),
+        ("XBT", "0.5"),
+    ]
+
+
+def test_log_of_booking_stays_out_of_its_answer(krakked: Krakked, books: Books) -> None:
+    krakked("portfolio", "init", "--yes")
+    assert books.options is not None
+    assert books.options.keeps_stdout_for_answer
 
 
 def test_opening_balances_may_be_booked_in_live(krakked: Krakked, books: Books) -> None:
