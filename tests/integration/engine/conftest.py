@@ -67,6 +67,15 @@ class Process:
             if text in line:
                 return line
 
+    def skip(self) -> None:
+        """Pass over what it has written up to now."""
+        while not self._fresh.empty():
+            line = self._fresh.get_nowait()
+            if line is None:
+                self._fresh.put(None)
+                return
+            self.lines.append(line)
+
     def end(self, number: signal.Signals) -> int:
         """Send a signal and wait; the exit code."""
         self.popen.send_signal(number)
