@@ -64,10 +64,10 @@ def candle_files(path: Path) -> list[CandleFile]:
     """
     if path.is_dir():
         found = [_plain_file(inner) for inner in sorted(path.iterdir()) if named(inner.name)]
-    elif path.suffix == ".zip":
-        found = _in_zip(path)
     elif not path.exists():
         raise BadInput(f"{path}: no such file or folder; give a zip, a .csv, a .csv.gz or a folder")
+    elif path.suffix == ".zip":
+        found = _in_zip(path)
     elif named(path.name):
         found = [_plain_file(path)]
     else:
@@ -143,8 +143,10 @@ def _in_zip(path: Path) -> list[CandleFile]:
     try:
         with zipfile.ZipFile(path) as archive:
             members = sorted(archive.namelist())
-    except (OSError, zipfile.BadZipFile) as error:
+    except zipfile.BadZipFile as error:
         raise BadInput(f"{path}: cannot be read as a zip: {error}; download it again") from error
+    except OSError as error:
+        raise _unreadable(path, error) from error
     return [
         CandleFile(
             name=f"{path}:{member}",
@@ -177,8 +179,15 @@ def _readable(file: CandleFile) -> Iterator[None]:
         yield
     except UnicodeDecodeError as error:
         raise BadInput(f"{file.name}: not plain text (byte {error.start}); mend it") from error
-    except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+    except (gzip.BadGzipFile, EOFError, zlib.error, zipfile.BadZipFile) as error:
         raise BadInput(f"{file.name}: cannot be read: {error}; download it again") from error
+    except OSError as error:
+        raise _unreadable(file.name, error) from error
+
+
+def _unreadable(name: str | Path, error: OSError) -> BadInput:
+    """What the system says; downloading again would not help."""
+    return BadInput(f"{name}: cannot be read: {error.strerror or error}; look at its permissions")
 
 
 def _portions(rows: Iterator[CandleRow]) -> Iterator[Sequence[CandleRow]]:
