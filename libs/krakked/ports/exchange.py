@@ -58,6 +58,15 @@ class DeadManReply(msgspec.Struct, frozen=True):
     trigger_at_ns: int | None
 
 
+class KeyFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """An API key, as the venue knows it."""
+
+    permissions: frozenset[str]
+    """In the venue's words."""
+    account: str = ""
+    """Stands for the account that it belongs to, whatever becomes of the key; empty: not told."""
+
+
 class Exchange(Protocol):
     """One account at the venue."""
 
@@ -91,8 +100,13 @@ class Exchange(Protocol):
         """``online``, ``maintenance``, ``cancel_only`` or ``post_only``."""
         ...
 
-    async def check_keys(self) -> Mapping[str, frozenset[str]]:
-        """Permissions by key role (``trade``, ``query``)."""
+    @property
+    def key_roles(self) -> tuple[str, ...]:
+        """``trade``, and ``query`` where there is a second key."""
+        ...
+
+    async def key_facts(self, role: str) -> KeyFacts:
+        """What the venue knows of the key with that role."""
         ...
 
     async def pairs(self) -> Mapping[PairName, Pair]:

@@ -38,11 +38,18 @@ class Stages:
     def __repr__(self) -> str:
         return f"<Stages done: {', '.join(self.done) or 'none'}>"
 
-    async def run(self, name: str, work: Awaitable[T], *, timeout_s: float) -> T:
-        """Wait for ``work``; its result.
+    async def run(
+        self,
+        name: str,
+        work: Awaitable[T],
+        *,
+        timeout_s: float,
+        why: Callable[[], KrakkedError | None] = lambda: None,
+    ) -> T:
+        """Wait for ``work``; its result. After ``timeout_s`` ``why`` may say what held it up.
 
         Raises:
-            BadInput: it took longer than ``timeout_s``.
+            BadInput: it took longer than ``timeout_s``, and nobody says why.
             KrakkedError: what the work raised.
         """
         began_s = self._elapsed_s()
@@ -53,7 +60,7 @@ class Stages:
         except TimeoutError as error:
             if not limit.expired():
                 raise
-            late = BadInput(
+            late = why() or BadInput(
                 f"{name}: not done within {timeout_s:g} s; look at the log before this line and "
                 "start again",
                 exit_code=ExitCode.TIMED_OUT,

@@ -14,6 +14,8 @@ T = TypeVar("T")
 
 TRIES_MAX = 5
 PAUSE_S = 1.0
+LONG_S = 60.0
+"""Who is told to come back later than this is told so, not kept waiting in silence."""
 AGREE_TRIES_MAX = 40
 AGREE_PAUSE_S = 1.0
 
@@ -22,12 +24,14 @@ async def patiently(clock: Clock, ask: Callable[[], Awaitable[T]]) -> T:
     """The answer, after a few tries and the pauses that the venue asks for.
 
     Raises:
-        Transient: it did not answer at all.
+        Transient: it did not answer at all, or only wants to after a long while.
     """
     for _ in range(TRIES_MAX - 1):
         try:
             return await ask()
         except Transient as error:
+            if (error.retry_after_s or 0) >= LONG_S:
+                raise
             await clock.sleep(error.retry_after_s or PAUSE_S)
     return await ask()
 

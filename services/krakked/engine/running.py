@@ -10,20 +10,23 @@ from typing import TypeVar
 
 import msgspec
 
+from krakked.adapters.kraken.nonces import fingerprint
 from krakked.adapters.kraken.rest import KrakenRest
 from krakked.adapters.parquet.bar_store import ParquetBarStore
 from krakked.adapters.sqlite.connections import caution
 from krakked.adapters.sqlite.ledger import SqliteLedger, open_ledger
 from krakked.adapters.sqlite.queries import open_queries
 from krakked.domain.bars import Timeframe
-from krakked.domain.errors import BadInput, Fenced, Transient
+from krakked.domain.errors import BadInput, Fenced, KrakkedError, Transient
 from krakked.domain.events import Event, EventName
 from krakked.domain.fills import Fill, OpeningLot
 from krakked.domain.ids import Asset, PairName, StrategyId
 from krakked.domain.portfolio import Difference, Snapshot
 from krakked.engine import assembling, opening, reporting, translating, venues
+from krakked.engine.accounts import Seen, meet_account
 from krakked.engine.asking import agree
-from krakked.engine.keys import check_keys
+from krakked.engine.contact import Contact
+from krakked.engine.keys import KeyNames, check_keys
 from krakked.engine.listing import Listing, read_listing, remarks_as_events, valuation_of
 from krakked.engine.offsets import LOOK_S, ClockOffset
 from krakked.engine.pair_names import SourceOf, check_pair_names
@@ -97,9 +100,17 @@ class Run:
         for listener in self.given.listeners:
             listener(event)
 
-    async def _stage(self, name: str, work: Awaitable[T], *, timeout_s: float = 15.0) -> T:
+    async def _stage(
+        self,
+        name: str,
+        work: Awaitable[T],
+        *,
+        timeout_s: float = 15.0,
+        why: Callable[[], KrakkedError | None] = lambda: None,
+    ) -> T:
         """Time-outs are real time: on a faster clock they take more of its seconds."""
-        return await self._stages.run(name, work, timeout_s=timeout_s * self.given.pace.patience)
+        limit_s = timeout_s * self.given.pace.patience
+        return await self._stages.run(name, work, timeout_s=limit_s, why=why)
 
     def _warn(self, words: str | None) -> None:
         if words is not None:
@@ -113,16 +124,22 @@ class Run:
         addresses = await self._open_secrets_and_venue()
         ledger = await self._stage("database", self._open_ledger(), timeout_s=300)
         rest = await self._open_rest(addresses, ledger)
-        await self._stage("venue reachable", self._check_venue(rest))
-        await self._stage("keys valid", self._check_keys(rest))
-        await self._stage("clock offset", self._check_clock(rest))
-        self.listing = await self._stage("pairs", self._read_listing(rest, ledger))
+        contact = Contact(addresses, self.given.settings, self.given.source_of)
+        await self._stage("venue reachable", contact.told(self._check_venue(rest)))
+        await self._stage("keys valid", contact.told(self._check_keys(addresses, rest, ledger)))
+        await self._stage("clock offset", contact.told(self._check_clock(rest)))
+        self.listing = await self._stage("pairs", contact.told(self._read_listing(rest, ledger)))
         engine = await self._assemble(addresses, ledger, rest)
         self.engine = engine
-        await self._stage("warm-up", engine.load_history(), timeout_s=300)
-        await self._stage("streams", self._start_feed(engine), timeout_s=30)
-        await self._stage("reconcile", self._open_books(engine), timeout_s=120)
-        await self._stage("dead-man", self._arm_dead_man(engine))
+        await self._stage("warm-up", contact.told(engine.load_history()), timeout_s=300)
+        await self._stage(
+            "streams",
+            self._start_feed(engine, contact),
+            timeout_s=30,
+            why=lambda: contact.of_streams(self._feed),
+        )
+        await self._stage("reconcile", contact.told(self._open_books(engine)), timeout_s=120)
+        await self._stage("dead-man", contact.told(self._arm_dead_man(engine)))
         engine.desk.guard.is_ready = True
         for name, work in engine.tasks().items():
             self.supervisor.start(name, work)
@@ -137,9 +154,10 @@ class Run:
         addresses = await self._open_secrets_and_venue()
         ledger = await self._stage("database", self._open_ledger(), timeout_s=300)
         rest = await self._open_rest(addresses, ledger)
-        await self._stage("venue reachable", self._check_venue(rest))
-        await self._stage("keys valid", self._check_keys(rest))
-        pairs = await self._stage("pairs", rest.pairs())
+        contact = Contact(addresses, self.given.settings, self.given.source_of)
+        await self._stage("venue reachable", contact.told(self._check_venue(rest)))
+        await self._stage("keys valid", contact.told(self._check_keys(addresses, rest, ledger)))
+        pairs = await self._stage("pairs", contact.told(rest.pairs()))
         self._check_names(pairs)
         now_ns = self.given.clock.now_ns()
         lots = await opening.find_lots(
@@ -256,9 +274,17 @@ class Run:
         if status != "online":
             raise Transient(f"the venue is in {status}; start again when it is online")
 
-    async def _check_keys(self, rest: KrakenRest) -> None:
+    async def _check_keys(
+        self, addresses: Addresses, rest: KrakenRest, ledger: SqliteLedger
+    ) -> None:
         is_dry = self.given.settings.execution.mode is Mode.DRY_RUN
-        await check_keys(rest, self.given.clock, places_orders=not is_dry)
+        names = KeyNames(addresses.keys_from)
+        looked = await check_keys(rest, self.given.clock, places_orders=not is_dry, names=names)
+        seen = Seen(account=looked.account, key=fingerprint(addresses.trade.key))
+        database = self.given.places.database
+        caution = await ledger.write(lambda tx: meet_account(tx, seen, database))
+        for words in (*looked.cautions, caution):
+            self._warn(words)
 
     async def _check_clock(self, rest: KrakenRest) -> None:
         given = self.given
@@ -363,9 +389,21 @@ class Run:
             halts_when_dead_man_fires=settings.execution.mode is Mode.LIVE,
         )
 
-    async def _start_feed(self, engine: Engine) -> None:
+    async def _start_feed(self, engine: Engine, contact: Contact) -> None:
+        """A connection that is lost is waited for; one that nobody ever took is told."""
         self.supervisor.start("feed", engine.feed_task())
-        await engine.wait_until_fed()
+        fed = asyncio.ensure_future(engine.wait_until_fed())
+        alone = asyncio.ensure_future(self._feed.is_nobody_there.wait())
+        try:
+            await asyncio.wait((fed, alone), return_when=asyncio.FIRST_COMPLETED)
+            if not fed.done():
+                problem = contact.of_streams(self._feed)
+                assert problem is not None, "it was refused for a reason"
+                raise problem
+            fed.result()
+        finally:
+            fed.cancel()
+            alone.cancel()
 
     async def _open_books(self, engine: Engine) -> None:
         await opening.begin_books(engine)

@@ -444,10 +444,11 @@ def test_bars_are_closed_whole_and_on_the_tick(world: Any) -> None:
 
 def test_keys_tell_what_they_may(world: Any) -> None:
     async def script(w: World) -> None:
-        permissions = await w.rest.check_keys()
-        assert {"modify-trades", "close-trades"} <= permissions["trade"]
-        assert "modify-trades" not in permissions["query"]
-        assert {"query-funds", "query-ledger", "create-ws-token"} <= permissions["query"]
+        trade, query = [await w.rest.key_facts(role) for role in w.rest.key_roles]
+        assert {"modify-trades", "close-trades"} <= trade.permissions
+        assert "modify-trades" not in query.permissions
+        assert {"query-funds", "query-ledger", "create-ws-token"} <= query.permissions
+        assert trade.account == query.account != ""
 
     world(script)
 

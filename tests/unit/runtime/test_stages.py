@@ -51,6 +51,15 @@ def test_stage_gives_its_result_and_one_event() -> None:
     assert repr(runner) == "<Stages done: database>"
 
 
+def test_late_stage_ends_with_what_held_it_up_if_somebody_knows() -> None:
+    events: list[Event] = []
+    away = Transient("ws://127.0.0.1:1 does not answer")
+    with pytest.raises(Transient) as caught:
+        play(stages(events).run("streams", asyncio.sleep(9), timeout_s=1, why=lambda: away))
+    assert caught.value is away
+    assert (events[0].fields["reason"], events[0].fields["exit_code"]) == (str(away), 69)
+
+
 @pytest.mark.parametrize(
     ("error", "code"),
     [

@@ -43,6 +43,10 @@ class NonceRefused(Transient):
     """The venue has seen a higher nonce on the query key: once more with a fresh one."""
 
 
+class Unreachable(Transient):
+    """Nothing of the venue's own came back: the address, the network, or the edge before it."""
+
+
 class Meaning(enum.Enum):
     """What an error text says about the call; graver ones first."""
 

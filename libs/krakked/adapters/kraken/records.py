@@ -210,6 +210,8 @@ class KeyInfo(msgspec.Struct, frozen=True):
     """GetApiKeyInfo."""
 
     permissions: list[str]
+    iban: str = ""
+    """The account's public number: the same for each of its keys."""
 
 
 class TimeInfo(msgspec.Struct, frozen=True):

@@ -18,6 +18,7 @@ import msgspec
 
 from krakked.adapters.kraken.auth import SessionToken
 from krakked.adapters.kraken.errors import INVALID_ARGUMENTS, UNKNOWN_ORDER, Malformed, lost
+from krakked.adapters.kraken.nonces import fingerprint
 from krakked.adapters.kraken.paging import all_rows
 from krakked.adapters.kraken.rate_limit import Headroom
 from krakked.adapters.kraken.records import (
@@ -59,7 +60,7 @@ from krakked.domain.money import to_text
 from krakked.domain.orders import OrderRequest, OrderType, VenueOrder
 from krakked.domain.pairs import Pair
 from krakked.domain.times import NS_PER_SECOND, from_rfc3339, to_rfc3339
-from krakked.ports.exchange import Balance, DeadManReply, Fees, LedgerRow
+from krakked.ports.exchange import Balance, DeadManReply, Fees, KeyFacts, LedgerRow
 from krakked.ports.market_feed import Ticker
 
 T = TypeVar("T")
@@ -188,14 +189,15 @@ class KrakenRest:
         with self._understanding("SystemStatus"):
             return _STATUS.decode(raw).status
 
-    async def check_keys(self) -> Mapping[str, frozenset[str]]:
-        """Permissions by key role (``trade``, ``query``), in the venue's words."""
-        return {
-            role: frozenset(
-                (await self._ask(_KEY, Call(method="GetApiKeyInfo", role=role))).permissions
-            )
-            for role in self.transport.roles
-        }
+    @property
+    def key_roles(self) -> tuple[str, ...]:
+        """``trade``, and ``query`` where there is a second key."""
+        return self.transport.key_roles
+
+    async def key_facts(self, role: str) -> KeyFacts:
+        """Permissions in the venue's words, and whose key it is."""
+        info = await self._ask(_KEY, Call(method="GetApiKeyInfo", role=role))
+        return KeyFacts(permissions=frozenset(info.permissions), account=_mark(info.iban))
 
     async def websocket_token(self) -> SessionToken:
         """Opens private streams; taken with the query key, so that it can never trade."""
@@ -418,6 +420,11 @@ def order_form(request: OrderRequest, deadline_at_ns: int) -> dict[str, str]:
     if request.expire_at_ns is not None:
         form["expiretm"] = str(request.expire_at_ns // NS_PER_SECOND)
     return form
+
+
+def _mark(iban: str) -> str:
+    """Stands for the account where its number itself has no business."""
+    return fingerprint(iban) if iban else ""
 
 
 def _since(since_ns: int) -> dict[str, str]:

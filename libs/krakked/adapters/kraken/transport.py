@@ -26,6 +26,7 @@ from krakked.adapters.kraken.errors import (
     ENGINE_RATE,
     REST_RATE,
     NonceRefused,
+    Unreachable,
     Verdict,
     error_from,
     failures,
@@ -130,6 +131,11 @@ class Transport:
         """Roles that have a key."""
         return tuple(self._lanes)
 
+    @property
+    def key_roles(self) -> tuple[str, ...]:
+        """Each key once, by its first role."""
+        return tuple(dict.fromkeys(lane.role for lane in self._lanes.values()))
+
     def session(self) -> aiohttp.ClientSession:
         """The one session; opened when first used, inside a running loop."""
         if self._session is None or self._session.closed:
@@ -210,10 +216,9 @@ class Transport:
                 content = await _bounded(response, self._settings.answer_bytes_max)
                 return Answer(response.status, response.content_type, content)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            raise Transient(f"{call.method}: not connected: {_words(error)}") from error
+            raise Unreachable(f"{call.method}: not connected: {_words(error)}") from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            message = f"{call.method}: no answer: {_words(error)}"
-            raise lost(message, mutates=call.mutates) from error
+            raise _unanswered(f"{call.method}: no answer: {_words(error)}", call) from error
 
     def _result(self, answer: Answer, call: Call, role: str) -> msgspec.Raw:
         envelope = _envelope(answer)
@@ -224,7 +229,7 @@ class Transport:
             raise Transient(f"{call.method}: HTTP {answer.status}", retry_after_s=5.0)
         if envelope is None or answer.status >= _ERRORS_FROM or bytes(envelope.result) == _NULL:
             what = f"HTTP {answer.status}, {answer.content_type}, {len(answer.body)} bytes"
-            raise lost(f"{call.method}: {what}, no result in it", mutates=call.mutates)
+            raise _unanswered(f"{call.method}: {what}, no result in it", call)
         return envelope.result
 
     def _refusal(self, verdict: Verdict, call: Call, role: str) -> KrakkedError:
@@ -272,6 +277,10 @@ def _lanes(trade: Credentials | None, query: Credentials | None) -> dict[str, _L
     if query is not None and (trade is None or query.key != trade.key):
         lanes[QUERY] = _Lane(query, QUERY)
     return lanes
+
+
+def _unanswered(message: str, call: Call) -> KrakkedError:
+    return lost(message, mutates=True) if call.mutates else Unreachable(message)
 
 
 def _envelope(answer: Answer) -> Envelope | None:

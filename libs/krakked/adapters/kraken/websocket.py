@@ -47,6 +47,7 @@ from krakked.ports.market_feed import (
 
 Deliver = Callable[[FeedMessage], None]
 
+NOBODY_THERE_AFTER: Final = 4
 _PING: Final = '{"method":"ping"}'
 _CLOSE_TIMEOUT_S: Final = 1.0
 """A venue that is silent will not answer a farewell either."""
@@ -93,6 +94,10 @@ class _Stream:
         self.private = private
         self.name = "private" if private else "public"
         self.last_frame_ns = 0
+        self.problem = ""
+        """Why it was given up last."""
+        self.refused = 0
+        """How often in a row nobody took the connection."""
         self.ready_at_ns: int | None = None
         self.is_lost = False
 
@@ -113,6 +118,8 @@ class KrakenFeed:
         self._public = _Stream(settings.public_url, _backoff(settings, rng), private=False)
         self._private = _Stream(settings.private_url, _backoff(settings, rng), private=True)
         self._in_maintenance = False
+        self.is_nobody_there = asyncio.Event()
+        """An address has refused so often in a row that a start should say so; tries go on."""
 
     def __repr__(self) -> str:
         return f"<KrakenFeed {self._public} {self._private}>"
@@ -120,6 +127,13 @@ class KrakenFeed:
     def last_frame_ns(self, *, private: bool) -> int:
         """When the last frame of any kind arrived on that connection; 0 is never."""
         return (self._private if private else self._public).last_frame_ns
+
+    def problem(self) -> tuple[bool, str] | None:
+        """Of a connection that does not stand: whether it is the private one, and why."""
+        for stream in (self._public, self._private):
+            if stream.ready_at_ns is None and stream.problem:
+                return stream.private, stream.problem
+        return None
 
     async def run(
         self, pairs: Sequence[PairName], timeframes: Sequence[Timeframe], deliver: Deliver
@@ -160,6 +174,7 @@ class KrakenFeed:
         ready_ns = stream.ready_at_ns
         lasted_ns = 0 if ready_ns is None else self._clock.now_ns() - ready_ns
         stream.backoff.ended(lasted_ns / NS_PER_SECOND)
+        stream.problem = reason
         self._observer.on_connection(stream.name, "lost", reason)
         if not stream.is_lost:
             stream.is_lost = True
@@ -273,12 +288,21 @@ class KrakenFeed:
                     timeout=aiohttp.ClientWSTimeout(ws_close=_CLOSE_TIMEOUT_S),
                 )
         except (aiohttp.ClientError, OSError) as error:
-            raise _Dropped(f"not connected: {type(error).__name__} {error}".strip()) from error
+            reason = f"not connected: {type(error).__name__} {error}".strip()
+            self._note_refusal(stream, reason)
+            raise _Dropped(reason) from error
+        stream.refused = 0
         self._observer.on_connection(stream.name, "opened", "")
         try:
             yield socket
         finally:
             await socket.close()
+
+    def _note_refusal(self, stream: _Stream, reason: str) -> None:
+        stream.refused += 1
+        stream.problem = reason
+        if stream.refused >= NOBODY_THERE_AFTER:
+            self.is_nobody_there.set()
 
     @contextlib.asynccontextmanager
     async def _pinging(self, socket: aiohttp.ClientWebSocketResponse) -> AsyncIterator[None]:

@@ -367,15 +367,23 @@ def test_venue_time_and_status(venue: Any, talk: Any) -> None:
 def test_keys_are_checked_each_by_itself(venue: Any, talk: Any) -> None:
     venue.answer(
         "GetApiKeyInfo",
-        {"permissions": ["modify-trades"], "nonce": "1", "nonce_window": "15"},
-        {"permissions": ["query-funds", "query-ledger"]},
+        {"permissions": ["modify-trades"], "nonce": "1", "iban": "AA00 N84G 0000"},
+        {"permissions": ["query-funds", "query-ledger"], "iban": "AA00 N84G 0000"},
+        {"permissions": []},
     )
-    assert talk(lambda rest: rest.check_keys()) == {
-        "trade": {"modify-trades"},
-        "query": {"query-funds", "query-ledger"},
-    }
+
+    async def work(rest: KrakenRest) -> Any:
+        assert rest.key_roles == ("trade", "query")
+        return [await rest.key_facts(role) for role in ("trade", "query", "query")]
+
+    trade, query, unnamed = talk(work)
+    assert trade.permissions == {"modify-trades"}
+    assert query.permissions == {"query-funds", "query-ledger"}
+    assert trade.account == query.account != ""
+    assert "N84G" not in trade.account
+    assert unnamed.account == ""
     keys = [call.headers["API-Key"] for call in venue.calls("GetApiKeyInfo")]
-    assert keys == ["TRADE-KEY", "QUERY-KEY"]
+    assert keys == ["TRADE-KEY", "QUERY-KEY", "QUERY-KEY"]
 
 
 def test_pairs_stand_under_canonical_names_with_their_status(talk: Any) -> None:

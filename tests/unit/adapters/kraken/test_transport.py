@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from krakked.adapters.kraken.errors import NonceRefused
+from krakked.adapters.kraken.errors import NonceRefused, Unreachable
 from krakked.adapters.kraken.rate_limit import Tier
 from krakked.adapters.kraken.transport import Call, RestSettings, Transport
 from krakked.domain.errors import Ambiguous, BadKey, Fenced, KrakkedError, Permanent, Transient
@@ -161,7 +161,7 @@ def test_word_that_looks_like_an_error_in_the_result_is_no_error(kit: Any, venue
 
 
 @pytest.mark.parametrize(
-    ("call", "expected"), [(READ, Transient), (WRITE, Ambiguous)], ids=["read", "write"]
+    ("call", "expected"), [(READ, Unreachable), (WRITE, Ambiguous)], ids=["read", "write"]
 )
 @pytest.mark.parametrize(
     "reply",
@@ -198,7 +198,7 @@ def test_edge_that_limits_requests_has_done_nothing(kit: Any, venue: Any, call: 
 
 
 @pytest.mark.parametrize(
-    ("call", "expected"), [(READ, Transient), (WRITE, Ambiguous)], ids=["read", "write"]
+    ("call", "expected"), [(READ, Unreachable), (WRITE, Ambiguous)], ids=["read", "write"]
 )
 def test_connection_closed_before_the_answer_is_in_doubt_only_for_mutations(
     kit: Any, venue: Any, call: Call, expected: type[KrakkedError]
@@ -209,7 +209,7 @@ def test_connection_closed_before_the_answer_is_in_doubt_only_for_mutations(
 
 
 @pytest.mark.parametrize(
-    ("call", "expected"), [(READ, Transient), (WRITE, Ambiguous)], ids=["read", "write"]
+    ("call", "expected"), [(READ, Unreachable), (WRITE, Ambiguous)], ids=["read", "write"]
 )
 def test_answer_that_takes_too_long_is_given_up_after_the_set_seconds(
     kit: Any, venue: Any, call: Call, expected: type[KrakkedError]
@@ -235,7 +235,7 @@ def test_refused_connection_has_sent_nothing_and_is_never_in_doubt(kit: Any, cal
         transport = Transport(
             RestSettings(url="http://127.0.0.1:9"), kit.clock(), trade=kit.credentials()
         )
-        with pytest.raises(Transient, match="not connected"):
+        with pytest.raises(Unreachable, match="not connected"):
             await transport.private(call)
         await transport.close()
 

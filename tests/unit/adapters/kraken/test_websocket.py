@@ -445,6 +445,26 @@ def test_handshake_that_is_not_answered_is_given_up_after_the_set_seconds(
     assert watched.of(StreamLost)[0].reason == "not connected: TimeoutError"
 
 
+def test_address_that_takes_no_connection_is_told_after_a_few_tries(watch: Any, venue: Any) -> None:
+    told: list[Any] = []
+
+    async def script(watched: Watch) -> None:
+        assert watched.feed.problem() is None
+        while len(watched.of(StreamLost)) < 1:
+            await watched.clock.sleep(0.25)
+        told.append(watched.feed.is_nobody_there.is_set())
+        await watched.feed.is_nobody_there.wait()
+        told.append(watched.feed.problem())
+        venue.answers_handshakes = True
+        while not watched.of(StreamReady):
+            await watched.clock.sleep(0.25)
+        told.append(watched.feed.problem())
+
+    venue.answers_handshakes = False
+    watch(script, has_key=False, connect_timeout_s=1.0)
+    assert told == [False, (False, "not connected: TimeoutError"), None]
+
+
 def test_refused_session_is_tried_again_with_a_new_token(watch: Any, venue: Any) -> None:
     async def picky(socket: Any) -> None:
         message = await socket.next()
