@@ -75,6 +75,14 @@ def test_both_roots_go_into_the_wheel_and_into_editable_installs(project: dict[s
     assert [p["from"] for p in project["tool"]["poetry"]["packages"]] == ["libs", "services"]
 
 
+def test_poetry_finds_what_its_documented_commands_name(project: dict[str, Any]) -> None:
+    """``poetry install --with dev --extras tui`` and ``poetry run krakked``: no old-style twin."""
+    assert project["dependency-groups"]["dev"]
+    assert project["project"]["optional-dependencies"]["tui"]
+    assert project["project"]["scripts"]["krakked"] == "krakked.cli.__main__:main"
+    assert set(project["tool"]["poetry"]) == {"packages"}
+
+
 def test_every_target_of_the_makefile_says_what_it_does(tree: Any) -> None:
     text = (tree.root / "Makefile").read_text()
     phony = re.search(r"^\.PHONY: (.+)$", text, re.MULTILINE)
