@@ -15,7 +15,7 @@ import msgspec
 from krakked.domain.commands import Command, Reply
 from krakked.domain.decisions import DecisionRecord, ExitRecord
 from krakked.domain.events import Event
-from krakked.domain.fills import CashFlow, Fill, OpeningLot
+from krakked.domain.fills import CashFlow, Fill, OpeningLot, VenueTrade
 from krakked.domain.ids import (
     AccountFingerprint,
     Asset,
@@ -76,6 +76,10 @@ class Transaction(Protocol):
 
     def known_trades(self, ids: Collection[TradeId]) -> set[TradeId]:
         """Those already booked."""
+        ...
+
+    def booked_trades(self, ids: Collection[TradeId]) -> Mapping[TradeId, VenueTrade]:
+        """Those already booked, as they were told then."""
         ...
 
     def known_ledger_rows(self, ids: Collection[LedgerId]) -> set[LedgerId]: ...

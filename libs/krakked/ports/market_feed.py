@@ -13,6 +13,7 @@ from typing import Protocol
 import msgspec
 
 from krakked.domain.bars import Bar, Timeframe
+from krakked.domain.fills import VenueTrade
 from krakked.domain.ids import ClientOrderId, PairName, TradeId, VenueOrderId
 from krakked.domain.orders import VenueStatus
 from krakked.domain.pairs import PairStatus
@@ -33,6 +34,8 @@ class ExecutionHint(msgspec.Struct, frozen=True, kw_only=True):
     venue_order_id: VenueOrderId
     client_order_id: ClientOrderId | None
     trade_id: TradeId | None
+    trade: VenueTrade | None = None
+    """The fill, where the stream tells all that the books need; None: it must be asked for."""
     status: VenueStatus
     filled_base: Decimal | None
     reason: str | None

@@ -97,7 +97,7 @@ def compare_fills(ours: Iterable[Fill], theirs: Iterable[VenueTrade]) -> list[Di
                 )
             )
         else:
-            differences.extend(_compare_fill(mine, yours))
+            differences.extend(compare_trade(mine, yours))
     return differences
 
 
@@ -105,7 +105,8 @@ def _shown(trade: VenueTrade) -> str:
     return f"{trade.side.value} {amount(trade.quantity_base)} {trade.pair} at {amount(trade.price)}"
 
 
-def _compare_fill(ours: VenueTrade, theirs: VenueTrade) -> list[Difference]:
+def compare_trade(ours: VenueTrade, theirs: VenueTrade) -> list[Difference]:
+    """In what two tellings of one execution differ: price, size, cost, fee."""
     facts: Sequence[tuple[str, str, str]] = (
         ("fill", _shown(ours), _shown(theirs)),
         ("cost", amount(ours.cost_quote), amount(theirs.cost_quote)),

@@ -1,8 +1,11 @@
-"""Fills and ends of orders: the stream hints, REST tells, the ledger books once.
+"""Fills and ends of orders: the stream or REST tells, the ledger books once, REST confirms.
 
-A hint names an execution or a change of state. Executions are fetched by id and booked with the
-venue's own amounts; an order is DONE when the venue told its end and every fill of it is booked.
-What a hint misses, reconciliation finds.
+An execution that the stream tells whole is booked as it is told. One that it only names is fetched
+by id. Either way it is booked under the venue's id, so the other way finds it there: then the two
+are compared, and what differs is a difference between the books, for people. Whatever the stream
+told is confirmed by REST when the books are next compared. What it misses, reconciliation finds.
+
+An order is DONE when the venue told its end and every fill of it is booked.
 
 An execution on a pair that the venue does not list cannot be booked: we do not know what it moved.
 It is kept as a difference between the books, for people, and tried again whenever more is booked.
@@ -11,6 +14,7 @@ It is kept as a difference between the books, for people, and tried again whenev
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
@@ -19,12 +23,14 @@ import msgspec
 from krakked.domain.errors import Permanent, Transient
 from krakked.domain.events import Event, EventName
 from krakked.domain.fills import VenueTrade
-from krakked.domain.ids import PairName, TradeId, VenueOrderId, is_ours
+from krakked.domain.ids import ClientOrderId, PairName, TradeId, VenueOrderId, is_ours
 from krakked.domain.orders import Journal, Order, VenueOrder
+from krakked.domain.portfolio import Difference
 from krakked.domain.positions import Position, Sleeve
 from krakked.ports.ledger import Transaction
 from krakked.ports.market_feed import ExecutionHint
 from krakked.trading.booking import Booking, book, settled, sleeve_of
+from krakked.trading.compare import compare_fills, compare_trade
 from krakked.trading.desk import Desk
 from krakked.trading.recording import order_fields
 
@@ -40,41 +46,126 @@ K = TypeVar("K")
 class FillBooker:
     """Books executions and settles orders; the one writer of positions."""
 
-    def __init__(self, desk: Desk, *, on_wake: Callable[[Sleeve, str], None]) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        *,
+        on_wake: Callable[[Sleeve, str], None],
+    ) -> None:
         self._desk = desk
         self._on_wake = on_wake
+        self._told: list[ExecutionHint] = []
+        self._has_told = asyncio.Event()
         self._hinted_trades: dict[TradeId, int] = {}
         self._hinted_ends: dict[VenueOrderId, int] = {}
         self._has_hints = asyncio.Event()
+        self._unconfirmed: set[TradeId] = set()
+        """Booked as the stream told them; REST has yet to say the same."""
+        self.confirmed_until_ns = 0
+        """The newest of those that REST has confirmed."""
+        self._contradicted: dict[TradeId, tuple[Difference, ...]] = {}
         self.unbookable: dict[TradeId, VenueTrade] = {}
         """Executions that the venue tells of on pairs that it does not list."""
 
     def __repr__(self) -> str:
         return (
-            f"<FillBooker {len(self._hinted_trades)} executions, "
+            f"<FillBooker {len(self._told)} told, {len(self._hinted_trades)} executions, "
             f"{len(self._hinted_ends)} ends to learn>"
         )
 
     @property
     def is_idle(self) -> bool:
-        """No hint waits to be followed up."""
-        return not self._hinted_trades and not self._hinted_ends
+        """Nothing that the stream said waits to be booked or asked about."""
+        return not self._told and not self._hinted_trades and not self._hinted_ends
 
     def on_hint(self, hint: ExecutionHint) -> None:
         """Note what the stream said; :meth:`run` follows it up."""
-        if hint.trade_id is not None:
-            self._hinted_trades.setdefault(hint.trade_id, 0)
-        if hint.status.is_final:
-            self._hinted_ends.setdefault(hint.venue_order_id, 0)
+        if hint.trade_id is not None and hint.trade is None:
+            self._ask_about(hint.trade_id)
+        if hint.trade is not None or hint.status.is_final:
+            self._told.append(hint)
+            self._has_told.set()
+
+    def _ask_about(self, trade_id: TradeId) -> None:
+        self._hinted_trades.setdefault(trade_id, 0)
+        self._has_hints.set()
+
+    def _ask_about_end(self, order_id: VenueOrderId) -> None:
+        self._hinted_ends.setdefault(order_id, 0)
         self._has_hints.set()
 
     async def run(self) -> None:
-        """Follow hints up until cancelled."""
+        """Book what is told and ask about what is only named, until cancelled.
+
+        Asking may wait for the venue's limits; what is told whole does not wait behind it.
+        """
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._book_what_is_told())
+                group.create_task(self._ask())
+        except ExceptionGroup as failed:
+            # What ends the engine is the failure itself, with its exit code.
+            raise failed.exceptions[0] from failed
+
+    # what the stream tells
+
+    async def _book_what_is_told(self) -> None:
+        while True:
+            await self._has_told.wait()
+            self._has_told.clear()
+            await self._take_told()
+
+    async def _take_told(self) -> None:
+        """Fills first: an end counts when all of them are booked."""
+        # They leave the list when they are dealt with: until then the booker is not idle.
+        told = tuple(self._told)
+        await self._book_told([hint for hint in told if hint.trade is not None])
+        for hint in told:
+            if hint.status.is_final:
+                await self._settle_told(hint)
+        del self._told[: len(told)]
+
+    async def _book_told(self, told: Sequence[ExecutionHint]) -> None:
+        """Those of orders that we know or that are surely somebody else's; others are asked for."""
+        trades: list[VenueTrade] = []
+        client_ids: dict[VenueOrderId, ClientOrderId | None] = {}
+        for hint in told:
+            assert hint.trade is not None
+            if self._desk.account.order(None, hint.venue_order_id) is None:
+                if hint.client_order_id is None:
+                    self._ask_about(hint.trade.trade_id)
+                    continue
+                client_ids[hint.venue_order_id] = hint.client_order_id
+            trades.append(hint.trade)
+        try:
+            new = await self._bookable(trades)
+            booked = await self._book_new(new, client_ids)
+        except (Transient, Permanent):
+            # Only a pair that was listed since the start is asked about.
+            for trade in trades:
+                self._ask_about(trade.trade_id)
+            return
+        self._unconfirmed.update(booking.fill.trade.trade_id for booking, _ in booked)
+        self._tell(booked)
+
+    async def _settle_told(self, hint: ExecutionHint) -> None:
+        """An end by the stream's word; where a fill is missing, or the order's name, by REST's."""
+        order = self._desk.account.order(hint.client_order_id, hint.venue_order_id)
+        if order is None and hint.client_order_id is not None:
+            return
+        if order is None or hint.filled_base != order.filled_base:
+            self._ask_about_end(hint.venue_order_id)
+            return
+        await self._settle_one(_report(order, hint))
+
+    # what must be asked for
+
+    async def _ask(self) -> None:
         while True:
             await self._has_hints.wait()
             self._has_hints.clear()
             await self._follow_up_once()
-            if not self.is_idle:
+            if self._hinted_trades or self._hinted_ends:
                 await self._desk.clock.sleep(HINT_PAUSE_S)
                 self._has_hints.set()
 
@@ -93,24 +184,73 @@ class FillBooker:
         _count_tries(self._hinted_trades, trade_ids)
         _count_tries(self._hinted_ends, order_ids)
 
+    # what REST confirms
+
+    async def confirm(self) -> None:
+        """Ask REST about fills that only the stream has told; one call for up to twenty.
+
+        Raises:
+            Transient: it could not be asked; they stay unconfirmed.
+        """
+        ids = sorted(self._unconfirmed)
+        for start in range(0, len(ids), QUERY_TRADES_MAX):
+            asked = ids[start : start + QUERY_TRADES_MAX]
+            with contextlib.suppress(Permanent):  # not visible yet
+                await self._compare(await self._desk.exchange.trades(asked))
+
+    @property
+    def unconfirmed(self) -> int:
+        """Fills that REST has yet to confirm."""
+        return len(self._unconfirmed)
+
+    @property
+    def differences(self) -> list[Difference]:
+        """What cannot be booked, and what REST tells differently than it was booked."""
+        found = compare_fills((), self.unbookable.values())
+        return [*found, *(d for one in self._contradicted.values() for d in one)]
+
+    async def _compare(self, trades: Sequence[VenueTrade]) -> None:
+        """What REST tells of fills that are booked as the stream told them."""
+        told = {t.trade_id: t for t in trades if t.trade_id in self._unconfirmed}
+        if not told:
+            return
+        ids = list(told)
+        booked = await self._desk.recorder.commit(lambda tx: tx.booked_trades(ids))
+        for trade_id, trade in booked.items():
+            differences = compare_trade(trade, told[trade_id])
+            if differences:
+                self._contradicted[trade_id] = tuple(differences)
+            self._unconfirmed.discard(trade_id)
+            self.confirmed_until_ns = max(self.confirmed_until_ns, trade.at_ns)
+
     # executions
 
     async def book(self, trades: Sequence[VenueTrade]) -> int:
         """Book what is not booked yet, oldest first; how many were new."""
-        told = await self._book_new(await self._bookable(trades))
+        new = await self._bookable(trades)
+        booked = await self._book_new(new, await self._client_ids_of_unknown_orders(new))
         for trade in trades:
             self._hinted_trades.pop(trade.trade_id, None)
-        for booking, event in told:
+        self._tell(booked)
+        await self._compare(trades)
+        return len(booked)
+
+    def _tell(self, booked: Sequence[tuple[Booking, Event]]) -> None:
+        for booking, event in booked:
             self._desk.recorder.publish(event)
             self._on_wake(booking.position.sleeve, "fill")
-        return len(told)
 
-    async def _book_new(self, trades: Sequence[VenueTrade]) -> list[tuple[Booking, Event]]:
+    async def _book_new(
+        self,
+        trades: Sequence[VenueTrade],
+        client_ids: Mapping[VenueOrderId, ClientOrderId | None],
+    ) -> list[tuple[Booking, Event]]:
         if not trades:
             return []
-        reports = await self._reports_of_unknown_orders(trades)
         async with self._desk.recorder.turn:
-            told = await self._desk.recorder.commit(lambda tx: self._book_in(tx, trades, reports))
+            told = await self._desk.recorder.commit(
+                lambda tx: self._book_in(tx, trades, client_ids)
+            )
             for booking, _ in told:
                 self._desk.account.put_booking(booking)
         return told
@@ -148,21 +288,22 @@ class FillBooker:
                 self._desk.recorder.event(EventName.NOTICE, pair=trade.pair, reason=reason)
             )
 
-    async def _reports_of_unknown_orders(
+    async def _client_ids_of_unknown_orders(
         self, trades: Sequence[VenueTrade]
-    ) -> Mapping[VenueOrderId, VenueOrder]:
-        """The venue's reports on orders whose venue id we have not heard of yet."""
+    ) -> Mapping[VenueOrderId, ClientOrderId | None]:
+        """What the venue says of orders whose venue id we have not heard of yet."""
         account = self._desk.account
         unknown = sorted(
             {t.venue_order_id for t in trades if account.order(None, t.venue_order_id) is None}
         )
-        return await self._desk.exchange.orders(unknown) if unknown else {}
+        reports = await self._desk.exchange.orders(unknown) if unknown else {}
+        return {order_id: report.client_order_id for order_id, report in reports.items()}
 
     def _book_in(
         self,
         tx: Transaction,
         trades: Sequence[VenueTrade],
-        reports: Mapping[VenueOrderId, VenueOrder],
+        client_ids: Mapping[VenueOrderId, ClientOrderId | None],
     ) -> list[tuple[Booking, Event]]:
         """In one transaction, each with its event as the outbox holds it."""
         account = self._desk.account
@@ -174,7 +315,7 @@ class FillBooker:
             if trade.trade_id in known:
                 continue
             if trade.venue_order_id not in orders:
-                orders[trade.venue_order_id] = self._order_of(tx, trade, reports)
+                orders[trade.venue_order_id] = self._order_of(tx, trade, client_ids)
             order = orders[trade.venue_order_id]
             if order is None and not self._desk.rules.tracks_manual_trades:
                 continue
@@ -200,15 +341,17 @@ class FillBooker:
         return msgspec.structs.replace(event, sequence=tx.add_event(event))
 
     def _order_of(
-        self, tx: Transaction, trade: VenueTrade, reports: Mapping[VenueOrderId, VenueOrder]
+        self,
+        tx: Transaction,
+        trade: VenueTrade,
+        client_ids: Mapping[VenueOrderId, ClientOrderId | None],
     ) -> Order | None:
         """Our order behind an execution, live or long ended; None if it is somebody else's."""
         account = self._desk.account
         live = account.order(None, trade.venue_order_id)
         if live is not None:
             return live
-        report = reports.get(trade.venue_order_id)
-        client_id = report.client_order_id if report else None
+        client_id = client_ids.get(trade.venue_order_id)
         if client_id is None or not is_ours(client_id, account.fingerprint):
             return tx.order(trade.venue_order_id)
         return account.order(client_id) or tx.order(client_id)
@@ -272,6 +415,27 @@ class FillBooker:
                 reason=order.reason,
             ),
         )
+
+
+def _report(order: Order, hint: ExecutionHint) -> VenueOrder:
+    """The end of an order whose fills are all booked, as the stream tells it."""
+    request = order.request
+    return VenueOrder(
+        venue_order_id=hint.venue_order_id,
+        client_order_id=request.client_order_id,
+        pair=request.pair,
+        side=request.side,
+        type=request.type.value,
+        status=hint.status,
+        quantity_base=request.quantity_base,
+        filled_base=order.filled_base,
+        cost_quote=order.cost_quote,
+        fee_quote=order.fee_quote,
+        limit_price=request.limit_price,
+        opened_at_ns=order.acked_at_ns or hint.at_ns,
+        closed_at_ns=hint.at_ns,
+        reason=hint.reason,
+    )
 
 
 def _count_tries(hints: dict[K, int], asked: Sequence[K]) -> None:

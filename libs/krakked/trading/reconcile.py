@@ -33,7 +33,6 @@ from krakked.ports.ledger import Transaction
 from krakked.trading.compare import (
     classify,
     compare_balances,
-    compare_fills,
     compare_open_orders,
     foreign_drifts,
     foreign_orders,
@@ -169,11 +168,14 @@ class Reconciler:
         """
         began_ns = self._desk.now_ns()
         await self._resolve_unknown()
+        await self._booker.confirm()
         differences = await self._compare()
         if differences:
             await self.catch_up()
             differences = await self._compare()
         await self._conclude(differences)
+        if not differences:
+            await self._follow_confirmed()
         self.outage.end()
         self.last_success_ns = self._desk.now_ns()
         self._desk.recorder.publish(
@@ -194,7 +196,7 @@ class Reconciler:
         return [
             *compare_open_orders(self._live(), open_orders, account.fingerprint),
             *compare_balances(account.totals, spot_totals(balances)),
-            *compare_fills((), self._booker.unbookable.values()),
+            *self._booker.differences,
         ]
 
     async def catch_up(self) -> None:
@@ -219,6 +221,13 @@ class Reconciler:
         async with self._desk.recorder.turn:
             await self._desk.recorder.commit(lambda tx: tx.set_cursor(name, str(at_ns)))
             self._desk.account.cursors[name] = str(at_ns)
+
+    async def _follow_confirmed(self) -> None:
+        """What REST confirmed by name need not be read again with what came before it."""
+        confirmed_ns = self._booker.confirmed_until_ns
+        cursor_ns = int(self._desk.account.cursors.get(TRADES_CURSOR, "0"))
+        if confirmed_ns > cursor_ns and not self._booker.unconfirmed:
+            await self._move_cursor(TRADES_CURSOR, confirmed_ns)
 
     async def _settle_live_orders(self) -> None:
         ids = [o.venue_order_id for o in self._live() if o.venue_order_id is not None]

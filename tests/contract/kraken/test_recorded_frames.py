@@ -38,6 +38,7 @@ def pair(base: str, quote: str, tick: str) -> PairInfo:
         quote=quote,
         pair_decimals=1,
         lot_decimals=8,
+        cost_decimals=5,
         tick_size=Decimal(tick),
     )
 
@@ -123,6 +124,11 @@ def test_documented_executions_are_hints_without_a_gap(read: Any) -> None:
         VenueStatus.OPEN,
     ]
     assert hints[2].trade_id == "TGBB7L-HT5LX-J3BZ4A"
+    assert hints[2].trade is not None
+    assert (hints[2].trade.cost_quote, hints[2].trade.fee_amount) == (
+        Decimal("132.9995"),
+        Decimal("0.3458"),
+    )
     assert hints[2].filled_base == Decimal("0.005")
     assert {hint.venue_order_id for hint in hints} == {"OK4GJX-KSTLS-7DZZO5"}
     assert result.reader.gap is None

@@ -81,6 +81,14 @@ def test_fill_that_the_stream_tells_is_booked_without_reconciling(play: Play) ->
     play(scenario)
 
 
+def names_only(world: Any) -> None:
+    """The stream names executions, and does not tell them."""
+    on_hint = world.booker.on_hint
+    world.booker.on_hint = lambda hint: on_hint(
+        msgspec.structs.replace(hint, trade=None, filled_base=None)
+    )
+
+
 def test_fill_that_is_told_twice_and_reconciled_as_well_is_booked_once(play: Play) -> None:
     async def scenario(world: Any) -> None:
         async with world.listening():
@@ -139,8 +147,9 @@ def test_stream_that_drops_in_the_middle_loses_no_fill(play: Play) -> None:
     play(scenario)
 
 
-def test_fill_whose_order_shows_itself_late_is_booked_when_it_does(play: Play) -> None:
+def test_fill_that_is_only_named_and_shows_itself_late_is_booked_when_it_does(play: Play) -> None:
     async def scenario(world: Any) -> None:
+        names_only(world)
         async with world.listening():
             world.fault(FaultKind.LATE_VISIBILITY, seconds=4)
             order = await world.submit(price=None)

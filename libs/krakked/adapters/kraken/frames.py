@@ -4,6 +4,9 @@ A frame is decoded by type in one pass, chosen by its ``channel``; everything th
 a known channel takes the slow way: a reply to a request, or something to be told and survived.
 Nothing is taken from a row with a number that cannot be; the other rows of its frame count.
 
+An execution is told whole only where the row holds exactly what REST would tell of it; else it is
+named, and must be asked for.
+
 ``executions`` are numbered per subscription. A number left out means that reports are missing:
 the reader then names the gap (:attr:`FrameReader.gap`), and whoever holds the connection must
 subscribe anew.
@@ -12,6 +15,7 @@ subscribe anew.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from decimal import Decimal
 from typing import Final, TypeAlias
 
 import msgspec
@@ -30,9 +34,11 @@ from krakked.adapters.kraken.records import (
 )
 from krakked.adapters.kraken.wire import Instruments, bar_from, not_negative, pair_status, positive
 from krakked.domain.bars import Timeframe, timeframe_of_minutes
+from krakked.domain.fills import Liquidity, VenueTrade
 from krakked.domain.ids import ClientOrderId, PairName, TradeId, VenueOrderId
-from krakked.domain.orders import VenueStatus
-from krakked.domain.pairs import PairStatus
+from krakked.domain.money import quantum
+from krakked.domain.orders import Side, VenueStatus
+from krakked.domain.pairs import Pair, PairStatus
 from krakked.domain.quotes import Quote
 from krakked.domain.times import NS_PER_SECOND, from_rfc3339
 from krakked.ports.market_feed import (
@@ -48,6 +54,8 @@ SHOWN_MAX: Final = 200
 """Characters of a malformed frame that are told."""
 ORDERS_MAX: Final = 10_000
 """Open orders whose client ids are remembered; far more than an account may have."""
+COST_SLACK: Final = 10
+"""Units of the last decimal: ledgers may hold one decimal less than costs are told with."""
 
 _STATUS_BY_WORD: Final = {
     "pending_new": VenueStatus.PENDING,
@@ -57,6 +65,7 @@ _STATUS_BY_WORD: Final = {
     "canceled": VenueStatus.CANCELED,
     "expired": VenueStatus.EXPIRED,
 }
+_LIQUIDITY: Final = {"m": Liquidity.MAKER, "t": Liquidity.TAKER}
 _KNOWN_CHANNELS: Final = frozenset(
     {"ticker", "ohlc", "instrument", "status", "executions", "heartbeat"}
 )
@@ -78,6 +87,7 @@ class FrameReader:
         private: bool = False,
         on_reply: Callable[[Reply], None] = lambda _: None,
     ) -> None:
+        self._instruments = instruments
         self._pairs = {instruments.symbol(name): name for name in pairs}
         self._tick_sizes = {name: instruments.pair(name).tick_size for name in self._pairs.values()}
         self._private = private
@@ -177,10 +187,20 @@ class FrameReader:
         messages: list[FeedMessage] = []
         for row in frame.data:
             try:
-                messages.append(self._hint(row))
+                messages.append(self._hint(row, self._trade(row, text, messages)))
             except ValueError as error:
                 messages.append(self._malformed(f"executions {row.order_id}: {error}", text))
         return messages
+
+    def _trade(
+        self, row: ExecutionRow, text: str | bytes, messages: list[FeedMessage]
+    ) -> VenueTrade | None:
+        """An amount that cannot be is told; REST is asked for the execution all the same."""
+        try:
+            return trade_of(row, self._instruments)
+        except ValueError as error:
+            messages.append(self._malformed(f"executions {row.order_id}: {error}", text))
+            return None
 
     def _follow_sequence(self, frame: ExecutionsFrame) -> None:
         if frame.sequence is None:
@@ -190,7 +210,7 @@ class FrameReader:
             self.gap = f"executions jumped from {self._sequence} to {frame.sequence}"
         self._sequence = frame.sequence
 
-    def _hint(self, row: ExecutionRow) -> ExecutionHint:
+    def _hint(self, row: ExecutionRow, trade: VenueTrade | None) -> ExecutionHint:
         status = _STATUS_BY_WORD.get(row.order_status or "new")
         if status is None:
             raise ValueError(f"order_status {row.order_status!r} is unknown")
@@ -198,6 +218,7 @@ class FrameReader:
             venue_order_id=VenueOrderId(row.order_id),
             client_order_id=self._client_id(row, is_final=status.is_final),
             trade_id=TradeId(row.exec_id) if row.exec_id else None,
+            trade=trade,
             status=status,
             filled_base=None if row.cum_qty is None else not_negative(row.cum_qty, "cum_qty"),
             reason=row.reason or None,
@@ -256,6 +277,76 @@ def quote_from(row: TickerRow, pair: PairName, now_ns: int) -> Quote:
         volume_24h_base=not_negative(row.volume, "volume"),
         at_ns=now_ns,
     )
+
+
+def trade_of(row: ExecutionRow, instruments: Instruments) -> VenueTrade | None:
+    """The execution, if the row tells exactly what REST would.
+
+    REST tells fees in the quote asset, and cost and fee to the pair's decimals; a row that lacks
+    something, is finer, or whose price × size is not its cost, is left to it.
+
+    Raises:
+        ValueError: a number or word cannot be.
+    """
+    name = instruments.name_of(row.symbol or "") if row.exec_type == "trade" else None
+    if not row.exec_id or name is None or row.liquidity_ind not in _LIQUIDITY:
+        return None
+    pair = instruments.pair(name)
+    amounts = _amounts(row)
+    fee = _only_fee(row, instruments, pair)
+    if amounts is None or fee is None:
+        return None
+    price, size, cost = amounts
+    if not (_is_whole(cost, pair) and _is_whole(fee, pair)):
+        return None
+    if abs(price * size - cost) > COST_SLACK * quantum(pair.cost_decimals):
+        return None
+    return VenueTrade(
+        trade_id=TradeId(row.exec_id),
+        venue_order_id=VenueOrderId(row.order_id),
+        pair=name,
+        side=Side(row.side),
+        price=_padded(price, pair.cost_decimals),
+        quantity_base=_padded(size, pair.quantity_decimals),
+        cost_quote=_padded(cost, pair.cost_decimals),
+        fee_amount=_padded(fee, pair.cost_decimals),
+        fee_asset=pair.quote,
+        liquidity=_LIQUIDITY[row.liquidity_ind],
+        at_ns=from_rfc3339(row.timestamp),
+    )
+
+
+def _amounts(row: ExecutionRow) -> tuple[Decimal, Decimal, Decimal] | None:
+    """Price, size and cost; None if one is missing."""
+    if row.last_price is None or row.last_qty is None or row.cost is None:
+        return None
+    return (
+        positive(row.last_price, "last_price"),
+        positive(row.last_qty, "last_qty"),
+        not_negative(row.cost, "cost"),
+    )
+
+
+def _only_fee(row: ExecutionRow, instruments: Instruments, pair: Pair) -> Decimal | None:
+    """The fee, if there is exactly one and it is in the quote asset."""
+    fees = row.fees or []
+    if len(fees) != 1 or fees[0].qty is None:
+        return None
+    if instruments.asset_of_code(fees[0].asset) != pair.quote:
+        return None
+    return not_negative(fees[0].qty, "fees.qty")
+
+
+def _padded(amount: Decimal, decimals: int) -> Decimal:
+    """With REST's trailing zeros, so that a fill is the same text whoever told it."""
+    exponent = amount.as_tuple().exponent
+    assert isinstance(exponent, int), "bounded above"
+    return amount.quantize(quantum(max(decimals, -exponent)))
+
+
+def _is_whole(amount: Decimal, pair: Pair) -> bool:
+    """Whether it has no more decimals than REST tells."""
+    return not amount % quantum(pair.cost_decimals)
 
 
 def _timeframe(minutes: int) -> Timeframe:

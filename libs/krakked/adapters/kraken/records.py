@@ -296,6 +296,13 @@ class StatusFrame(msgspec.Struct, frozen=True, tag_field="channel", tag="status"
     data: list[SystemRow]
 
 
+class FeeRow(msgspec.Struct, frozen=True):
+    """What an execution cost, in one asset."""
+
+    asset: str = ""
+    qty: Decimal | None = None
+
+
 class ExecutionRow(msgspec.Struct, frozen=True, kw_only=True):
     """One report on an order; updates name only what changed."""
 
@@ -305,6 +312,13 @@ class ExecutionRow(msgspec.Struct, frozen=True, kw_only=True):
     order_status: str | None = None
     cl_ord_id: str | None = None
     exec_id: str | None = None
+    symbol: str | None = None
+    side: str | None = None
+    last_qty: Decimal | None = None
+    last_price: Decimal | None = None
+    cost: Decimal | None = None
+    liquidity_ind: str | None = None
+    fees: list[FeeRow] | None = None
     cum_qty: Decimal | None = None
     reason: str | None = None
 

@@ -54,6 +54,7 @@ from krakked.ports.exchange import Balance, Fees, LedgerRow
 from krakked.ports.market_feed import Ticker
 
 _V2_CODES: Final = {"XBT": "BTC", "XDG": "DOGE"}
+_ASSETS_BY_V2_CODE: Final = {code: Asset(asset) for asset, code in _V2_CODES.items()}
 _DARK_POOL: Final = ".d"
 _INT64_MAX: Final = 2**63 - 1
 _VOLUME_MAX: Final = 2**62
@@ -134,6 +135,10 @@ class Instruments:
         """Canonical asset and kind: ``XXBT`` → (XBT, spot), ``XBT.F`` → (XBT, F)."""
         head, _, suffix = code.partition(".")
         return self._assets.get(head, Asset(head)), suffix or "spot"
+
+    def asset_of_code(self, code: str) -> Asset:
+        """The canonical asset behind a code of the v2 streams: ``BTC`` → XBT."""
+        return _ASSETS_BY_V2_CODE.get(code, Asset(code))
 
     def quote_of(self, spelling: str) -> Asset:
         """The quote asset of a pair, also of one that is listed no more.

@@ -163,6 +163,12 @@ def known_trades(execute: Execute, ids: Collection[TradeId]) -> set[TradeId]:
     }
 
 
+def booked_trades(execute: Execute, ids: Collection[TradeId]) -> dict[TradeId, VenueTrade]:
+    """Those that are booked, as they were told; one seek each."""
+    rows = (execute("SELECT * FROM fills WHERE trade_id = ?", (id_,)).fetchone() for id_ in ids)
+    return {trade.trade_id: trade for row in rows if row for trade in [fill_from(row).trade]}
+
+
 def known_ledger_rows(execute: Execute, ids: Collection[LedgerId]) -> set[LedgerId]:
     """Those that are booked; one seek each."""
     return {

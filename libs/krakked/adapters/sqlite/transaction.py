@@ -19,7 +19,7 @@ from krakked.adapters.sqlite.connections import Execute
 from krakked.domain.commands import Command, Reply
 from krakked.domain.decisions import DecisionRecord, ExitRecord
 from krakked.domain.events import Event
-from krakked.domain.fills import CashFlow, Fill, OpeningLot
+from krakked.domain.fills import CashFlow, Fill, OpeningLot, VenueTrade
 from krakked.domain.ids import Asset, LedgerId, TradeId
 from krakked.domain.kill_switch import KillSwitch
 from krakked.domain.orders import Order
@@ -52,6 +52,10 @@ class SqliteTransaction:
     def known_trades(self, ids: Collection[TradeId]) -> set[TradeId]:
         """Those already booked."""
         return book_rows.known_trades(self._execute, ids)
+
+    def booked_trades(self, ids: Collection[TradeId]) -> dict[TradeId, VenueTrade]:
+        """Those already booked, as they were told then."""
+        return book_rows.booked_trades(self._execute, ids)
 
     def known_ledger_rows(self, ids: Collection[LedgerId]) -> set[LedgerId]:
         """Those already booked."""

@@ -289,8 +289,12 @@ class Kit:
     @staticmethod
     def instruments() -> Instruments:
         def pair(row: dict[str, Any]) -> PairInfo:
-            names = ("altname", "base", "quote", "pair_decimals", "lot_decimals", "status")
-            return PairInfo(**{n: row[n] for n in names}, tick_size=Decimal(row["tick_size"]))
+            names = ("altname", "base", "quote", "pair_decimals", "lot_decimals", "cost_decimals")
+            return PairInfo(
+                **{n: row[n] for n in names},
+                status=row["status"],
+                tick_size=Decimal(row["tick_size"]),
+            )
 
         assets = {code: AssetInfo(row["altname"]) for code, row in ASSETS.items()}
         return Instruments(assets, {code: pair(row) for code, row in PAIRS.items()})

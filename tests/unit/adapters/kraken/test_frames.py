@@ -497,3 +497,95 @@ class SomeInstruments:
 def test_reader_shows_its_counts(reader: FrameReader) -> None:
     reader.feed("rubbish", NOW_NS)
     assert repr(reader) == "<FrameReader public frames=1 malformed=1>"
+
+
+# executions that are told whole
+
+TRADE = {
+    **REPORT,
+    "cl_ord_id": "ours",
+    "exec_type": "trade",
+    "exec_id": "TGBB7L-HT5LX-J3BZ4A",
+    "order_status": "partially_filled",
+    "symbol": "BTC/USD",
+    "side": "sell",
+    "last_qty": 0.005,
+    "last_price": 26599.9,
+    "liquidity_ind": "t",
+    "cost": 132.9995,
+    "cum_qty": 0.005,
+    "fees": [{"asset": "USD", "qty": 0.3458}],
+}
+
+
+def test_fill_with_all_that_the_books_need_is_told_as_rest_would(reader: FrameReader) -> None:
+    (hint,) = hints(reader, TRADE)
+    assert hint.trade is not None
+    shown = {name: str(getattr(hint.trade, name)) for name in hint.trade.__struct_fields__}
+    assert shown == {
+        "trade_id": "TGBB7L-HT5LX-J3BZ4A",
+        "venue_order_id": "OK4GJX-KSTLS-7DZZO5",
+        "pair": "XBTUSD",
+        "side": "Side.SELL",
+        "price": "26599.90000",
+        "quantity_base": "0.00500000",
+        "cost_quote": "132.99950",
+        "fee_amount": "0.34580",
+        "fee_asset": "USD",
+        "liquidity": "Liquidity.TAKER",
+        "at_ns": "1695378785709982000",
+    }
+
+
+@pytest.mark.parametrize("field", ["symbol", "last_qty", "last_price", "cost", "liquidity_ind"])
+def test_fill_that_lacks_something_is_only_named(reader: FrameReader, field: str) -> None:
+    (hint,) = hints(reader, {key: value for key, value in TRADE.items() if key != field})
+    assert (hint.trade_id, hint.trade) == (TRADE["exec_id"], None)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"fees": None},
+        {"fees": []},
+        {"fees": [{"asset": "USD"}]},
+        {"fees": [{"asset": "BTC", "qty": 0.00001}]},
+        {"fees": [{"asset": "USD", "qty": 0.2}, {"asset": "BTC", "qty": 0.00001}]},
+        {"fees": [{"asset": "USD", "qty": 0.3457987}]},
+        {"cost": 132.9995001},
+        {"cost": 133.5},
+        {"symbol": "XYZ/USD"},
+        {"liquidity_ind": "x"},
+        {"exec_type": "restated"},
+    ],
+)
+def test_fill_that_is_not_told_as_rest_would_is_only_named(
+    reader: FrameReader, changes: dict[str, Any]
+) -> None:
+    (hint,) = hints(reader, {**TRADE, **changes})
+    assert (hint.trade_id, hint.trade) == (TRADE["exec_id"], None)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"last_qty": 0}, "last_qty: 0"),
+        ({"last_price": -5}, "last_price: -5"),
+        ({"cost": "NaN"}, "cost: NaN"),
+        ({"cost": "1E+9999"}, "cost"),
+        ({"fees": [{"asset": "USD", "qty": -1}]}, "fees.qty: -1"),
+        ({"side": "sideways"}, "sideways"),
+    ],
+)
+def test_fill_with_an_amount_that_cannot_be_is_told_and_named_all_the_same(
+    reader: FrameReader, changes: dict[str, Any], words: str
+) -> None:
+    problem, hint = hints(reader, {**TRADE, **changes})
+    assert words in problem.problem
+    assert (hint.trade_id, hint.trade) == (TRADE["exec_id"], None)
+
+
+def test_fill_on_a_pair_that_is_not_watched_is_told_whole_as_well(kit: Any) -> None:
+    reader = FrameReader(kit.instruments(), [], private=True)
+    (hint,) = hints(reader, TRADE)
+    assert hint.trade is not None
