@@ -75,10 +75,9 @@ def _with_settings(options: RunOptions, work: Work) -> int:
     settings = loaded.settings
     if options.once and settings.execution.mode is Mode.LIVE:
         raise BadInput("run-once never trades live: set execution.mode to dry_run or paper")
-    places = places_of(settings, options)
-    pace = pace_of(settings, options, places)
+    pace = pace_of(settings, options)
     keys = venues.keys_of(settings, environ, options.config_dir)
-    plain = _Plain(loaded, options, places, keys)
+    plain = _Plain(loaded, options, places_of(settings, options), keys)
     # Before anything can fail: what is not configured shows whole objects in its tracebacks.
     log_options = telling.log_options(settings, keys.secrets())
     out = telling.stream_of(options)
@@ -132,9 +131,17 @@ async def _main(plain: _Plain, pace: Pace, work: Work) -> int:
                 health=_health(settings, options, metrics, view),
             )
             async with AsyncExitStack() as stack:
-                return await work(Run(given, supervisor, stack), supervisor)
+                run = Run(given, supervisor, stack)
+                stack.callback(_forget_unless_begun, run)  # called last, when all is closed
+                return await work(run, supervisor)
     finally:
         undo()
+
+
+def _forget_unless_begun(run: Run) -> None:
+    """A replay that was refused (its range, a bad row) leaves no folder."""
+    if run.engine is None:
+        run.given.places.forget()
 
 
 def _clock() -> Clock:

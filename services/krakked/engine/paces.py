@@ -11,7 +11,7 @@ import msgspec
 
 from krakked.domain.errors import BadInput
 from krakked.engine import venues
-from krakked.engine.places import Places
+from krakked.engine.places import simulator_state_of
 from krakked.engine.venues import Pace
 from krakked.runtime.exit_codes import ExitCode
 from krakked.runtime.run_options import RunOptions
@@ -28,7 +28,7 @@ class _AdminClock(msgspec.Struct):
     speed: float | Literal["max"]
 
 
-def pace_of(settings: Settings, options: RunOptions, places: Places) -> Pace | None:
+def pace_of(settings: Settings, options: RunOptions) -> Pace | None:
     """How the time of the run passes; None: as on this machine.
 
     Raises:
@@ -36,7 +36,7 @@ def pace_of(settings: Settings, options: RunOptions, places: Places) -> Pace | N
     """
     if venues.is_in_process(settings):
         simulator = venues.simulator_options(
-            settings, options, state=places.simulator_state, is_lock_step=False
+            settings, options, state=simulator_state_of(options), is_lock_step=False
         )
         start_ns = opening_ns(simulator, otherwise_ns=DEV_START_NS)
         return Pace(start_ns=start_ns, speed=simulator.speed)

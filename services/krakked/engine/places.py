@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+import shutil
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +26,20 @@ class Places(msgspec.Struct, frozen=True, kw_only=True):
     simulator_state: Path | None
     """None: the simulated account is gone with the process (replays)."""
     control_socket: Path
+    run_folder: Path | None = None
+    """Made for this run alone; None if a person named the database."""
+
+    def forget(self) -> None:
+        """Remove the folder of a run that was refused before it began."""
+        if self.run_folder is not None:
+            shutil.rmtree(self.run_folder, ignore_errors=True)
+            with contextlib.suppress(OSError):  # others' runs are there
+                self.run_folder.parent.rmdir()
+
+
+def simulator_state_of(options: RunOptions) -> Path | None:
+    """Where the simulated account lives on; nowhere after a replay."""
+    return None if options.candles is not None else options.db_path.with_suffix(".simulator")
 
 
 def places_of(settings: Settings, options: RunOptions) -> Places:
@@ -32,11 +48,10 @@ def places_of(settings: Settings, options: RunOptions) -> Places:
         return _in_folder(_new_run_folder())
     database = options.db_path
     root = settings.market_data.ohlc_store.root_dir
-    is_replay = options.candles is not None
     return Places(
         database=database,
         bars=root if root.is_absolute() else database.parent / root,
-        simulator_state=None if is_replay else database.with_suffix(".simulator"),
+        simulator_state=simulator_state_of(options),
         control_socket=database.with_name(database.name + ".sock"),
     )
 
@@ -47,6 +62,7 @@ def _in_folder(folder: Path) -> Places:
         bars=folder / "bars",
         simulator_state=None,
         control_socket=folder / "portfolio.db.sock",
+        run_folder=folder,
     )
 
 

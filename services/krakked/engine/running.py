@@ -121,8 +121,7 @@ class Run:
 
     async def start(self) -> Engine:
         """All stages up to a trading engine."""
-        addresses = await self._open_secrets_and_venue()
-        ledger = await self._stage("database", self._open_ledger(), timeout_s=300)
+        addresses, ledger = await self._open_venue_and_ledger()
         rest = await self._open_rest(addresses, ledger)
         contact = Contact(addresses, self.given.settings, self.given.source_of)
         await self._stage("venue reachable", contact.told(self._check_venue(rest)))
@@ -151,8 +150,7 @@ class Run:
 
     async def initialize(self, confirm: Callable[[Sequence[OpeningLot]], bool]) -> int:
         """``krakked portfolio init``: book what the account holds as opening lots, if confirmed."""
-        addresses = await self._open_secrets_and_venue()
-        ledger = await self._stage("database", self._open_ledger(), timeout_s=300)
+        addresses, ledger = await self._open_venue_and_ledger()
         rest = await self._open_rest(addresses, ledger)
         contact = Contact(addresses, self.given.settings, self.given.source_of)
         await self._stage("venue reachable", contact.told(self._check_venue(rest)))
@@ -216,12 +214,15 @@ class Run:
         if gone:
             self._tell(Event(name=EventName.NOTICE, at_ns=now_ns, fields={"pruned": gone}))
 
-    async def _open_secrets_and_venue(self) -> Addresses:
+    async def _open_venue_and_ledger(self) -> tuple[Addresses, SqliteLedger]:
+        """The ledger's lock comes before the simulator: whoever is refused it touches nothing."""
         await self._stage("config", self.given.clock.sleep(0))  # read and checked before the loop
-        if venues.is_in_process(self.given.settings):
-            self._stages.skip("secrets", "the simulator in this process has keys of its own")
-            return await self._stage("venue", self._open_simulator())
-        return await self._stage("secrets", self._read_secrets())
+        if not venues.is_in_process(self.given.settings):
+            addresses = await self._stage("secrets", self._read_secrets())
+            return addresses, await self._stage("database", self._open_ledger(), timeout_s=300)
+        self._stages.skip("secrets", "the simulator in this process has keys of its own")
+        ledger = await self._stage("database", self._open_ledger(), timeout_s=300)
+        return await self._stage("venue", self._open_simulator()), ledger
 
     async def _read_secrets(self) -> Addresses:
         return venues.addresses_of_settings(self.given.settings, self.given.keys)

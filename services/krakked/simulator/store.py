@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 import msgspec
 
@@ -25,6 +26,7 @@ CREATE TABLE IF NOT EXISTS rows (
     kind TEXT NOT NULL, id TEXT NOT NULL, row BLOB NOT NULL, PRIMARY KEY (kind, id)
 ) STRICT, WITHOUT ROWID
 """
+_TABLES: Final = "SELECT count(*) FROM sqlite_master"
 _UPSERT: Final = (
     "INSERT INTO rows VALUES (?, ?, ?) ON CONFLICT (kind, id) DO UPDATE SET row = excluded.row"
 )
@@ -56,17 +58,19 @@ class StateStore:
     def now_ns(self) -> int | None:
         """The latest simulated instant that was stored."""
         with _readable(self._path):
-            query = "SELECT row FROM rows WHERE kind = ? AND id = ?"
-            found = self._database.execute(query, CLOCK).fetchone()
-        return None if found is None else int(found[0])
+            return _clock(self._database)
 
     def save(
         self, changes: Sequence[tuple[str, str, dict[str, object] | None]], now_ns: int
     ) -> None:
-        """Store changed rows (None: gone) and the time, all or nothing."""
+        """Store changed rows (None: gone) and the time, all or nothing.
+
+        Raises:
+            LedgerFailed: the disk is full, or fails.
+        """
         kept = [(kind, row_id, msgspec.json.encode(row)) for kind, row_id, row in changes if row]
         gone = [(kind, row_id) for kind, row_id, row in changes if row is None]
-        with self._database:
+        with _writable(self._path), self._database:
             self._database.executemany(_UPSERT, [*kept, (*CLOCK, str(now_ns).encode())])
             self._database.executemany("DELETE FROM rows WHERE kind = ? AND id = ?", gone)
 
@@ -77,14 +81,22 @@ class StateStore:
 
 
 def stored_now_ns(path: Path | None) -> int | None:
-    """When the world in that file stopped; None if there is none."""
+    """When the world in that file stopped; None if there is none.
+
+    Only looks, and takes no lock: whoever will be refused the file has not touched it.
+    """
     if path is None or not path.exists():
         return None
-    store = StateStore(path)
-    try:
-        return store.now_ns()
-    finally:
-        store.close()
+    is_at_rest = not path.with_name(path.name + "-wal").exists()
+    uri = f"file:{quote(str(path.absolute()))}?mode=ro{'&immutable=1' * is_at_rest}"
+    with _readable(path), closing(sqlite3.connect(uri, uri=True)) as database:
+        is_empty = not database.execute(_TABLES).fetchone()[0]
+        return _clock(database) if _is_ours(database, path) and not is_empty else None
+
+
+def _clock(database: sqlite3.Connection) -> int | None:
+    found = database.execute("SELECT row FROM rows WHERE kind = ? AND id = ?", CLOCK).fetchone()
+    return None if found is None else int(found[0])
 
 
 def _open(path: Path) -> sqlite3.Connection:
@@ -122,17 +134,38 @@ def _make_folder(folder: Path) -> None:
 
 def _claim(database: sqlite3.Connection, path: Path) -> None:
     """Refuse another program's file; mark an empty one as ours."""
+    if not _is_ours(database, path):
+        database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+
+
+def _is_ours(database: sqlite3.Connection, path: Path) -> bool:
+    """Whether a simulator has written it; not if it is empty.
+
+    Raises:
+        BadInput: it is another program's.
+    """
     (owner,) = database.execute("PRAGMA application_id").fetchone()
-    (tables,) = database.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    (tables,) = database.execute(_TABLES).fetchone()
     if owner == APPLICATION_ID:
-        return
+        return True
     if owner or tables:
         raise BadInput(
             f"--state {path}: not a simulator's file; give another path "
             "(in dev it stands beside --db-path)",
             exit_code=ExitCode.DATABASE,
         )
-    database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    return False
+
+
+@contextmanager
+def _writable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise LedgerFailed(
+            f"--state {path}: the simulated account cannot be stored ({error}); free some space "
+            "and start again, what was answered before is kept"
+        ) from error
 
 
 @contextmanager

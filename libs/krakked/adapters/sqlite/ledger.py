@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final, Protocol, TypeVar
 
 from krakked.adapters.sqlite import backups, lock_files, migrations
-from krakked.adapters.sqlite.connections import open_writer, prepare_writer, translated
+from krakked.adapters.sqlite.connections import open_writer, prepare_writer, reading, translated
 from krakked.adapters.sqlite.identities import check_identity
 from krakked.adapters.sqlite.lock_files import LockFile
 from krakked.adapters.sqlite.migrations import Migration
@@ -66,6 +66,8 @@ def open_ledger(
         BadInput: a newer schema, or another program's, environment's or account's file (78).
         LedgerFailed: in use, damaged, not writable, disk full (73).
     """
+    known = steps or migrations.shipped()
+    _look(path, known, identity)
     with ExitStack() as undo:
         lock = lock_files.acquire_for_ledger(path)
         undo.callback(lock.release)
@@ -73,7 +75,6 @@ def open_ledger(
         undo.callback(connection.close)
         with translated(path):
             _check_sound(connection, path)
-            known = steps or migrations.shipped()
             migrations.check_compatible(connection, path, known)
             check_identity(connection, path, identity)
             prepare_writer(connection, path)
@@ -83,6 +84,15 @@ def open_ledger(
     return SqliteLedger(
         connection, path, lock=lock, clock=clock, threaded=threaded, observe=observe
     )
+
+
+def _look(path: Path, known: Sequence[Migration], identity: Identity) -> None:
+    """Refuse a file that is not ours before a lock file stands beside it; nothing is changed."""
+    if not path.is_file() or not path.stat().st_size:
+        return
+    with reading(path) as connection:
+        migrations.check_compatible(connection, path, known)
+        check_identity(connection, path, identity)
 
 
 def _check_sound(connection: sqlite3.Connection, path: Path) -> None:
