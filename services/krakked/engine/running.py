@@ -17,7 +17,7 @@ from krakked.adapters.sqlite.connections import caution
 from krakked.adapters.sqlite.ledger import SqliteLedger, open_ledger
 from krakked.adapters.sqlite.queries import open_queries
 from krakked.domain.bars import Timeframe
-from krakked.domain.errors import BadInput, Fenced, KrakkedError, Transient
+from krakked.domain.errors import BadInput, Fenced, KrakkedError, LedgerFailed, Transient
 from krakked.domain.events import Event, EventName
 from krakked.domain.fills import Fill, OpeningLot
 from krakked.domain.ids import Asset, PairName, StrategyId
@@ -236,10 +236,27 @@ class Run:
             is_lock_step=self.given.is_lock_step,
         )
         self.simulator = await start(options, clock=self.given.clock)
-        self._stack.push_async_callback(self.simulator.stop)
+        self._stack.push_async_exit(self._close_simulator)
+        self.supervisor.start("simulator", self._simulator_fails(self.simulator))
         return venues.addresses_of_simulator(
             self.simulator.rest_url, self.simulator.ws_url, options, settings
         )
+
+    async def _simulator_fails(self, simulator: RunningSimulator) -> None:
+        """A venue whose disk is full answers nothing any more: the run ends with its words."""
+        await simulator.failed()
+
+    async def _close_simulator(
+        self, _: type[BaseException] | None, error: BaseException | None, __: object
+    ) -> None:
+        """What ended the run counts, not that the same full disk takes no last state either."""
+        assert self.simulator is not None
+        await self.supervisor.stop("simulator")
+        try:
+            await self.simulator.stop()
+        except LedgerFailed:
+            if error is None and self.supervisor.exit_code == ExitCode.DONE:
+                raise
 
     async def _open_ledger(self) -> SqliteLedger:
         ledger = open_ledger(

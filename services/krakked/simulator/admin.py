@@ -14,7 +14,7 @@ from typing import Final, TypeAlias
 import msgspec
 from aiohttp import web
 
-from krakked.domain.errors import BadInput
+from krakked.domain.errors import BadInput, LedgerFailed
 from krakked.domain.ids import Asset, PairName
 from krakked.domain.money import ZERO, BadAmount, parse_amount, to_text
 from krakked.domain.pairs import PairStatus
@@ -252,6 +252,8 @@ async def _mendable(request: web.Request, handler: Handler) -> web.StreamRespons
         return await handler(request)
     except (BadInput, BadAmount) as error:
         return web.json_response({"error": str(error)}, status=400)
+    except LedgerFailed as error:
+        return web.json_response({"error": str(error)}, status=500)
     except msgspec.MsgspecError as error:
         line = f"{error}; send a JSON object, with amounts and prices as text"
         return web.json_response({"error": line}, status=400)

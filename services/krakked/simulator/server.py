@@ -92,7 +92,11 @@ class RunningSimulator:
             task.result()
 
     async def stop(self) -> None:
-        """Close all connections, store the last state."""
+        """Close all connections, store the last state.
+
+        Raises:
+            LedgerFailed: it cannot be stored.
+        """
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

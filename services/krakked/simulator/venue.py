@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Protocol
 
+from krakked.domain.errors import LedgerFailed
 from krakked.domain.times import NS_PER_SECOND
 from krakked.ports.clock import Clock
 from krakked.sim.exchange.events import ExchangeEvent, PrivateMessage
@@ -58,6 +59,8 @@ class Venue:
         self.on_settled: Callable[[], None] = _nobody
         self._store = store
         self._stored_ns = 0
+        self._failure: LedgerFailed | None = None
+        """The disk has not taken a change: nothing may be answered or stored after it."""
 
     def __repr__(self) -> str:
         return f"<Venue {self.exchange!r} {self.hub!r}>"
@@ -78,7 +81,11 @@ class Venue:
         return now_ns
 
     def settle(self, now_ns: int) -> None:
-        """Store what changed, then tell it."""
+        """Store what changed, then tell it.
+
+        Raises:
+            LedgerFailed: it cannot be stored, or something before it could not.
+        """
         self._persist(now_ns)
         events = self.exchange.drain()
         if events:
@@ -100,17 +107,31 @@ class Venue:
             connection.drop()
 
     def close(self) -> None:
-        """Store the last state."""
-        if self._store is not None:
-            self._store.save(self.exchange.changes(), self.clock.now_ns())
+        """Store the last state.
+
+        Raises:
+            LedgerFailed: it cannot be stored; the file is let go all the same.
+        """
+        if self._store is None:
+            return
+        try:
+            if self._failure is None:
+                self._store.save(self.exchange.changes(), self.clock.now_ns())
+        finally:
             self._store.close()
 
     def _persist(self, now_ns: int) -> None:
         if self._store is None:
             return
+        if self._failure is not None:
+            raise self._failure
         changes = self.exchange.changes()
         if changes or now_ns - self._stored_ns >= _CLOCK_STORED_EVERY_NS:
-            self._store.save(changes, now_ns)
+            try:
+                self._store.save(changes, now_ns)
+            except LedgerFailed as error:
+                self._failure = error
+                raise
             self._stored_ns = now_ns
 
     def _dropped(self, events: Sequence[ExchangeEvent]) -> Sequence[Session]:

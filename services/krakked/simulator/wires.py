@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import Final
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeAlias
 
 from aiohttp import WSMsgType, web
 
+from krakked.domain.errors import LedgerFailed
 from krakked.domain.times import NS_PER_SECOND
 from krakked.sim.exchange.calls import PrivateRequest, RestAnswer
 from krakked.sim.public import requests, rest
@@ -23,6 +25,8 @@ BODY_MAX: Final = 1024 * 1024
 FRAMES_WAITING_MAX: Final = 20_000
 GATEWAY_PAGE: Final = "<html><head><title>502 Bad Gateway</title></head><body>502</body></html>"
 
+Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
 
 class Wires:
     """The handlers of one port."""
@@ -33,7 +37,7 @@ class Wires:
 
     def application(self) -> web.Application:
         """The routes of a port."""
-        application = web.Application(client_max_size=BODY_MAX)
+        application = web.Application(client_max_size=BODY_MAX, middlewares=[_unless_disk_fails])
         application.router.add_get("/0/public/{method}", self._public)
         application.router.add_post("/0/private/{method}", self._private)
         application.router.add_get("/v2", self._socket)
@@ -91,6 +95,8 @@ class Wires:
                 for frame in requests.receive(venue.hub, session, message.data, now_ns):
                     connection.send(frame)
                 venue.settle(now_ns)
+        except LedgerFailed:
+            connection.drop()
         finally:
             venue.connections.pop(session, None)
             venue.hub.close(session)
@@ -148,6 +154,15 @@ def _private_request(request: web.Request, body: bytes) -> PrivateRequest:
         body=body,
         content_type=request.content_type,
     )
+
+
+@web.middleware
+async def _unless_disk_fails(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """What cannot be stored is not answered; the driver's task says why, and the venue ends."""
+    try:
+        return await handler(request)
+    except LedgerFailed:
+        return _bad_gateway()
 
 
 def _json(body: bytes) -> web.Response:

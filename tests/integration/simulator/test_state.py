@@ -15,10 +15,14 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
-from krakked.domain.errors import BadInput
+from krakked.adapters.system.clock import SystemClock
+from krakked.domain.errors import BadInput, LedgerFailed
 from krakked.domain.ids import Asset
+from krakked.simulator import start
+from krakked.simulator.options import SimulatorOptions
 from krakked.simulator.store import StateStore
 
 
@@ -104,6 +108,60 @@ def test_rows_are_upserted_and_removed(tmp_path: Path) -> None:
     assert again.rows() == [("order", "a", {"x": "1.75"})]
     assert again.now_ns() == 9
     again.close()
+
+
+@pytest.fixture
+def full(tmp_path: Path) -> StateStore:
+    """A store whose disk is full from now on."""
+    store = StateStore(tmp_path / "full.state")
+    store.save([("order", "a", {"x": "1"})], 7)
+    (pages,) = store._database.execute("PRAGMA page_count").fetchone()
+    store._database.execute(f"PRAGMA max_page_count = {pages}")
+    return store
+
+
+def test_full_disk_is_named_and_what_was_stored_stays(full: StateStore, tmp_path: Path) -> None:
+    with pytest.raises(
+        LedgerFailed, match=r"--state .*full.state: .* full\); free some sp"
+    ) as caught:
+        full.save([("order", str(number), {"x": "1" * 500}) for number in range(99)], 9)
+    assert caught.value.exit_code == 73
+    assert full.rows() == [("order", "a", {"x": "1"})]
+    assert full.now_ns() == 7
+    full.close()
+
+
+def test_venue_whose_disk_is_full_answers_nothing_more_and_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What could not be stored is not answered, and no later state is stored beside the gap."""
+    saved: list[int] = []
+
+    def save(store: StateStore, changes: Any, now_ns: int) -> None:
+        saved.append(len(changes))
+        raise LedgerFailed("the disk is full")
+
+    async def main() -> None:
+        running = await start(
+            SimulatorOptions(market="calm", state=tmp_path / "s"), clock=SystemClock()
+        )
+        monkeypatch.setattr(StateStore, "save", save)
+        async with aiohttp.ClientSession() as session:
+            async with session.get(running.rest_url + "/0/public/Time") as first:
+                assert first.status == 200
+            assert running.admin_url is not None
+            act = {"deposit": {"USD": "1"}}
+            async with session.post(running.admin_url + "/balances", json=act) as refused:
+                assert refused.status == 500
+                assert await refused.json() == {"error": "the disk is full"}
+            async with session.get(running.rest_url + "/0/public/Time") as after:
+                assert after.status == 502
+        with pytest.raises(LedgerFailed, match="the disk is full"):
+            await asyncio.wait_for(running.failed(), 10)
+        await running.stop()
+        assert len(saved) == 1
+
+    asyncio.run(main())
 
 
 class Process:
