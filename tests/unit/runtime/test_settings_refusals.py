@@ -62,6 +62,11 @@ def test_unknown_name_is_refused_with_the_nearest_known_one(
             "config.yaml:3: execution.max_retries: 'three' is wrong; expected a whole number",
         ),
         (
+            "portfolio:\n  cost_basis_method: fifo\n",
+            "config.yaml:2: portfolio.cost_basis_method: 'fifo' is wrong; expected `wac`: the books "
+            "are kept by weighted average cost, `fifo` is for tax exports alone",
+        ),
+        (
             "execution:\n  max_retries: 2.5\n",
             "config.yaml:2: execution.max_retries: 2.5 is wrong; expected a whole number",
         ),

@@ -330,8 +330,14 @@ class Portfolio(Section):
     """These do not count: what lies there for other ends is neither wealth nor risk of ours. Their
     balances are compared with the venue's all the same, and their pairs are not traded. Bought by
     hand, they take their price out of equity."""
-    cost_basis_method: Literal["wac"] = "wac"
-    """Weighted average cost."""
+    cost_basis_method: Annotated[
+        Literal["wac"],
+        Spoken(
+            "`wac`: the books are kept by weighted average cost, `fifo` is for tax exports alone"
+        ),
+    ] = "wac"
+    """Weighted average cost. `fifo` is refused: it says which lots a tax export takes, and never
+    how the books are kept."""
     track_manual_trades: bool = True
     """Whether trades made by hand are booked to the sleeve `manual`, with their cost. If not, what
     they moved is a flow of the account like a deposit: no position, no profit and no loss."""
