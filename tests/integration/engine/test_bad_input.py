@@ -214,7 +214,7 @@ def test_database_in_use_is_refused_and_its_user_named(krakked: Any) -> None:
     ("in_the_way", "flags", "code", "words"),
     [
         ("runs", REPLAY, 74, "folder runs/replay-0001 of this replay: Not a directory; start in a"),
-        ("data", ("--db-path", "data/x.db"), 74, "folder data: "),
+        ("data", ("--db-path", "data/x.db"), 73, "ledger data/x.db: its folder cannot be "),
         (
             "bars",
             ("--db-path", "new/portfolio.db", "--set", "market_data.ohlc_store.root_dir=../bars"),

@@ -67,7 +67,7 @@ def open_ledger(
         LedgerFailed: in use, damaged, not writable, disk full (73).
     """
     known = steps or migrations.shipped()
-    _look(path, known, identity)
+    _look(path, known)
     with ExitStack() as undo:
         lock = lock_files.acquire_for_ledger(path)
         undo.callback(lock.release)
@@ -86,13 +86,12 @@ def open_ledger(
     )
 
 
-def _look(path: Path, known: Sequence[Migration], identity: Identity) -> None:
+def _look(path: Path, known: Sequence[Migration]) -> None:
     """Refuse a file that is not ours before a lock file stands beside it; nothing is changed."""
     if not path.is_file() or not path.stat().st_size:
         return
     with reading(path) as connection:
         migrations.check_compatible(connection, path, known)
-        check_identity(connection, path, identity)
 
 
 def _check_sound(connection: sqlite3.Connection, path: Path) -> None:

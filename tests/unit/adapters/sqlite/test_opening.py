@@ -139,6 +139,17 @@ def test_database_of_another_program_is_refused_unchanged(opened: Opened, path: 
     assert error.exit_code == 78
     assert "a database of another program" in str(error)
     assert digest(path) == before
+    assert list(path.parent.iterdir()) == [path], "no lock, no log beside a file that is not ours"
+
+
+def test_file_that_is_no_database_is_refused_without_a_lock_beside_it(
+    opened: Opened, path: Path
+) -> None:
+    path.write_text("# Title\n" * 200)
+    error = refusal(opened)
+    assert error.exit_code == 73
+    assert "it is damaged or not a database" in str(error)
+    assert list(path.parent.iterdir()) == [path]
 
 
 def test_empty_database_of_another_program_is_refused_by_its_id(opened: Opened, path: Path) -> None:
