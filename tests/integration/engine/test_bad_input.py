@@ -293,7 +293,7 @@ def test_keys_network_and_clock_are_told_apart(krakked: Any) -> None:
         ({}, wrong, 77, "KRAKEN_API_SECRET: "),
         ({}, asking, 77, "KRAKEN_API_KEY: "),
         ({}, {}, 77, "no API keys: set KRAKEN_API_KEY and KRAKEN_API_SECRET, or venue.keys"),
-        (away, keys, 69, "SystemStatus: not connected: "),
+        (away, keys, 69, "command line: venue.rest_url: http://127.0.0.1:1 does not answer ("),
         ({"admin_url": "null"}, keys, 76, "the clock of this machine is +"),
     ]
     for number, (other, environ, code, words) in enumerate(cases):
