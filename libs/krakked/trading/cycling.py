@@ -99,11 +99,6 @@ class Cycler:
         if before is None or _weight(cause) > _weight(before):
             self._wakes[sleeve] = cause
 
-    def wake_all(self, cause: str) -> None:
-        """Something happened to all of them."""
-        for configured in self._sleeves:
-            self.wake(configured.sleeve, cause)
-
     # cycles
 
     async def run(self, boundary: Boundary, enqueue: Callable[[ExecutionPlan], None]) -> None:

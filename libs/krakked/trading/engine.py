@@ -113,7 +113,6 @@ class Engine:
         )
         self._market_data = MarketDataWatch(desk, options.pairs)
         self._history_outage = history_outage(desk)
-        self.plans_made = 0
         self._plans: asyncio.Queue[ExecutionPlan] = asyncio.Queue(PLANS_WAITING_MAX)
         self._order_busy_since_ns: int | None = None
 
@@ -218,7 +217,6 @@ class Engine:
 
     def enqueue(self, plan: ExecutionPlan) -> None:
         """Hand a recorded plan to the order loop."""
-        self.plans_made += 1
         self._plans.put_nowait(plan)
 
     async def _execute_plans(self) -> None:
@@ -304,6 +302,8 @@ class Engine:
             "drift": _shown(account.drifts, DriftKind.LATE, DriftKind.UNEXPLAINED),
             "tolerated": _shown(account.drifts, DriftKind.TOLERATED),
             "equity": None if latest is None else str(latest.equity),
+            "equity_at": None if latest is None else to_rfc3339(latest.at_ns, decimals=0),
+            "positions": sum(not position.is_flat for position in account.positions.values()),
             "stale_pairs": list(market.stale_pairs(now_ns)),
             "open_orders": len(account.live_orders()),
             "unknown_orders": list(account.unknown_pairs()),

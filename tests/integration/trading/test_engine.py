@@ -18,6 +18,7 @@ from krakked.domain.events import EventName
 from krakked.domain.ids import PairName
 from krakked.domain.limits import Limits
 from krakked.domain.portfolio import Difference, Drift, DriftKind
+from krakked.domain.times import to_rfc3339
 from krakked.engine.reporting import compare_books
 from krakked.simulator.faults import FaultKind
 from krakked.trading.cycling import Cycler
@@ -173,6 +174,24 @@ def test_dead_man_whose_refresh_failed_is_shown(
         assert ("dead_man" in engine.degraded()) is (word is not None)
         await engine.dead_man.refresh()
         assert "dead_man" not in engine.degraded()
+
+    play(scenario)
+
+
+def test_status_says_when_equity_was_reckoned_and_how_many_positions_are_held(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        engine = engine_of(world)
+        before = engine.status()
+        assert (before["equity"], before["equity_at"], before["positions"]) == (None, None, 0)
+        await world.bought("0.01")
+        snapshot = await engine.marker.mark()
+        await world.clock.sleep(3600)
+        status = engine.status()
+        assert status["positions"] == 1
+        assert status["equity"] == str(snapshot.equity)
+        assert status["equity_at"] == to_rfc3339(snapshot.at_ns, decimals=0)
+        assert status["equity_at"] != status["now"]
+        await world.reconciler.reconcile()
 
     play(scenario)
 

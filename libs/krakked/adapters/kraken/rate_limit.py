@@ -106,7 +106,9 @@ class Counter:
         return self._limit.points_max - Decimal(self._units) / _UNITS_PER_POINT
 
     def _drain(self, now_ns: int) -> None:
-        # A clock that steps back neither drains nor fills.
+        # A clock that steps back neither drains nor fills. From there on its seconds are real ones
+        # again, and the venue's counter drains in those: waiting until the clock is where it was
+        # would hold up exits for as long as it was wrong.
         gone = max(0, now_ns - self._at_ns) * self._limit.drain_centi
         self._units = max(0, self._units - gone)
         self._at_ns = now_ns

@@ -294,6 +294,13 @@ def test_clock_that_steps_back_fills_no_counter() -> None:
     assert counter.headroom(5 * S) == 10
 
 
+def test_counter_goes_on_draining_in_real_seconds_after_the_clock_stepped_back() -> None:
+    counter = Counter(Limit(15, 100))
+    counter.charge(15, 3600 * S)
+    assert counter.headroom(0) == 0
+    assert counter.headroom(3 * S) == 3
+
+
 def test_call_dearer_than_the_threshold_goes_when_the_counter_is_empty() -> None:
     counter = Counter(Limit(3, 100))
     assert counter.wait_ns(4, 0) == 0
