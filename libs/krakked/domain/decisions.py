@@ -34,6 +34,8 @@ class NotEvaluated(enum.Enum):
     STALE = "stale"
     WARMING_UP = "warming_up"
     DISABLED = "disabled"
+    NOT_IN_UNIVERSE = "not_in_universe"
+    """A person left the pair out while something is held there: its stop is watched, no more."""
     NOT_OWNER = "not_owner"
     RESTART_GAP = "restart_gap"
     EXPIRED = "expired"

@@ -28,6 +28,9 @@ from krakked.domain.valuation import Valuation
 from krakked.ports.ledger import Books
 from krakked.trading.booking import Booking
 
+VALUED_CURSOR = "valued_assets"
+"""Keeps what had a value, so that a restart without its price does not take it for lost."""
+
 
 class Account:
     """One account's working state; the ledger is the truth."""
@@ -145,6 +148,20 @@ class Account:
     def counted(self) -> dict[Asset, Decimal]:
         """What is held of the assets that equity and limits see."""
         return self.valuation.counted(self.totals)
+
+    def lost_value(self, prices: Mapping[Asset, Decimal]) -> tuple[Asset, ...]:
+        """Held assets that had a value when last marked and have none at these prices."""
+        had = self.cursors.get(VALUED_CURSOR, "").split(",")
+        return tuple(
+            asset
+            for asset in map(Asset, had)
+            if self.totals.get(asset) and self.valuation.counts(asset) and asset not in prices
+        )
+
+    def valued(self, prices: Mapping[Asset, Decimal]) -> str:
+        """Held assets that have a value, or had one, as the cursor keeps them."""
+        found = {asset for asset, total in self.counted().items() if total and asset in prices}
+        return ",".join(sorted(found.union(self.lost_value(prices))))
 
     def worth(self, asset: Asset, quotes: Mapping[PairName, Quote]) -> Decimal | None:
         """What one unit adds to equity: nothing if it does not count; None if nobody knows."""

@@ -29,6 +29,8 @@ class Booking(msgspec.Struct, frozen=True, kw_only=True):
     """Ours, after it."""
     postings: tuple[tuple[Asset, Decimal], ...]
     """What it does to the holdings: base, quote, fee."""
+    problem: str | None = None
+    """Why there should have been no such execution; it is booked all the same, for it happened."""
 
 
 def sleeve_of(trade: VenueTrade, order: Order | None) -> Sleeve:
@@ -67,7 +69,30 @@ def book(
         position=after,
         order=_filled(order, trade, fee_quote) if order else None,
         postings=postings_of(trade, pair.base, pair.quote),
+        problem=None if order is None else _problem(order, trade),
     )
+
+
+NO_FILLS = frozenset(
+    {
+        Journal.PENDING,
+        Journal.REJECTED,
+        Journal.ABSENT,
+        Journal.DROPPED,
+        Journal.VALIDATED,
+        Journal.DONE,
+    }
+)
+"""Of an order in these states nothing can be filled: it never got there, or all is booked."""
+
+
+def _problem(order: Order, trade: VenueTrade) -> str | None:
+    name = f"execution {trade.trade_id} of order {order.request.client_order_id}"
+    if order.journal in NO_FILLS:
+        return f"{name}, which is {order.journal.value} here"
+    if order.filled_base + trade.quantity_base > order.request.quantity_base:
+        return f"{name} fills more than was ordered"
+    return None
 
 
 def postings_of(trade: VenueTrade, base: Asset, quote: Asset) -> tuple[tuple[Asset, Decimal], ...]:

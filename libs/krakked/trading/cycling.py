@@ -65,6 +65,8 @@ class ConfiguredSleeve(msgspec.Struct, frozen=True, kw_only=True):
     strategy: Strategy
     sleeve: Sleeve
     is_enabled: bool = True
+    skip: NotEvaluated | None = None
+    """Why it is never decided on in this run."""
 
 
 class Cycler:
@@ -184,6 +186,7 @@ class Cycler:
                     base_rate=prices.get(pair.quote),
                     woken_by=self._wakes.get(item.sleeve, "bar"),
                     is_enabled=item.is_enabled,
+                    skip=item.skip,
                     resting=tuple(orders.get(item.sleeve, ())),
                 )
             )
@@ -255,7 +258,8 @@ class Cycler:
                     kill_switch=account.kill_switch.active,
                     halted=account.halted,
                     drift=any(d.kind is DriftKind.UNEXPLAINED for d in account.drifts),
-                    feed_stale=not market.is_connected,
+                    # Without a price of what is held, no limit knows what it is a share of.
+                    feed_stale=not market.is_connected or bool(account.lost_value(prices)),
                     unknown_pairs=frozenset(account.unknown_pairs()),
                     stale_pairs=frozenset(stale),
                     drawdown_pct=account.day.drawdown_pct(equity) if account.day else ZERO,

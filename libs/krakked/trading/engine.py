@@ -50,6 +50,8 @@ class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
     timeframes: tuple[Timeframe, ...]
     valuing: tuple[PairName, ...] = ()
     """Pairs that are not traded, whose quotes value what is held."""
+    kept: tuple[str, ...] = ()
+    """Pairs that are watched for what is held there, with what speaks against them, in words."""
     backfill_bars: int = 720
     mark_interval_s: float = 60
     day_boundary_s: int = 0
@@ -85,7 +87,7 @@ class Engine:
         self._history = history
         self._store = store
         self.cycler = cycler
-        self.booker = FillBooker(desk, on_wake=cycler.wake)
+        self.booker = FillBooker(desk, on_wake=cycler.wake, on_inconsistent=self.on_inconsistency)
         self.reconciler = Reconciler(desk, self.booker, on_drift=self._on_drift)
         self.executor = Executor(desk, on_unknown=self.reconciler.request, on_wake=cycler.wake)
         self.breaker = Breaker(desk, self.executor)
@@ -243,6 +245,10 @@ class Engine:
         if self.options.kill_switch_on_drift:
             await self.breaker.trip(KillSwitchCause.DRIFT, f"drift: {what}")
 
+    async def on_inconsistency(self, what: str) -> None:
+        """What we know contradicts itself: whatever rests on it may be wrong."""
+        await self.breaker.trip(KillSwitchCause.INCONSISTENCY, f"inconsistent: {what}")
+
     async def _on_dead_man_fired(self) -> None:
         """The venue has cancelled what rested: learn it now; with money, a person looks first."""
         self.reconciler.request()
@@ -305,6 +311,8 @@ class Engine:
             "equity_at": None if latest is None else to_rfc3339(latest.at_ns, decimals=0),
             "positions": sum(not position.is_flat for position in account.positions.values()),
             "stale_pairs": list(market.stale_pairs(now_ns)),
+            "kept_pairs": list(self.options.kept),
+            "without_price": list(self.marker.lost),
             "open_orders": len(account.live_orders()),
             "unknown_orders": list(account.unknown_pairs()),
             "foreign_orders": _shown(account.drifts, DriftKind.FOREIGN),
@@ -324,6 +332,7 @@ class Engine:
         facts = {
             "market_data": bool(self.desk.market.stale_pairs(now_ns)),
             "streams": not all(self.feeder.is_ready.values()),
+            "valuation": bool(self.marker.lost),
             "exchange": self.desk.guard.venue_status != "online" or self.reconciler.outage.is_on,
             "dead_man": bool(self.dead_man.failures)
             or not self.desk.guard.is_dead_man_trusted(now_ns),

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -51,9 +51,11 @@ class FillBooker:
         desk: Desk,
         *,
         on_wake: Callable[[Sleeve, str], None],
+        on_inconsistent: Callable[[str], Awaitable[None]],
     ) -> None:
         self._desk = desk
         self._on_wake = on_wake
+        self._on_inconsistent = on_inconsistent
         self._told: list[ExecutionHint] = []
         self._has_told = asyncio.Event()
         self._hinted_trades: dict[TradeId, int] = {}
@@ -146,7 +148,7 @@ class FillBooker:
                 self._ask_about(trade.trade_id)
             return
         self._unconfirmed.update(booking.fill.trade.trade_id for booking, _ in booked)
-        self._tell(booked)
+        await self._tell(booked)
 
     async def _settle_told(self, hint: ExecutionHint) -> None:
         """An end by the stream's word; where a fill is missing, or the order's name, by REST's."""
@@ -231,14 +233,17 @@ class FillBooker:
         booked = await self._book_new(new, await self._client_ids_of_unknown_orders(new))
         for trade in trades:
             self._hinted_trades.pop(trade.trade_id, None)
-        self._tell(booked)
+        await self._tell(booked)
         await self._compare(trades)
         return len(booked)
 
-    def _tell(self, booked: Sequence[tuple[Booking, Event]]) -> None:
+    async def _tell(self, booked: Sequence[tuple[Booking, Event]]) -> None:
         for booking, event in booked:
             self._desk.recorder.publish(event)
             self._on_wake(booking.position.sleeve, "fill")
+        for booking, _ in booked:
+            if booking.problem is not None:
+                await self._on_inconsistent(booking.problem)
 
     async def _book_new(
         self,

@@ -2,18 +2,23 @@
 
 The day changes at ``risk.day_boundary``; its baseline is the equity at its first mark and is
 kept in the ledger, so that a restart over midnight changes nothing.
+
+An asset that was worth something and has no price now is not lost: until it has one again, or a
+person leaves it out of the portfolio, no drawdown is judged, no day begins, and nothing is bought.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from decimal import Decimal
 
 from krakked.domain.events import EventName
+from krakked.domain.ids import Asset
 from krakked.domain.kill_switch import KillSwitchCause
 from krakked.domain.portfolio import Day, Snapshot
 from krakked.domain.times import DAY_S, NS_PER_SECOND
 from krakked.ports.ledger import Transaction
+from krakked.trading.account import VALUED_CURSOR
 from krakked.trading.desk import Desk
 
 
@@ -35,6 +40,8 @@ class Marker:
         self._day_boundary_s = day_boundary_s
         self._drawdown_max_pct = drawdown_max_pct
         self.latest: Snapshot | None = None
+        self.lost: tuple[Asset, ...] = ()
+        """Held, valued before, and without a price at the last mark."""
         self.equity_peak = Decimal(0)
         self.drawdown_max_pct = Decimal(0)
 
@@ -46,17 +53,28 @@ class Marker:
         """Value the account, roll the day, check its drawdown; the snapshot is recorded."""
         async with self._desk.recorder.turn:
             # Inside the turn: a flow is in the equity and in the day's flows, or in neither.
-            now_ns = self._desk.now_ns()
-            before = self._desk.account.day
-            is_new_day = before is not None and before.day != self.day_of(now_ns)
-            snapshot = self._desk.account.snapshot(self._desk.market.quotes, now_ns)
+            account = self._desk.account
+            before = account.day
+            self._note_lost(account.prices(self._desk.market.quotes))
+            snapshot = account.snapshot(self._desk.market.quotes, self._desk.now_ns())
             await self._store(snapshot)
+            is_new_day = before is not None and before != account.day
         self.latest = snapshot
-        self._note_drawdown(snapshot.equity)
-        await self._check_drawdown(snapshot)
+        if not self.lost:
+            self._note_drawdown(snapshot.equity)
+            await self._check_drawdown(snapshot)
         if is_new_day:
             self._on_new_day()
         return snapshot
+
+    def _note_lost(self, prices: Mapping[Asset, Decimal]) -> None:
+        """A price that is missing is no loss: it is told, and nothing is concluded from it."""
+        lost = self._desk.account.lost_value(prices)
+        recorder = self._desk.recorder
+        if lost and lost != self.lost:
+            reason = f"no price for {', '.join(lost)}: drawdown is not judged, nothing is bought"
+            recorder.publish(recorder.event(EventName.CAUTION, reason=reason))
+        self.lost = lost
 
     def _note_drawdown(self, equity: Decimal) -> None:
         self.equity_peak = max(self.equity_peak, equity)
@@ -77,7 +95,7 @@ class Marker:
                 realized=str(snapshot.realized),
             )
         ]
-        if day is None or day.day != today:
+        if day is None or (day.day != today and not self.lost):
             day = Day(
                 day=today, baseline_equity=snapshot.equity, realized_at_start=snapshot.realized
             )
@@ -87,13 +105,19 @@ class Marker:
                 )
             )
         rolled = day
+        valued = account.valued(account.prices(self._desk.market.quotes))
+        is_news = valued != account.cursors.get(VALUED_CURSOR, "")
 
         def store(tx: Transaction) -> None:
             tx.insert_snapshot(snapshot)
             tx.save_day(rolled)
+            if is_news:
+                tx.set_cursor(VALUED_CURSOR, valued)
 
         await self._desk.recorder.commit(store, *events)
         account.day = rolled
+        if is_news:
+            account.cursors[VALUED_CURSOR] = valued
 
     async def _check_drawdown(self, snapshot: Snapshot) -> None:
         account = self._desk.account

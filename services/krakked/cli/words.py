@@ -21,6 +21,7 @@ _NOT_EVALUATED: Final = {
     NotEvaluated.STALE: "its market data was too old",
     NotEvaluated.WARMING_UP: "it had too few bars yet",
     NotEvaluated.DISABLED: "the strategy was switched off",
+    NotEvaluated.NOT_IN_UNIVERSE: "the pair is not traded any more, only what it holds is watched",
     NotEvaluated.NOT_OWNER: "this engine did not own the account",
     NotEvaluated.RESTART_GAP: "the engine was not running when the bar closed",
     NotEvaluated.EXPIRED: "the plan grew too old before it could be carried out",

@@ -36,13 +36,17 @@ async def patiently(clock: Clock, ask: Callable[[], Awaitable[T]]) -> T:
     return await ask()
 
 
-async def agree(engine: Engine, *, waits_for_unknown: bool) -> Sequence[Difference]:
+async def agree(
+    engine: Engine, *, waits_for_unknown: bool, reads_on: bool = True
+) -> Sequence[Difference]:
     """Reconcile until the books agree with the venue, or waiting explains nothing more.
 
     Args:
         engine: whose books.
         waits_for_unknown: whether to stay until no order is in doubt either; a start need not,
             for the pair of such an order is blocked.
+        reads_on: whether to read at once what happened since the last time; without it that is
+            done only if the books differ, which costs a stop far less of the venue's limits.
 
     Raises:
         Transient: the venue did not answer at all.
@@ -50,7 +54,9 @@ async def agree(engine: Engine, *, waits_for_unknown: bool) -> Sequence[Differen
     desk, reconciler = engine.desk, engine.reconciler
     differences: Sequence[Difference] = ()
     for _ in range(AGREE_TRIES_MAX):
-        await patiently(desk.clock, reconciler.catch_up)
+        if reads_on:
+            await patiently(desk.clock, reconciler.catch_up)
+        reads_on = True
         differences = await patiently(desk.clock, reconciler.reconcile)
         in_doubt = waits_for_unknown and desk.account.unknown_pairs()
         if reconciler.is_settled and not in_doubt:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from krakked.domain.bars import Timeframe
+from krakked.domain.decisions import NotEvaluated
 from krakked.domain.ids import PairName, StrategyId
 from krakked.domain.positions import Sleeve
 from krakked.domain.strategies import build
@@ -35,7 +36,8 @@ def configured_sleeves(
                     index=len(sleeves),
                     strategy=strategy,
                     sleeve=Sleeve(StrategyId(name), pair),
-                    is_enabled=chosen.enabled and pair not in universe.exits_only,
+                    is_enabled=chosen.enabled,
+                    skip=NotEvaluated.NOT_IN_UNIVERSE if pair in universe.exits_only else None,
                 )
             )
     return tuple(sleeves)

@@ -190,6 +190,11 @@ def _summary(universe: Universe) -> dict[str, object]:
     }
 
 
+def kept_in_words(listing: Listing, settings: Settings) -> tuple[str, ...]:
+    """Each pair that stays although something speaks against it, and why."""
+    return tuple(f"{kept.pair}: {_staying(kept, settings)}" for kept in listing.universe.kept)
+
+
 def _staying(remark: Remark, settings: Settings) -> str:
     if not remark.why.is_of_the_moment:
         return f"{remark.reason}, but a position or an order is there; nothing is bought"

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 
 import msgspec
 
+from krakked.domain.errors import Transient
+from krakked.domain.events import EventName
 from krakked.domain.fills import Fill, VenueTrade
 from krakked.domain.ids import PairName
 from krakked.domain.money import ZERO
 from krakked.domain.portfolio import Difference
 from krakked.engine.asking import agree, patiently
-from krakked.trading.compare import compare_fills
+from krakked.trading.compare import compare_fills, standing
 from krakked.trading.engine import Engine
 from krakked.trading.reconcile import BOOKS_BEGAN_CURSOR
 
@@ -47,20 +51,56 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def compare_books(
-    engine: Engine, read_fills: Callable[[], Sequence[Fill]], *, since_ns: int
+    engine: Engine,
+    read_fills: Callable[[], Sequence[Fill]],
+    *,
+    since_ns: int,
+    limit_s: float = math.inf,
 ) -> list[Difference]:
     """Everything in which our books and the venue's disagree, after they had time to agree.
 
-    Open orders and balances by a reconciliation, then each execution since ``since_ns``, or since
-    the books began if that is later: price, size, cost, fee. Balances rest on all of them.
+    First what asks least and proves most: fills that only the stream told, open orders, balances;
+    balances rest on every execution. Then each execution since ``since_ns``, or since the books
+    began if that is later: price, size, cost, fee.
+
+    A stop must not take long, and the venue limits questions: after ``limit_s`` what was found
+    counts, and what was not looked at is told.
+
+    Raises:
+        Transient: the venue answered nothing at all.
     """
-    differences = await agree(engine, waits_for_unknown=True)
+    began_ns = engine.desk.now_ns()
+    differences: Sequence[Difference] = ()
+    try:
+        async with asyncio.timeout(None if math.isinf(limit_s) else limit_s):
+            differences = await agree(engine, waits_for_unknown=True, reads_on=False)
+            return [*differences, *await _compare_executions(engine, read_fills, since_ns)]
+    except TimeoutError:
+        reconciler = engine.reconciler
+        if reconciler.last_success_ns < began_ns:
+            raise Transient("the venue did not answer in time; books were not compared") from None
+        _tell_unfinished(engine, limit_s)
+        return [drift.difference for drift in standing(engine.desk.account.drifts)]
+
+
+def _tell_unfinished(engine: Engine, limit_s: float) -> None:
+    recorder = engine.desk.recorder
+    reason = (
+        f"the venue's limits left no time (of {limit_s:g} s) to compare each execution; "
+        "balances, open orders and what the stream told were compared"
+    )
+    recorder.publish(recorder.event(EventName.CAUTION, reason=reason))
+
+
+async def _compare_executions(
+    engine: Engine, read_fills: Callable[[], Sequence[Fill]], since_ns: int
+) -> list[Difference]:
     began_ns = int(engine.desk.account.cursors.get(BOOKS_BEGAN_CURSOR, "0"))
     from_ns = max(began_ns, since_ns)
     trades = await patiently(engine.desk.clock, lambda: engine.desk.exchange.trades_since(from_ns))
     fills = [fill for fill in read_fills() if fill.trade.at_ns >= from_ns]
     told = [trade for trade in trades if trade.at_ns >= from_ns]
-    return [*differences, *compare_fills(fills, await _tracked(engine, told, fills))]
+    return compare_fills(fills, await _tracked(engine, told, fills))
 
 
 async def _tracked(

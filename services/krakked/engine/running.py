@@ -27,7 +27,13 @@ from krakked.engine.accounts import Seen, meet_account
 from krakked.engine.asking import agree
 from krakked.engine.contact import Contact
 from krakked.engine.keys import KeyNames, check_keys
-from krakked.engine.listing import Listing, read_listing, remarks_as_events, valuation_of
+from krakked.engine.listing import (
+    Listing,
+    kept_in_words,
+    read_listing,
+    remarks_as_events,
+    valuation_of,
+)
 from krakked.engine.offsets import LOOK_S, ClockOffset
 from krakked.engine.pair_names import SourceOf, check_pair_names
 from krakked.engine.places import Places
@@ -51,6 +57,7 @@ from krakked.trading.desk import Desk
 from krakked.trading.engine import Engine, EngineOptions
 from krakked.trading.guard import Guard
 from krakked.trading.market import Market
+from krakked.trading.proving import Prover
 from krakked.trading.recording import Listener, Recorder
 from krakked.trading.retention import Pruned, Retention
 
@@ -62,6 +69,8 @@ AFTER_LAST_CANDLE_S = 60.0
 ARM_TRIES_MAX = 5
 ARM_PAUSE_S = 1.0
 ONCE_PAUSE_S = 0.5
+BOOKS_S = 10.0
+"""For comparing the books at a stop: drained and closed, it ends within Kubernetes' 30 s."""
 
 
 class Given(msgspec.Struct, frozen=True, kw_only=True):
@@ -144,6 +153,7 @@ class Run:
             self.supervisor.start(name, work)
         if not self.given.is_lock_step:
             self.supervisor.start("retention", self._retention(ledger).run())
+            self.supervisor.start("proof", self._prover(engine).run())
         await self._open_doors(engine, rest)
         engine.desk.recorder.publish(engine.desk.recorder.event(EventName.ENGINE_STARTED))
         return engine
@@ -396,6 +406,7 @@ class Run:
         return EngineOptions(
             pairs=self.listing.universe.pairs,
             valuing=self.listing.valuing,
+            kept=kept_in_words(self.listing, settings),
             timeframes=timeframes,
             backfill_bars=settings.market_data.backfill_bars,
             mark_interval_s=settings.scheduler.portfolio_sync_sec * self.given.pace.factor,
@@ -432,8 +443,27 @@ class Run:
             is_live=self.given.settings.execution.mode is Mode.LIVE,
             is_acknowledged=self.given.options.acknowledges_foreign_orders,
         )
+        await self._prover(engine).look()
         snapshot = await engine.marker.mark()
         self.equity_start = snapshot.equity
+
+    def _prover(self, engine: Engine) -> Prover:
+        return Prover(
+            engine.desk, prove=self._prove_ledger, on_inconsistent=engine.on_inconsistency
+        )
+
+    async def _prove_ledger(self) -> Sequence[Difference]:
+        """Over a reader of its own, and beside the loop: a large ledger takes its time."""
+        if self.given.is_lock_step:
+            return self._projection_differences()
+        return await asyncio.to_thread(self._projection_differences)
+
+    def _projection_differences(self) -> Sequence[Difference]:
+        queries = open_queries(self.given.places.database)
+        try:
+            return queries.projection_differences()
+        finally:
+            queries.close()
 
     async def _arm_dead_man(self, engine: Engine) -> None:
         """Nothing is sent before the venue has said when it would cancel it."""
@@ -499,15 +529,21 @@ class Run:
         assert engine is not None
         await hurriedly(self._stage("drain", engine.drain(), timeout_s=15))
         await self.supervisor.stop("cycles", "stops", "history", "reconcile")
-        snapshot = await engine.marker.mark()
         comparing = reporting.compare_books(
-            engine, self._read_fills, since_ns=self._compared_from_ns()
+            engine,
+            self._read_fills,
+            since_ns=self._compared_from_ns(),
+            limit_s=BOOKS_S * self.given.pace.patience,
         )
-        differences = await hurriedly(self._stage("books", comparing, timeout_s=120))
+        differences = await hurriedly(self._stage("books", comparing, timeout_s=2 * BOOKS_S))
+        # Only now: the last fills were booked in between.
+        snapshot = await hurriedly(engine.marker.mark())
         await hurriedly(engine.dead_man.refresh())
         await self.supervisor.stop()
         engine.desk.recorder.publish(engine.desk.recorder.event(EventName.ENGINE_STOPPED))
-        return None if differences is None else self._report(engine, snapshot, tuple(differences))
+        if differences is None or snapshot is None:
+            return None
+        return self._report(engine, snapshot, tuple(differences))
 
     def _compared_from_ns(self) -> int:
         """In dev everything; elsewhere what this run did, for a stop must not take long."""

@@ -110,6 +110,7 @@ class TradingWorld:
         self.wakes: list[tuple[Sleeve, str]] = []
         self.lookups_wanted = 0
         self.drifts_found: list[str] = []
+        self.inconsistencies: list[str] = []
         self.clock_of_nonces: Clock = clock
         self.is_healthy = True
         self.dead_man_fired = 0
@@ -155,7 +156,7 @@ class TradingWorld:
 
     def _assemble(self) -> None:
         desk = self.desk
-        self.booker = FillBooker(desk, on_wake=self._on_wake)
+        self.booker = FillBooker(desk, on_wake=self._on_wake, on_inconsistent=self._on_inconsistent)
         self.reconciler = Reconciler(desk, self.booker, on_drift=self._on_drift)
         self.executor = Executor(desk, on_unknown=self._on_unknown, on_wake=self._on_wake)
         self.breaker = Breaker(desk, self.executor)
@@ -192,6 +193,9 @@ class TradingWorld:
 
     async def _on_drift(self, what: str) -> None:
         self.drifts_found.append(what)
+
+    async def _on_inconsistent(self, what: str) -> None:
+        self.inconsistencies.append(what)
 
     async def _on_fired(self) -> None:
         self.dead_man_fired += 1

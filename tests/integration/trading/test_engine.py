@@ -16,6 +16,7 @@ from krakked.domain.bars import Timeframe
 from krakked.domain.errors import Transient
 from krakked.domain.events import EventName
 from krakked.domain.ids import PairName
+from krakked.domain.kill_switch import KillSwitchCause
 from krakked.domain.limits import Limits
 from krakked.domain.portfolio import Difference, Drift, DriftKind
 from krakked.domain.times import to_rfc3339
@@ -261,3 +262,28 @@ def test_books_at_the_end_miss_a_fill_of_ours_also_when_others_are_not_tracked(
         assert difference.subject == "fill"
 
     play(scenario, rules=ExecutionRules(tracks_manual_trades=False))
+
+
+def test_status_shows_pairs_that_are_only_watched_and_assets_without_a_price(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        engine = engine_of(world, kept=("ADAUSD: not named in universe.include_pairs",))
+        engine.marker.lost = ("ADA",)
+        status = engine.status()
+        assert status["kept_pairs"] == ["ADAUSD: not named in universe.include_pairs"]
+        assert status["without_price"] == ["ADA"]
+        assert "valuation" in engine.degraded()
+        engine.marker.lost = ()
+        assert "valuation" not in engine.degraded()
+
+    play(scenario)
+
+
+def test_contradiction_turns_the_kill_switch_on(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        engine = engine_of(world)
+        await engine.booker._on_inconsistent("execution T of order O")
+        state = world.account.kill_switch
+        assert (state.active, state.cause) == (True, KillSwitchCause.INCONSISTENCY)
+        assert state.reason == "inconsistent: execution T of order O"
+
+    play(scenario)

@@ -272,3 +272,111 @@ def test_start_waits_for_the_quotes_that_value_the_account(play: Play) -> None:
         assert engine.missing().endswith("a quote of ETHXBT")
 
     play(scenario, balances=BALANCES)
+
+
+# what lost its price
+
+
+def test_price_that_is_missing_after_a_restart_is_no_drawdown(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        price_is(world, "60000")
+        await world.marker.mark()
+        await world.restart()
+        snapshot = await world.marker.mark()
+        assert (snapshot.equity, snapshot.unvalued) == (10_000, (XBT,))
+        assert world.marker.lost == (XBT,)
+        assert not world.account.kill_switch.active
+        assert world.marker.drawdown_max_pct == 0
+        (told,) = [e for e in world.events if e.name is EventName.CAUTION]
+        assert "XBT" in str(told.fields["reason"])
+        await world.marker.mark()
+        assert world.count(EventName.CAUTION) == 1
+
+    play(scenario, balances=BALANCES)
+
+
+def test_price_that_stays_away_over_two_restarts_is_still_remembered(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        price_is(world, "60000")
+        await world.marker.mark()
+        for _ in range(2):
+            await world.restart()
+            await world.marker.mark()
+        assert world.marker.lost == (XBT,)
+        assert not world.account.kill_switch.active
+
+    play(scenario, balances=BALANCES)
+
+
+def test_loss_is_judged_again_once_the_price_is_back(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        price_is(world, "60000")
+        await world.marker.mark()
+        await world.restart()
+        await world.marker.mark()
+        price_is(world, "50000")
+        await world.marker.mark()
+        assert world.marker.lost == ()
+        assert world.account.kill_switch.cause is KillSwitchCause.DAILY_DRAWDOWN
+
+    play(scenario, balances=BALANCES)
+
+
+def test_no_day_begins_while_a_price_is_missing(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        price_is(world, "60000")
+        await world.marker.mark()
+        first = world.account.day
+        await world.restart()
+        await world.clock.sleep(DAY_S)
+        await world.marker.mark()
+        assert world.account.day == first
+        price_is(world, "60000")
+        await world.marker.mark()
+        assert world.account.day.day == first.day + 1
+        assert world.account.day.baseline_equity == 40_000
+
+    play(scenario, balances=BALANCES)
+
+
+def test_asset_that_never_had_a_price_holds_nothing_up(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        await world.marker.mark()
+        assert world.marker.latest.unvalued == (XBT,)
+        assert world.marker.lost == ()
+
+    play(scenario, balances=BALANCES)
+
+
+def test_asset_that_is_sold_or_left_out_is_not_missed(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        price_is(world, "60000")
+        await world.marker.mark()
+        await world.restart()
+        world.account.valuation = Valuation(USD, world.account.pairs, exclude=[XBT])
+        await world.marker.mark()
+        assert world.marker.lost == ()
+        world.account.valuation = Valuation(USD, world.account.pairs)
+        await world.deposit(XBT, "-0.5")
+        await world.reconciler.reconcile()
+        await world.marker.mark()
+        assert world.marker.lost == ()
+
+    play(scenario, balances=BALANCES)
+
+
+def test_nothing_is_bought_while_a_price_is_missing(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        cycler = Cycler(world.desk, world.store, (), Limits())
+        world.market.on_connected()
+        price_is(world, "60000")
+        await world.marker.mark()
+        assert not cycler.book().blocks.feed_stale
+        await world.restart()
+        world.market.on_connected()
+        cycler = Cycler(world.desk, world.store, (), Limits())
+        assert cycler.book().blocks.feed_stale
+        price_is(world, "60000")
+        assert not cycler.book().blocks.feed_stale
+
+    play(scenario, balances=BALANCES)

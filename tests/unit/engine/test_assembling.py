@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from krakked.domain.decisions import NotEvaluated
 from krakked.domain.ids import PairName
 from krakked.domain.universe import Objection, Remark, Universe
 from krakked.engine.assembling import configured_sleeves, timeframes_of
@@ -46,13 +47,18 @@ def test_strategies_stand_in_the_order_of_the_configuration_on_each_pair() -> No
 
 
 @pytest.mark.parametrize(
-    ("why", "is_enabled"),
-    [(Objection.EXCLUDED, False), (Objection.NOT_INCLUDED, False), (Objection.TURNOVER, True)],
+    ("why", "skip"),
+    [
+        (Objection.EXCLUDED, NotEvaluated.NOT_IN_UNIVERSE),
+        (Objection.NOT_INCLUDED, NotEvaluated.NOT_IN_UNIVERSE),
+        (Objection.TURNOVER, None),
+        (Objection.STATUS, None),
+    ],
 )
 def test_pair_that_is_only_watched_buys_nothing_if_a_person_chose_so(
-    why: Objection, is_enabled: bool
+    why: Objection, skip: NotEvaluated | None
 ) -> None:
     chosen = settings(strategies={"trend": {"type": "trend_following"}})
     remark = Remark(pair=XBTUSD, why=why, reason="said")
     (sleeve,) = configured_sleeves(chosen, Universe(pairs=(XBTUSD,), kept=(remark,)))
-    assert sleeve.is_enabled is is_enabled
+    assert (sleeve.is_enabled, sleeve.skip) == (True, skip)

@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 
+from krakked.domain.decisions import NotEvaluated
 from krakked.domain.errors import BadInput
 from krakked.domain.events import EventName
 from krakked.domain.ids import MANUAL, Asset, PairName, StrategyId
 from krakked.domain.pairs import Pair, PairStatus
 from krakked.domain.positions import Position, Sleeve
 from krakked.engine import assembling
-from krakked.engine.listing import Listing, read_listing, remarks_as_events
+from krakked.engine.listing import Listing, kept_in_words, read_listing, remarks_as_events
 from krakked.ports.exchange import Balance, Fees
 from krakked.ports.market_feed import Ticker
 from krakked.runtime.settings import Settings
@@ -217,10 +218,10 @@ def test_sleeves_of_an_excluded_pair_that_is_held_buy_nothing(look: Look) -> Non
     }
     listing = look([position("trend", "ADAUSD", "10")], **sections)
     sleeves = assembling.configured_sleeves(Settings.model_validate(sections), listing.universe)
-    assert {item.sleeve.pair: item.is_enabled for item in sleeves} == {
-        "ADAUSD": False,
-        "ETHUSD": True,
-        "XBTUSD": True,
+    assert {item.sleeve.pair: item.skip for item in sleeves} == {
+        "ADAUSD": NotEvaluated.NOT_IN_UNIVERSE,
+        "ETHUSD": None,
+        "XBTUSD": None,
     }
 
 
@@ -293,3 +294,10 @@ def test_named_pair_that_values_nothing_is_refused_at_the_start(
         look(portfolio={"valuation_pairs": named})
     assert str(refused.value) == f"{line}; name another pair, or none"
     assert refused.value.exit_code == 78
+
+
+def test_pair_that_is_kept_is_named_with_what_speaks_against_it(look: Look) -> None:
+    listing = look([position("trend", "ADAUSD", "10")], universe={"exclude_pairs": ["ADAUSD"]})
+    (words,) = kept_in_words(listing, Settings())
+    assert words.startswith("ADAUSD: named in universe.exclude_pairs")
+    assert kept_in_words(look([]), Settings()) == ()

@@ -26,6 +26,7 @@ from krakked.adapters.sqlite.connections import (
 from krakked.adapters.sqlite.digest import digest
 from krakked.adapters.sqlite.identities import stored_identity
 from krakked.adapters.sqlite.migrations import Migration
+from krakked.adapters.sqlite.projections import check_projections
 from krakked.adapters.sqlite.questions import LIMIT_DEFAULT, OrderChange, Question
 from krakked.domain.decisions import DecisionRecord, ExitRecord
 from krakked.domain.errors import BadInput
@@ -34,7 +35,7 @@ from krakked.domain.fills import CashFlow, Fill
 from krakked.domain.ids import ClientOrderId, PlanId, VenueOrderId
 from krakked.domain.orders import Order
 from krakked.domain.plans import ExecutionPlan
-from krakked.domain.portfolio import Snapshot
+from krakked.domain.portfolio import Difference, Snapshot
 from krakked.domain.positions import Sleeve
 from krakked.ports.ledger import Books, Identity
 
@@ -104,6 +105,11 @@ class SqliteQueries:
     def digest(self) -> str:
         """What happened, in one line that two equal runs share (``adapters/sqlite/digest.py``)."""
         return digest(self._connection)
+
+    def projection_differences(self) -> list[Difference]:
+        """Where what is kept for quick reading does not follow from the books."""
+        with self.moment():
+            return check_projections(self._connection.execute)
 
     def books(self) -> Books:
         """What an engine would go on with, at one moment."""

@@ -1,0 +1,84 @@
+"""The stop of a run: in which order its figures are taken."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from krakked.engine import reporting
+from krakked.engine.running import Run
+from krakked.runtime.settings import Environment
+
+
+class Supervisor:
+    """Nobody hurries."""
+
+    async def unless_hurried(self, work: Any) -> Any:
+        return await work
+
+    async def stop(self, *_: str) -> None:
+        return
+
+
+class Books:
+    """Equity is 100 until the last fill is booked, then 99."""
+
+    def __init__(self) -> None:
+        self.equity = 100
+        self.calls: list[str] = []
+
+    async def mark(self) -> Any:
+        self.calls.append("mark")
+        return SimpleNamespace(equity=self.equity)
+
+    async def drain(self) -> None:
+        self.calls.append("drain")
+
+    async def compare(self, *_: Any, **__: Any) -> list[Any]:
+        self.calls.append("books")
+        self.equity = 99
+        return []
+
+    async def refresh(self) -> bool:
+        self.calls.append("dead-man")
+        return True
+
+
+def run_of(books: Books, stack: contextlib.AsyncExitStack) -> Run:
+    given: Any = SimpleNamespace(
+        clock=SimpleNamespace(now_ns=lambda: 0),
+        listeners=(),
+        pace=SimpleNamespace(patience=1.0),
+        settings=SimpleNamespace(environment=Environment.DEV),
+    )
+    supervisor: Any = Supervisor()
+    run = Run(given, supervisor, stack)
+    run.engine = SimpleNamespace(  # type: ignore[assignment]  # what a stop needs of it
+        drain=books.drain,
+        marker=books,
+        dead_man=books,
+        desk=SimpleNamespace(
+            recorder=SimpleNamespace(publish=lambda _: None, event=lambda *_: None)
+        ),
+    )
+    return run
+
+
+def test_figures_of_the_end_hold_what_was_booked_while_the_books_were_compared(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    books = Books()
+    monkeypatch.setattr(reporting, "compare_books", books.compare)
+    monkeypatch.setattr(Run, "_report", lambda _, __, snapshot, ___: snapshot)
+
+    async def scenario() -> Any:
+        async with contextlib.AsyncExitStack() as stack:
+            return await run_of(books, stack).stop()
+
+    report = asyncio.run(scenario())
+    assert report.equity == 99
+    assert books.calls == ["drain", "books", "mark", "dead-man"]
