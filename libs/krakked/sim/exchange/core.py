@@ -30,7 +30,7 @@ from krakked.sim.exchange.events import (
 from krakked.sim.exchange.ids import IdSource
 from krakked.sim.exchange.options import ExchangeOptions
 from krakked.sim.exchange.orders import LedgerRow
-from krakked.sim.exchange.pairs import ASSETS, VenueAsset, VenuePair
+from krakked.sim.exchange.pairs import ASSETS, VenueAsset, VenuePair, variants
 
 MICROSECOND_NS: Final = 1_000
 DOLLARS: Final = (Asset("USD"), Asset("USDT"))
@@ -161,7 +161,11 @@ class Core:
     def post(
         self, account: Account, kind: str, ref_id: str, asset: Asset, amounts: tuple[Decimal, ...]
     ) -> LedgerRow:
-        """Change one balance by a ledger row; ``amounts`` is amount and fee."""
+        """Change one balance by a ledger row; ``amounts`` is amount and fee.
+
+        A kind may have a second word after a slash: ``earn/reward``.
+        """
+        kind, _, subtype = kind.partition("/")
         amount, fee = amounts
         ledger_id = LedgerId(self.ids.next("ledger"))
         row = LedgerRow(
@@ -175,6 +179,7 @@ class Core:
             amount=amount,
             fee=fee,
             balance=account.balance(asset) + amount - fee,
+            subtype=subtype,
         )
         account.post(row)
         self.changes.note("ledger", ledger_id)
@@ -182,7 +187,8 @@ class Core:
         return row
 
     def worth_usd(self, asset: Asset, amount: Decimal) -> Decimal:
-        """Roughly, by the last prices; zero if no pair tells."""
+        """Roughly, by the last prices; zero if no pair tells. Every wallet counts alike."""
+        asset = Asset(asset.partition(".")[0])
         if asset in DOLLARS:
             return amount
         for name in (PairName(f"{asset}USD"), PairName(f"{asset}USDT")):
@@ -198,6 +204,8 @@ def _assets(pairs: Mapping[PairName, VenuePair]) -> dict[Asset, VenueAsset]:
     for pair in pairs.values():
         for asset in (pair.base, pair.quote):
             found[asset.altname] = asset
+    for asset in tuple(found.values()):
+        found |= {variant.altname: variant for variant in variants(asset)}
     return found
 
 
@@ -210,9 +218,8 @@ def _spellings(pairs: Mapping[PairName, VenuePair]) -> dict[str, PairName]:
 
 
 def altnames(assets: Sequence[VenueAsset]) -> dict[str, Asset]:
-    """Every spelling of an asset."""
-    return {
-        spelling: asset.altname
-        for asset in assets
-        for spelling in (asset.id, asset.altname, asset.symbol)
+    """Every spelling of an asset; a symbol means the wallet that trades."""
+    spellings = {asset.symbol: asset.altname for asset in assets if asset.wallet == "main"}
+    return spellings | {
+        spelling: asset.altname for asset in assets for spelling in (asset.id, asset.altname)
     }

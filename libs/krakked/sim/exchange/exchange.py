@@ -24,7 +24,7 @@ from krakked.sim.exchange.events import ExchangeEvent, PublicTrade, WireRow
 from krakked.sim.exchange.keys import Key, Keys, Permission
 from krakked.sim.exchange.limits import LIMITS, Tier
 from krakked.sim.exchange.options import ExchangeOptions
-from krakked.sim.exchange.pairs import VenuePair
+from krakked.sim.exchange.pairs import VenueAsset, VenuePair
 from krakked.sim.wire import number
 
 SNAPSHOT_TRADES: Final = 50
@@ -180,6 +180,34 @@ class Exchange:
         """The venue changes a balance for a reason of its own (a reward, a correction)."""
         self._move(account, "adjustment", asset, amount, now_ns)
 
+    def reward(self, account: str, asset: Asset, amount: Decimal, now_ns: int) -> None:
+        """What the venue pays for holding an asset, in the wallet that earns."""
+        self._move(account, "earn/reward", asset, amount, now_ns)
+
+    def dividend(self, account: str, asset: Asset, amount: Decimal, now_ns: int) -> None:
+        """An airdrop, or what a token pays."""
+        self._move(account, "dividend", asset, amount, now_ns)
+
+    def allocate(
+        self, account: str, asset: Asset, amount: Decimal, wallet: str, now_ns: int
+    ) -> None:
+        """Move free balance into a wallet that cannot trade (``.F``, ``.S``); less than nothing
+        moves it back. Two ledger rows, one reference.
+        """
+        core = self._at(now_ns)
+        owner, there = core.accounts[account], Asset(f"{asset}{wallet}")
+        exact = round_down(amount, core.assets[asset].decimals)
+        assert -owner.balance(there) <= exact <= owner.available(asset), "only free balance"
+        word = "allocation" if exact >= 0 else "deallocation"
+        ref_id = core.ids.next("funding")
+        for name, change in ((asset, -exact), (there, exact)):
+            row = core.post(owner, f"earn/{word}", ref_id, name, (change, ZERO))
+            settlement.tell_balance(core, owner, row.ledger_id)
+
+    def knows_asset(self, asset: str) -> bool:
+        """Whether there is such an asset, in that wallet."""
+        return Asset(asset) in self._core.assets
+
     def balances(self, account: str) -> dict[Asset, Decimal]:
         """What an account has, held or not."""
         return dict(self._core.accounts[account].balances)
@@ -274,23 +302,13 @@ class Exchange:
         return rows
 
     def balances_snapshot(self, account: str) -> list[WireRow]:
-        """Every asset the account ever had."""
+        """Every asset the account ever had, all its wallets in one row."""
         owner = self._core.accounts[account]
-        rows: list[WireRow] = []
+        held: dict[str, list[VenueAsset]] = {}
         for asset in self._core.assets.values():
-            if asset.altname not in owner.balances:
-                continue
-            amount = number(owner.balance(asset.altname), asset.decimals)
-            wallet = {"type": "spot", "id": "main", "balance": amount}
-            rows.append(
-                {
-                    "asset": asset.symbol,
-                    "asset_class": "currency",
-                    "balance": amount,
-                    "wallets": [wallet],
-                }
-            )
-        return rows
+            if asset.altname in owner.balances:
+                held.setdefault(asset.symbol, []).append(asset)
+        return [_balance_row(owner, wallets) for wallets in held.values()]
 
     # Persistence
 
@@ -320,3 +338,21 @@ class Exchange:
         exact = round_down(amount, core.assets[asset].decimals)
         row = core.post(owner, kind, core.ids.next("funding"), asset, (exact, ZERO))
         settlement.tell_balance(core, owner, row.ledger_id)
+
+
+def _balance_row(owner: Account, wallets: Sequence[VenueAsset]) -> WireRow:
+    asset = wallets[0]
+    total = sum((owner.balance(each.altname) for each in wallets), ZERO)
+    return {
+        "asset": asset.symbol,
+        "asset_class": "currency",
+        "balance": number(total, asset.decimals),
+        "wallets": [
+            {
+                "type": executions.wallet_type(each),
+                "id": each.wallet,
+                "balance": number(owner.balance(each.altname), each.decimals),
+            }
+            for each in wallets
+        ],
+    }

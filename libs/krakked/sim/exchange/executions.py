@@ -100,20 +100,29 @@ def open_order(market: Market, order: Order) -> WireRow:
 
 def balance(asset: VenueAsset, ledger: LedgerRow) -> WireRow:
     """One change of one balance."""
-    return {
+    row: WireRow = {
         "ledger_id": ledger.ledger_id,
         "ref_id": ledger.ref_id,
         "timestamp": to_rfc3339(ledger.at_ns),
         "type": ledger.type,
+    }
+    if ledger.subtype:
+        row["subtype"] = ledger.subtype
+    return row | {
         "asset": asset.symbol,
         "asset_class": "currency",
-        "category": ledger.type,
-        "wallet_type": "spot",
-        "wallet_id": "main",
+        "category": ledger.subtype or ledger.type,
+        "wallet_type": wallet_type(asset),
+        "wallet_id": asset.wallet,
         "amount": number(ledger.amount, asset.decimals),
         "fee": number(ledger.fee, asset.decimals),
         "balance": number(ledger.balance, asset.decimals),
     }
+
+
+def wallet_type(asset: VenueAsset) -> str:
+    """Where it lies: to trade with, or to earn."""
+    return "spot" if asset.wallet == "main" else "earn"
 
 
 def _whole_order(market: Market, order: Order, exec_type: str, status: str) -> WireRow:

@@ -161,3 +161,4 @@ class LedgerRow(msgspec.Struct, frozen=True, kw_only=True):
     fee: Decimal
     balance: Decimal
     """After it."""
+    subtype: str = ""
