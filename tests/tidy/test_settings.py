@@ -44,7 +44,8 @@ def _is_type(part: object) -> bool:
 
 def has_one_value(setting: known.KnownSetting) -> bool:
     """A setting with a single choice is a promise, not a switch."""
-    return get_origin(setting.annotation) is Literal and len(get_args(setting.annotation)) == 1
+    annotation = setting.field.annotation
+    return get_origin(annotation) is Literal and len(get_args(annotation)) == 1
 
 
 # who reads

@@ -127,6 +127,7 @@ def _refuse(error: click.ClickException) -> int:
 
 def _stopped(stopped: click.Abort) -> int:
     """Ctrl-C, or a question that was not answered with yes."""
+    from krakked.cli.options import NOBODY_ANSWERS
     from krakked.runtime.exit_codes import ExitCode
 
     if isinstance(stopped.__cause__, KeyboardInterrupt):
@@ -134,6 +135,9 @@ def _stopped(stopped: click.Abort) -> int:
         return ExitCode.INTERRUPTED
     if isinstance(stopped.__context__, (EOFError, KeyboardInterrupt)):
         click.echo(err=True)  # the question still stands on this line
+    if isinstance(stopped.__context__, EOFError):
+        click.echo(f"krakked: {NOBODY_ANSWERS}", err=True)
+        return ExitCode.USAGE
     click.echo("krakked: not agreed to; nothing was done", err=True)
     return ExitCode.REFUSED
 

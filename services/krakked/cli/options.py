@@ -103,6 +103,11 @@ def folder_of_configuration(given: Path | None) -> Path | None:
     return usual if usual.is_dir() else None
 
 
+NOBODY_ANSWERS: Final = (
+    "nobody answers the question here, so nothing was done; start it at a terminal, or say --yes"
+)
+
+
 def confirm_by_word(word: str, warning: str, is_given: bool) -> None:
     """Ask a person to type ``word``, unless they said yes on the command line.
 

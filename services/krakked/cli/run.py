@@ -181,18 +181,23 @@ def _overrides(flags: Mapping[str, object]) -> Mapping[str, object]:
 
 def _span(start: str | None, end: str | None) -> tuple[int | None, int | None]:
     """First second, and the second after the last; ``--to`` names its whole day."""
-    start_day, end_day = _day("--from", start), _day("--to", end)
+    start_day, end_day = parse_day("--from", start), parse_day("--to", end)
     if start_day is not None and end_day is not None and start_day > end_day:
         raise BadInput(
             f"--from {start} is after --to {end}; exchange them", exit_code=ExitCode.USAGE
         )
     return (
-        None if start_day is None else _start_of(start_day),
-        None if end_day is None else _start_of(end_day + dt.timedelta(days=1)),
+        None if start_day is None else start_of(start_day),
+        None if end_day is None else start_of(end_day + dt.timedelta(days=1)),
     )
 
 
-def _day(flag: str, text: str | None) -> dt.date | None:
+def parse_day(flag: str, text: str | None) -> dt.date | None:
+    """The day that a flag names.
+
+    Raises:
+        BadInput: it is no date.
+    """
     if text is None:
         return None
     try:
@@ -203,7 +208,8 @@ def _day(flag: str, text: str | None) -> dt.date | None:
         ) from error
 
 
-def _start_of(day: dt.date) -> int:
+def start_of(day: dt.date) -> int:
+    """Its first second, UTC."""
     return int(dt.datetime(day.year, day.month, day.day, tzinfo=dt.UTC).timestamp())
 
 

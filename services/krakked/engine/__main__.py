@@ -21,6 +21,7 @@ from krakked.adapters.system.clock import LoopClock, SystemClock
 from krakked.domain.errors import BadInput
 from krakked.domain.fills import OpeningLot
 from krakked.engine import reporting, telling, venues
+from krakked.engine.opening import Known
 from krakked.engine.paces import pace_of
 from krakked.engine.places import Places, places_of
 from krakked.engine.running import Given, Run
@@ -53,14 +54,17 @@ def run(options: RunOptions) -> int:
 
 
 def book_opening_lots(
-    options: RunOptions, *, confirm: Callable[[Sequence[OpeningLot]], bool]
+    options: RunOptions,
+    *,
+    confirm: Callable[[Sequence[OpeningLot]], bool],
+    known: Known | None = None,
 ) -> int:
     """``krakked portfolio init``; the exit code. Nothing is traded.
 
     Raises:
         KrakkedError: what a person must mend.
     """
-    return _with_settings(options, lambda run, _: run.initialize(confirm))
+    return _with_settings(options, lambda run, _: run.initialize(confirm, known or Known()))
 
 
 def _with_settings(options: RunOptions, work: Work) -> int:

@@ -6,7 +6,10 @@ before needs a person: what it holds is booked as opening lots, and krakked's ow
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from decimal import Decimal
+
+import msgspec
 
 from krakked.domain.errors import BadInput, Refused
 from krakked.domain.fills import OpeningLot
@@ -17,6 +20,7 @@ from krakked.engine.asking import patiently
 from krakked.ports.exchange import Exchange
 from krakked.ports.ledger import Transaction
 from krakked.ports.market_feed import MarketHistory
+from krakked.runtime.exit_codes import ExitCode
 from krakked.trading.compare import spot_totals
 from krakked.trading.engine import Engine
 from krakked.trading.reconcile import BOOKS_BEGAN_CURSOR, LEDGER_CURSOR, TRADES_CURSOR
@@ -57,27 +61,60 @@ def check_foreign(foreign: Sequence[VenueOrder], *, is_live: bool, is_acknowledg
     )
 
 
-async def find_lots(
-    exchange: Exchange, history: MarketHistory, valuation: Valuation, *, now_ns: int
-) -> tuple[OpeningLot, ...]:
-    """What the account holds now, at the newest price where there is one; nothing is booked.
+class Known(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person knows of what the account holds."""
 
-    What does not count has no cost: equity never had it, so it cannot have lost it.
+    prices: Mapping[Asset, Decimal | None] = {}
+    """Paid for one unit, in the base currency; None: he knows that he does not know."""
+    at_ns: int | None = None
+    """Since when it is held; None: since now."""
+
+
+async def find_lots(
+    exchange: Exchange,
+    history: MarketHistory,
+    valuation: Valuation,
+    *,
+    now_ns: int,
+    known: Known | None = None,
+) -> tuple[OpeningLot, ...]:
+    """What the account holds now; nothing is booked.
+
+    Its cost is what a person says, else a guess: the newest price, where there is one. What does
+    not count has no cost: equity never had it, so it cannot have lost it.
+
+    Raises:
+        BadInput: a cost was given for what has none to give.
     """
+    known = known or Known()
     totals = spot_totals(await exchange.balances())
     tickers = await history.tickers()
     prices = valuation.prices({name: ticker.last for name, ticker in tickers.items()})
+    held = {asset: quantity for asset, quantity in sorted(totals.items()) if quantity}
+    _check_known(known, held, valuation)
     lots = []
-    for asset, quantity in sorted(totals.items()):
-        if not quantity:
-            continue
-        price = prices.get(asset) if valuation.counts(asset) else None
+    for asset, quantity in held.items():
+        price = {**prices, **known.prices}.get(asset) if valuation.counts(asset) else None
         cost = None if price is None else quantity * price
         pair = _pair_of(asset, valuation) if valuation.counts(asset) else None
+        at_ns = now_ns if known.at_ns is None else known.at_ns
         lots.append(
-            OpeningLot(asset=asset, quantity=quantity, cost_base=cost, at_ns=now_ns, pair=pair)
+            OpeningLot(asset=asset, quantity=quantity, cost_base=cost, at_ns=at_ns, pair=pair)
         )
     return tuple(lots)
+
+
+def _check_known(known: Known, held: Collection[Asset], valuation: Valuation) -> None:
+    for asset in known.prices:
+        if asset not in held:
+            what = f"the account holds none; it holds {', '.join(held) or 'nothing'}"
+        elif asset == valuation.base_currency:
+            what = "costs are counted in it; leave it out"
+        elif not valuation.counts(asset):
+            what = "it does not count (portfolio.*_assets), so it has no cost; leave it out"
+        else:
+            continue
+        raise BadInput(f"--cost {asset}: {what}", exit_code=ExitCode.USAGE)
 
 
 def _pair_of(asset: Asset, valuation: Valuation) -> PairName | None:

@@ -158,7 +158,9 @@ class Run:
         engine.desk.recorder.publish(engine.desk.recorder.event(EventName.ENGINE_STARTED))
         return engine
 
-    async def initialize(self, confirm: Callable[[Sequence[OpeningLot]], bool]) -> int:
+    async def initialize(
+        self, confirm: Callable[[Sequence[OpeningLot]], bool], known: opening.Known
+    ) -> int:
         """``krakked portfolio init``: book what the account holds as opening lots, if confirmed."""
         addresses, ledger = await self._open_venue_and_ledger()
         rest = await self._open_rest(addresses, ledger)
@@ -173,6 +175,7 @@ class Run:
             rest,
             valuation_of(self.given.settings, pairs),
             now_ns=now_ns,
+            known=known,
         )
         if not confirm(lots):
             return ExitCode.REFUSED

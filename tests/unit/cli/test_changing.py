@@ -173,10 +173,18 @@ def test_dangerous_verb_asks_for_the_word(
     assert len(engine.heard) == 1
 
 
-def test_word_is_not_asked_for_where_nobody_can_type(krakked: Krakked, engine: Any) -> None:
-    result = krakked("panic", input="")
-    assert result.exit_code == ExitCode.REFUSED
-    assert result.stderr.splitlines()[-1] == "krakked: not agreed to; nothing was done"
+@pytest.mark.parametrize(
+    "verb", [("panic",), ("orders", "flatten"), ("kill-switch", "off")], ids=" ".join
+)
+def test_question_where_nobody_can_answer_names_the_flag(
+    krakked: Krakked, engine: Any, verb: tuple[str, ...]
+) -> None:
+    result = krakked(*verb, input="")
+    assert result.exit_code == ExitCode.USAGE
+    assert result.stderr.splitlines()[-1] == (
+        "krakked: nobody answers the question here, so nothing was done; start it at a terminal, "
+        "or say --yes"
+    )
     assert engine.heard == []
 
 

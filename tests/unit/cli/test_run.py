@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -13,8 +14,9 @@ from click.testing import Result
 
 from krakked.cli.run import FAULT_KINDS
 from krakked.domain.fills import OpeningLot
-from krakked.domain.ids import Asset
+from krakked.domain.ids import Asset, PairName
 from krakked.engine import __main__ as engine
+from krakked.engine.opening import Known
 from krakked.runtime.exit_codes import ExitCode
 from krakked.runtime.run_options import RunOptions
 from krakked.runtime.settings import Environment
@@ -243,12 +245,20 @@ class Books:
     def __init__(self) -> None:
         self.options: RunOptions | None = None
         self.was_confirmed: bool | None = None
+        self.known: Known | None = None
 
-    def book(self, options: RunOptions, *, confirm: Callable[[Any], bool]) -> int:
-        self.options = options
+    def book(self, options: RunOptions, *, confirm: Callable[[Any], bool], known: Known) -> int:
+        self.options, self.known, self.was_confirmed = options, known, None
         lots = [
             OpeningLot(asset=Asset("USD"), quantity=Decimal(500), cost_base=Decimal(500), at_ns=1),
             OpeningLot(asset=Asset("XBT"), quantity=Decimal("0.5"), cost_base=None, at_ns=1),
+            OpeningLot(
+                asset=Asset("ETH"),
+                quantity=Decimal(2),
+                cost_base=Decimal(5000),
+                at_ns=1,
+                pair=PairName("ETHUSD"),
+            ),
         ]
         self.was_confirmed = confirm(lots)
         return 0 if self.was_confirmed else 4
@@ -265,30 +275,68 @@ def test_opening_balances_are_shown_before_they_are_booked(krakked: Krakked, boo
     result = krakked("portfolio", "init", "--env", "paper", input="y\n")
     assert (result.exit_code, books.was_confirmed) == (0, True)
     lines = result.stdout.splitlines()
-    assert [line.split() for line in lines[:3]] == [
-        ["asset", "quantity", "cost"],
-        ["USD", "500", "500.00"],
-        ["XBT", "0.5", "-"],
+    assert [re.split(r"  +", line)[:4] for line in lines[:4]] == [
+        ["asset", "quantity", "cost", "cost is"],
+        ["USD", "500", "500.00", "its amount"],
+        ["XBT", "0.5", "-", "unknown: no price, or it does not count"],
+        ["ETH", "2", "5000.00", "a guess: the newest price; --cost ETH=PRICE|unknown says better"],
     ]
 
 
+def test_cost_and_date_that_a_person_knows_go_to_the_books_and_are_shown_as_given(
+    krakked: Krakked, books: Books
+) -> None:
+    flags = ("--cost", "ETH=2500", "--cost", "xbt=unknown", "--date", "2024-03-01", "--yes")
+    result = krakked("portfolio", "init", *flags)
+    assert result.exit_code == 0
+    at_ns = 1_709_251_200 * 10**9
+    prices = {Asset("ETH"): Decimal(2500), Asset("XBT"): None}
+    assert books.known == Known(prices=prices, at_ns=at_ns)
+    sources = {
+        line.split()[0]: re.split(r"  +", line)[3] for line in result.stdout.splitlines()[1:4]
+    }
+    assert sources == {"USD": "its amount", "XBT": "unknown, as given", "ETH": "as given"}
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (("--cost", "ETH"), "--cost ETH: expected an asset and the price of one unit, like XBT="),
+        (("--cost", "ETH=-5"), "--cost ETH=-5: expected an asset and the price"),
+        (("--cost", "ETH=NaN"), "--cost ETH=NaN: expected an asset and the price"),
+        (("--date", "yesterday"), "--date yesterday: not a date; write it as 2020-03-12"),
+        (("--date", "2999-01-01"), "--date 2999-01-01: is still to come"),
+    ],
+)
+def test_cost_or_date_that_cannot_be_is_refused_before_anything_starts(
+    krakked: Krakked, books: Books, flags: tuple[str, str], words: str
+) -> None:
+    result = krakked("portfolio", "init", "--yes", *flags)
+    assert (result.exit_code, books.known) == (ExitCode.USAGE, None)
+    assert result.stderr.startswith(f"krakked: {words}")
+
+
 def test_opening_balances_are_not_booked_without_a_yes(krakked: Krakked, books: Books) -> None:
-    for said in ("n\n", "", "\n"):
+    for said in ("n\n", "\n"):
         result = krakked("portfolio", "init", input=said)
         assert (result.exit_code, books.was_confirmed) == (4, False)
         assert result.stderr.splitlines()[-1] == "krakked: not agreed to; nothing was booked"
         assert "booked: " not in result.stdout
+    unanswered = krakked("portfolio", "init", input="")
+    assert unanswered.exit_code == ExitCode.USAGE
+    assert unanswered.stderr.splitlines()[-1].endswith("at a terminal, or say --yes")
     assert krakked("portfolio", "init", "--yes").exit_code == 0
     assert books.was_confirmed is True
 
 
 def test_opening_balances_that_were_booked_are_told(krakked: Krakked, books: Books) -> None:
     result = krakked("portfolio", "init", "--yes")
-    assert result.stdout.splitlines()[-1] == "booked: 2 opening balances; the books begin"
+    assert result.stdout.splitlines()[-1] == "booked: 3 opening balances; the books begin"
     told = json.loads(krakked("portfolio", "init", "--yes", "--json").stdout)
     assert [(lot["asset"], lot["quantity"]) for lot in told["booked"]] == [
         ("USD", "500"),
         ("XBT", "0.5"),
+        ("ETH", "2"),
     ]
 
 

@@ -9,12 +9,13 @@ from typing import Any
 import msgspec
 import pytest
 
+from krakked.domain.errors import BadInput
 from krakked.domain.fills import OpeningLot
 from krakked.domain.ids import MANUAL, Asset, PairName
 from krakked.domain.pairs import Pair
 from krakked.domain.positions import opened
 from krakked.domain.valuation import Valuation
-from krakked.engine.opening import find_lots
+from krakked.engine.opening import Known, find_lots
 from krakked.ports.exchange import Balance
 
 D = Decimal
@@ -57,10 +58,12 @@ def pair(base: Asset, quote: Asset) -> Pair:
 PAIRS = {one.name: one for one in (pair(XBT, USD), pair(ETH, XBT), pair(ETH, USD))}
 
 
-def lots(held: dict[Asset, str], prices: dict[str, str], **more: Any) -> dict[Asset, OpeningLot]:
+def lots(
+    held: dict[Asset, str], prices: dict[str, str], known: Known | None = None, **more: Any
+) -> dict[Asset, OpeningLot]:
     venue: Any = Venue(held, prices)
     valuation = Valuation(USD, PAIRS, **more)
-    found = asyncio.run(find_lots(venue, venue, valuation, now_ns=NOW_NS))
+    found = asyncio.run(find_lots(venue, venue, valuation, now_ns=NOW_NS, known=known))
     return {lot.asset: lot for lot in found}
 
 
@@ -93,6 +96,29 @@ def test_lot_that_nothing_trades_for_the_base_currency_is_no_position(asset: Ass
 def test_lot_that_does_not_count_is_no_position_and_has_no_cost() -> None:
     lot = lots({XBT: "1"}, {"XBTUSD": "60000"}, exclude=[XBT])[XBT]
     assert (lot.pair, lot.cost_base) == (None, None)
+
+
+def test_cost_that_a_person_knows_counts_more_than_the_newest_price() -> None:
+    known = Known(prices={XBT: D(20_000), ETH: None}, at_ns=3)
+    found = lots({XBT: "0.5", ETH: "2"}, {"XBTUSD": "60000", "ETHUSD": "3000"}, known)
+    assert [(lot.cost_base, lot.at_ns) for lot in found.values()] == [(None, 3), (10_000, 3)]
+    assert list(found) == [ETH, XBT]
+
+
+@pytest.mark.parametrize(
+    ("asset", "words"),
+    [
+        (ADA, "--cost ADA: the account holds none; it holds ETH, USD, XBT"),
+        (USD, "--cost USD: costs are counted in it"),
+        (XBT, "--cost XBT: it does not count"),
+    ],
+)
+def test_cost_of_what_has_none_to_give_is_refused(asset: Asset, words: str) -> None:
+    known = Known(prices={asset: D(1)})
+    with pytest.raises(BadInput) as refused:
+        lots({XBT: "1", ETH: "1", USD: "1", ADA: "0"}, {}, known, exclude=[XBT])
+    assert str(refused.value).startswith(words)
+    assert refused.value.exit_code == 2
 
 
 def test_asset_that_is_gone_is_no_lot() -> None:

@@ -63,8 +63,8 @@ def test_unknown_name_is_refused_with_the_nearest_known_one(
         ),
         (
             "portfolio:\n  cost_basis_method: fifo\n",
-            "config.yaml:2: portfolio.cost_basis_method: 'fifo' is wrong; expected `wac`: the books "
-            "are kept by weighted average cost, `fifo` is for tax exports alone",
+            "config.yaml:2: portfolio.cost_basis_method: 'fifo' is wrong; expected `wac`: the "
+            "books are kept by weighted average cost, `fifo` is for tax exports alone",
         ),
         (
             "execution:\n  max_retries: 2.5\n",
