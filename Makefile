@@ -9,13 +9,16 @@ CANDLES ?= ../shared/data/kraken-ohlcvt
 BIN       := $(VENV)/bin
 RUN_STAMP := $(VENV)/.run-installed
 DEV_STAMP := $(VENV)/.dev-installed
+# Other people's programs that the simulator is tried with, each in an environment of its own.
+CLIENT_LOCKS := tests/contract/clients/requirements
+CLIENTS      := $(patsubst $(CLIENT_LOCKS)/%.txt,%,$(wildcard $(CLIENT_LOCKS)/*.txt))
 LOCK      := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
              --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 PYTHON_FILES := libs services tests scripts $(wildcard benchmarks)
 
 export CANDLES VENV
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-run run test test-long lint fmt bench ci coverage wheel wheel-check lock raise-ratchets clean
+.PHONY: help setup setup-run run test test-long clients clients-lock lint fmt bench ci coverage wheel wheel-check lock raise-ratchets clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -36,8 +39,13 @@ run: setup-run ## trade: simulator and engine in one process, synthetic market (
 test: setup ## run the tests, on two cores, without the long ones
 	$(BIN)/python -m pytest -n $(WORKERS) -m "not long"
 
-test-long: setup ## run the tests that take more than a few seconds
+test-long: setup clients ## run the tests that take more than a few seconds
 	$(BIN)/python -m pytest -n $(WORKERS) -m long || [ $$? -eq 5 ]  # 5: there are none
+
+clients: $(CLIENTS:%=.clients/%/.installed) ## install the other people's clients that long tests try the simulator with
+
+.clients/%/.installed: $(CLIENT_LOCKS)/%.txt | $(DEV_STAMP)
+	@scripts/clients $*
 
 lint: setup ## check format, style, types, layers, dependencies, dead code, spelling, tidiness
 	$(BIN)/ruff format --check $(PYTHON_FILES)
@@ -79,10 +87,15 @@ lock: setup ## write the locks of requirements/ anew from pyproject.toml (UPGRAD
 	$(LOCK) $(if $(UPGRADE),--upgrade) pyproject.toml --group dev -c requirements/run.txt \
 		-c requirements/build.txt --output-file requirements/dev.txt
 
+clients-lock: setup ## write the locks of the other people's clients anew from their .in files
+	for name in $(CLIENTS); do $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-emit-find-links --custom-compile-command "make clients-lock" \
+		$(CLIENT_LOCKS)/$$name.in --output-file $(CLIENT_LOCKS)/$$name.txt || exit 1; done
+
 raise-ratchets: setup ## write the ratchets of .ci/ratchets.toml where the code is better than they ask
 	$(BIN)/python scripts/ratchets.py raise
 
 clean: ## remove the virtual environment, caches and what was built
-	rm -rf $(VENV) dist build htmlcov .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache \
+	rm -rf $(VENV) .clients dist build htmlcov .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache \
 		.hypothesis .import_linter_cache
 	find libs services tests -name __pycache__ -type d -prune -exec rm -rf {} +
