@@ -346,12 +346,21 @@ class Cycler:
     ) -> ExecutionPlan | None:
         """A recorded plan that closes what the sleeves hold; None if they hold nothing to sell."""
         async with self._desk.recorder.turn:
-            inputs = self._exit_inputs(sleeves, cause, principal)
+            inputs = self._exit_inputs(self._listed(sleeves, cause), cause, principal)
             result = exit_plan(inputs)
             records = exit_records(inputs, result, self._exits)
             if records:
                 await self._record_exits(result.plan, records)
             return result.plan
+
+    def _listed(self, sleeves: Sequence[Sleeve], cause: str) -> list[Sleeve]:
+        """What the venue lists no more cannot be sold here; it holds up no other exit."""
+        pairs, recorder = self._desk.account.pairs, self._desk.recorder
+        for sleeve in sleeves:
+            if sleeve.pair not in pairs:
+                reason = f"{cause} of {sleeve.strategy_id}: the venue does not list {sleeve.pair}"
+                recorder.publish(recorder.event(EventName.CAUTION, pair=sleeve.pair, reason=reason))
+        return [sleeve for sleeve in sleeves if sleeve.pair in pairs]
 
     def _exit_inputs(self, sleeves: Sequence[Sleeve], cause: str, principal: str) -> ExitInputs:
         account = self._desk.account

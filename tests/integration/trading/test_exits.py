@@ -124,3 +124,20 @@ def test_sleeve_that_holds_nothing_leaves_no_record_of_an_exit(play: Play) -> No
         assert exits(world) == []
 
     play(scenario)
+
+
+def test_position_on_a_pair_that_is_not_listed_any_more_holds_up_no_other_exit(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        bid(world, "60000")
+        await world.bought("0.01")
+        gone = Sleeve(StrategyId("trend"), PairName("ODDUSD"))
+        held = msgspec.structs.replace(world.account.position(TREND), sleeve=gone)
+        world.account.positions[gone] = held
+        assert await world.stopper.flatten(pair=None, strategy_id=None, principal="ada") == 1
+        (plan,) = world.enqueued
+        assert [leg.request.pair for leg in plan.legs] == [XBTUSD]
+        (told,) = [e for e in world.events if e.name is EventName.CAUTION]
+        assert "ODDUSD" in str(told.fields["reason"])
+        del world.account.positions[gone]
+
+    play(scenario)

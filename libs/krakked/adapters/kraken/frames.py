@@ -54,8 +54,9 @@ SHOWN_MAX: Final = 200
 """Characters of a malformed frame that are told."""
 ORDERS_MAX: Final = 10_000
 """Open orders whose client ids are remembered; far more than an account may have."""
-COST_SLACK: Final = 10
-"""Units of the last decimal: ledgers may hold one decimal less than costs are told with."""
+COST_SLACK: Final = 1000
+"""Cost may be off price × size by so small a part: it is cut to what the venue's ledger holds, which
+is coarser than some pairs' costs. Anything beyond is no rounding."""
 
 _STATUS_BY_WORD: Final = {
     "pending_new": VenueStatus.PENDING,
@@ -299,7 +300,7 @@ def trade_of(row: ExecutionRow, instruments: Instruments) -> VenueTrade | None:
     price, size, cost = amounts
     if not (_is_whole(cost, pair) and _is_whole(fee, pair)):
         return None
-    if abs(price * size - cost) > COST_SLACK * quantum(pair.cost_decimals):
+    if abs(price * size - cost) > max(cost / COST_SLACK, quantum(pair.cost_decimals)):
         return None
     return VenueTrade(
         trade_id=TradeId(row.exec_id),

@@ -589,3 +589,10 @@ def test_fill_on_a_pair_that_is_not_watched_is_told_whole_as_well(kit: Any) -> N
     reader = FrameReader(kit.instruments(), [], private=True)
     (hint,) = hints(reader, TRADE)
     assert hint.trade is not None
+
+
+def test_cost_that_is_cut_to_what_the_venues_ledger_holds_is_taken(reader: FrameReader) -> None:
+    doge = {**TRADE, "symbol": "DOGE/USD", "last_qty": 598.76368964, "last_price": 0.1011708}
+    (hint,) = hints(reader, {**doge, "cost": 60.5774, "fees": [{"asset": "USD", "qty": 0.2423}]})
+    assert hint.trade is not None
+    assert str(hint.trade.cost_quote) == "60.577400000"
