@@ -55,8 +55,8 @@ SHOWN_MAX: Final = 200
 ORDERS_MAX: Final = 10_000
 """Open orders whose client ids are remembered; far more than an account may have."""
 COST_SLACK: Final = 1000
-"""Cost may be off price × size by so small a part: it is cut to what the venue's ledger holds, which
-is coarser than some pairs' costs. Anything beyond is no rounding."""
+"""Cost may be off price × size by one part in so many: it is cut to what the venue's ledger holds,
+which is coarser than some pairs' costs."""
 
 _STATUS_BY_WORD: Final = {
     "pending_new": VenueStatus.PENDING,
