@@ -93,19 +93,19 @@ def test_refusal_of_the_engine_is_told_with_its_own_exit_code(
 
 
 @pytest.fixture
-def hung(monkeypatch: pytest.MonkeyPatch) -> int:
+def hung(monkeypatch: pytest.MonkeyPatch) -> None:
     """An engine that listens, as process 4711, and does not hear."""
 
     def ask(path: Path, command: Command) -> Reply:
         raise EngineHangs(path, 4711)
 
     monkeypatch.setattr(control_socket, "ask", ask)
-    return 4711
 
 
+@pytest.mark.usefixtures("hung")
 @pytest.mark.parametrize(("verb", "kind", "fields"), CHANGING, ids=IDS)
 def test_verb_to_a_hung_engine_says_that_nothing_is_done_and_whom_to_stop(
-    krakked: Krakked, hung: int, verb: tuple[str, ...], kind: type[Any], fields: dict[str, object]
+    krakked: Krakked, verb: tuple[str, ...], kind: type[Any], fields: dict[str, object]
 ) -> None:
     result = krakked(*verb)
     assert (result.exit_code, result.stdout) == (ExitCode.NO_ENGINE, "")
@@ -116,8 +116,9 @@ def test_verb_to_a_hung_engine_says_that_nothing_is_done_and_whom_to_stop(
     )
 
 
+@pytest.mark.usefixtures("hung")
 def test_status_of_a_hung_engine_is_not_that_it_does_not_run(
-    krakked: Krakked, hung: int, ledger: Path
+    krakked: Krakked, ledger: Path
 ) -> None:
     result = krakked("status")
     assert result.exit_code == ExitCode.NO_ENGINE
