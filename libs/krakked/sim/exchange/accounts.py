@@ -13,8 +13,9 @@ from krakked.domain.ids import Asset, ClientOrderId, PairName, VenueOrderId
 from krakked.domain.money import ZERO
 from krakked.sim.exchange.fees import RollingVolume
 from krakked.sim.exchange.limits import LIMITS, Counter, Tier, TierLimits
-from krakked.sim.exchange.orders import LedgerRow, Order, Trade
+from krakked.sim.exchange.orders import LedgerRow, Order
 from krakked.sim.exchange.rows import History
+from krakked.sim.exchange.trades import TradeHistory
 
 
 class Account:
@@ -33,7 +34,7 @@ class Account:
         """Open orders only: the scope in which client ids are unique."""
         self.open_count: dict[PairName, int] = {}
         self.closed: History[Order] = History()
-        self.trades: History[Trade] = History()
+        self.trades = TradeHistory()
         self.ledger: History[LedgerRow] = History()
         self.volume = RollingVolume()
         self.dead_man_ns: int | None = None

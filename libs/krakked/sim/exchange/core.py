@@ -8,7 +8,7 @@ seconds) carry them without loss.
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Final, Literal
 
@@ -33,6 +33,8 @@ from krakked.sim.exchange.orders import LedgerRow
 from krakked.sim.exchange.pairs import ASSETS, VenueAsset, VenuePair, variants
 
 MICROSECOND_NS: Final = 1_000
+FIRST_TRADE_ID: Final = 10_000_001
+"""Of the first trade made here; what is told of the past before it counts down from there."""
 DOLLARS: Final = (Asset("USD"), Asset("USDT"))
 """Counted as one dollar each."""
 
@@ -55,7 +57,7 @@ class Market:
         self.book = Book(house_first=house_first)
         self.status = PairStatus.ONLINE
         self.last_trade: PublicTrade | None = None
-        self.trade_count = 0
+        self.trade_count = FIRST_TRADE_ID - 1
         self.quote_decimals = min(pair.cost_decimals, pair.quote.decimals)
         """To which costs and fees are kept: as precise as the ledger of the quote asset."""
         self.base_decimals = pair.base.decimals
@@ -111,7 +113,7 @@ class Core:
         self.ids = IdSource(options.seed)
         self.agenda = Agenda()
         self.changes = Changes()
-        self._names = _spellings(pairs)
+        self._names = spellings(pairs.values(), wsnames=options.accepts_wsname)
         self._events: list[ExchangeEvent] = []
         self._changed_books: dict[PairName, None] = {}
         self._priority = 0
@@ -209,11 +211,12 @@ def _assets(pairs: Mapping[PairName, VenuePair]) -> dict[Asset, VenueAsset]:
     return found
 
 
-def _spellings(pairs: Mapping[PairName, VenuePair]) -> dict[str, PairName]:
+def spellings(pairs: Iterable[VenuePair], *, wsnames: bool) -> dict[str, PairName]:
+    """Every spelling under which REST knows a pair."""
     return {
-        spelling: name
-        for name, pair in pairs.items()
-        for spelling in (pair.id, pair.altname, pair.symbol)
+        spelling: pair.altname
+        for pair in pairs
+        for spelling in (pair.id, pair.altname, pair.symbol, *([pair.wsname] if wsnames else ()))
     }
 
 

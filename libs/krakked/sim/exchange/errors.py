@@ -41,6 +41,11 @@ def invalid(field: str) -> VenueError:
     return VenueError(f"EGeneral:Invalid arguments:{field}")
 
 
+def throttled(until_s: int) -> VenueError:
+    """Too many requests at a time; after that unix second there is room."""
+    return VenueError(f"EService: Throttled: {until_s}")
+
+
 def market_mode(mode: str) -> VenueError:
     """The market is in a mode that forbids this."""
     return VenueError(f"EService:Market in {mode} mode")

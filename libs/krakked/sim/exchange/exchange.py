@@ -99,6 +99,15 @@ class Exchange:
         """The newest print."""
         return self._core.markets[pair].last_trade
 
+    def last_trade_id(self, pair: PairName) -> int:
+        """Of the newest trade, or of the newest one of the past."""
+        return self._core.markets[pair].trade_count
+
+    @property
+    def options(self) -> ExchangeOptions:
+        """The choices it was made with."""
+        return self._core.options
+
     # Time
 
     @property
@@ -158,7 +167,8 @@ class Exchange:
             nonce_window=nonce_window,
             created_ns=self._core.now_ns if known is None else known.created_ns,
         )
-        fresh.nonce = 0 if known is None else known.nonce
+        if known is not None:
+            fresh.resume(known.nonce, known.late)
         self._keys.add(fresh)
         self._core.changes.note("key", key)
 

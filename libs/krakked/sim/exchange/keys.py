@@ -10,6 +10,7 @@ import base64
 import enum
 import hashlib
 import hmac
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
@@ -22,7 +23,7 @@ from krakked.sim.exchange.errors import (
     LOCKOUT,
     VenueError,
 )
-from krakked.sim.exchange.limits import Counter
+from krakked.sim.exchange.limits import Counter, UnderWay
 
 NONCE_MAX: Final = 2**64 - 1
 NONCE_DIGITS_MAX: Final = 20
@@ -68,6 +69,7 @@ class Key:
         self.nonce = 0
         """The highest seen."""
         self.counter = Counter()
+        self.under_way = UnderWay()
         self.locked_until_ns = 0
         self.secret = secret
         self._secret = base64.b64decode(secret)
@@ -82,6 +84,16 @@ class Key:
         digest = hashlib.sha256(nonce.encode() + body).digest()
         mac = hmac.new(self._secret, path.encode() + digest, hashlib.sha512)
         return base64.b64encode(mac.digest()).decode()
+
+    @property
+    def late(self) -> list[int]:
+        """Nonces below the highest that are used up, as far as the window looks back."""
+        return list(self._late)
+
+    def resume(self, nonce: int, late: Iterable[int]) -> None:
+        """Go on with nonces where a run before this one stopped."""
+        self.nonce = nonce
+        self._late = dict.fromkeys(late)
 
     def use_nonce(self, nonce: int) -> bool:
         """Whether this nonce is good; a good one is used up."""

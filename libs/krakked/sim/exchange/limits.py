@@ -9,6 +9,7 @@ rounding builds up.
 from __future__ import annotations
 
 import enum
+from collections import deque
 from decimal import Decimal
 from typing import Final
 
@@ -111,6 +112,28 @@ class Counter:
         gone = (now_ns - self._at_ns) * decay_centi
         self._units = max(0, self._units - gone)
         self._at_ns = now_ns
+
+
+class UnderWay:
+    """Calls that have begun and not ended, each taking the same time."""
+
+    __slots__ = ("_ends_ns",)
+
+    def __init__(self) -> None:
+        self._ends_ns: deque[int] = deque()
+
+    def __repr__(self) -> str:
+        return f"<UnderWay {len(self._ends_ns)}>"
+
+    def begin(self, maximum: int, length_ns: int, now_ns: int) -> int | None:
+        """Begin one more; if there are too many, when the first of them ends."""
+        ends_ns = self._ends_ns
+        while ends_ns and ends_ns[0] <= now_ns:
+            ends_ns.popleft()
+        if maximum and len(ends_ns) >= maximum:
+            return ends_ns[0]
+        ends_ns.append(now_ns + length_ns)
+        return None
 
 
 def admit_rest_call(counter: Counter, limits: TierLimits | None, cost: int, now_ns: int) -> bool:

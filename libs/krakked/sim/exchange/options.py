@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Literal
 
@@ -27,6 +28,20 @@ class ExchangeOptions(msgspec.Struct, frozen=True, kw_only=True):
     """How far from the best price a market order may go, in percent; the rest is canceled."""
     history_cost: int = 4
     """Points of Ledgers, QueryLedgers, TradesHistory and ClosedOrders on the REST counter."""
+    rest_costs: Mapping[str, int] = {}
+    """Points of methods that shall cost something else, by name."""
+    concurrent_requests: int = 0
+    """Private REST requests of one key at a time, before ``EService: Throttled``; 0: any number.
+    Only an account with rate limits is throttled."""
+    request_ms: int = 200
+    """How long one of them counts as being under way."""
+    ohlc_since: Literal["inclusive", "exclusive"] = "inclusive"
+    """Whether the candle that opens at ``since`` is in the answer; sources disagree."""
+    pair_fees: Literal["ladder", "first", "none"] = "ladder"
+    """What AssetPairs says of fees: all tiers (2025), the first one (2026-08), nothing (2026-09).
+    TradeVolume always tells the account's own."""
+    accepts_wsname: bool = False
+    """Whether REST and WebSocket know ``XBT/USD``: for years they did, in 2026-09 they do not."""
     order_minimum_error: str = ORDER_MINIMUM
     """Two spellings were seen live."""
     fee_ladder: tuple[FeeTier, ...] = STANDARD

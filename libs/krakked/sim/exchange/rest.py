@@ -12,7 +12,9 @@ from typing import Final, TypeAlias
 
 import msgspec
 
+from krakked.domain.times import NS_PER_SECOND
 from krakked.sim.exchange import errors, rest_account, rest_history, rest_orders
+from krakked.sim.exchange.accounts import Account
 from krakked.sim.exchange.calls import Call, PrivateRequest, RestAnswer
 from krakked.sim.exchange.core import Core, SystemStatus
 from krakked.sim.exchange.errors import VenueError
@@ -104,7 +106,8 @@ def _run(
     params = parse_body(request.body, request.content_type)
     key = _authenticate(core, keys, request, params)
     account = core.accounts[key.account]
-    cost = core.options.history_cost if method.cost == HISTORY else method.cost
+    _throttle(core, key, account)
+    cost = _cost(core, request, method)
     if not admit_rest_call(key.counter, account.limits, cost, core.now_ns):
         raise VenueError(errors.REST_RATE)
     if method.any_of and key.permissions.isdisjoint(method.any_of):
@@ -116,6 +119,21 @@ def _run(
     )
 
 
+def _throttle(core: Core, key: Key, account: Account) -> None:
+    if account.limits is None:
+        return
+    options = core.options
+    length_ns = options.request_ms * (NS_PER_SECOND // 1_000)
+    until_ns = key.under_way.begin(options.concurrent_requests, length_ns, core.now_ns)
+    if until_ns is not None:
+        raise errors.throttled(-(-until_ns // NS_PER_SECOND))
+
+
+def _cost(core: Core, request: PrivateRequest, method: Method) -> int:
+    usual = core.options.history_cost if method.cost == HISTORY else method.cost
+    return core.options.rest_costs.get(request.path.removeprefix(PREFIX), usual)
+
+
 def _authenticate(core: Core, keys: Keys, request: PrivateRequest, params: Params) -> Key:
     key = keys.identify(request.api_key, core.now_ns)
     nonce = params.text("nonce")
@@ -123,6 +141,7 @@ def _authenticate(core: Core, keys: Keys, request: PrivateRequest, params: Param
         keys.check(key, request.path, nonce, request.body, request.api_sign)
     except VenueError:
         keys.fail(key, core.now_ns)
+        core.changes.note("key", key.key)
         raise
     key.last_used_ns = core.now_ns
     core.changes.note("key", key.key)

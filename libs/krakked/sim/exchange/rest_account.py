@@ -43,19 +43,34 @@ def balance_extended(call: Call) -> object:
 
 
 def trade_balance(call: Call) -> object:
-    """TradeBalance: the worth of everything, by last prices; margin is never used."""
+    """TradeBalance: the worth of everything, by last prices; margin is never used.
+
+    ``eb`` counts every wallet, ``tb`` and what follows from it only what can be traded.
+    """
     core = call.core
     name = altnames(list(core.assets.values())).get(call.params.text("asset") or "ZUSD")
     if name is None:
         raise VenueError(errors.UNKNOWN_ASSET)
     unit_usd = core.worth_usd(name, Decimal(1))
-    worth_usd = sum(
-        (core.worth_usd(asset, amount) for asset, amount in call.account.balances.items()), ZERO
+    everything, tradable = (
+        text(_worth_usd(call, only) / unit_usd if unit_usd else ZERO, USD_DECIMALS)
+        for only in (None, "main")
     )
-    worth = text(worth_usd / unit_usd if unit_usd else ZERO, USD_DECIMALS)
     nothing = text(ZERO, USD_DECIMALS)
     row = dict.fromkeys(("m", "n", "c", "v", "uv"), nothing)
-    return {"eb": worth, "tb": worth, **row, "e": worth, "mf": worth}
+    return {"eb": everything, "tb": tradable, **row, "e": tradable, "mf": tradable}
+
+
+def _worth_usd(call: Call, wallet: str | None) -> Decimal:
+    core, balances = call.core, call.account.balances
+    return sum(
+        (
+            core.worth_usd(asset, amount)
+            for asset, amount in balances.items()
+            if wallet in (None, core.assets[asset].wallet)
+        ),
+        ZERO,
+    )
 
 
 def trade_volume(call: Call) -> object:
@@ -63,14 +78,36 @@ def trade_volume(call: Call) -> object:
     core, account = call.core, call.account
     volume = account.volume.total(core.now_ns)
     answer: dict[str, object] = {"currency": "ZUSD", "volume": text(volume, USD_DECIMALS)}
-    markets = _markets(core, call.params.listed("pair"))
+    markets = _markets(core, _pair_names(call))
+    ladder = core.options.fee_ladder
     if not markets:
         return answer | {"fees": None, "fees_maker": None}
-    ladder = core.options.fee_ladder
     for name, maker in (("fees", False), ("fees_maker", True)):
         row = _fee_row(ladder, tier_index(ladder, volume), maker=maker)
         answer[name] = {market.pair.id: row for market in markets}
+    if call.params.flag("fee_schedule"):
+        answer["schedules"] = {market.pair.id: _schedule(ladder) for market in markets}
     return answer
+
+
+def _pair_names(call: Call) -> list[str]:
+    """A comma list, a list of texts, or a list of ``{"asset": …, "aclass": …}``."""
+    given = call.params.raw("pair")
+    if not isinstance(given, list):
+        return call.params.listed("pair")
+    return [str(one.get("asset") if isinstance(one, dict) else one) for one in given]
+
+
+def _schedule(ladder: tuple[FeeTier, ...]) -> list[dict[str, object]]:
+    """All tiers. That there is such a field is documented, what stands in it is not."""
+    return [
+        {
+            "volume": text(tier.volume_usd, USD_DECIMALS),
+            "fee": text(tier.taker_pct, PCT_DECIMALS),
+            "fee_maker": text(tier.maker_pct, PCT_DECIMALS),
+        }
+        for tier in ladder
+    ]
 
 
 def websockets_token(call: Call) -> object:

@@ -6,7 +6,7 @@ ids. An order under the "late visibility" fault is not told of before its time, 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
 import msgspec
@@ -27,6 +27,18 @@ T = TypeVar("T")
 ORDERS_MAX: Final = 50
 TRADES_MAX: Final = 20
 LEDGERS_MAX: Final = 20
+TRADE_TYPES: Final = (
+    "all",
+    "any position",
+    "closed position",
+    "closing position",
+    "no position",
+)
+LEDGER_TYPES: Final = (
+    *("all", "trade", "deposit", "withdrawal", "transfer", "margin", "adjustment", "rollover"),
+    *("credit", "settled", "staking", "dividend", "sale", "nft_rebate", "earn", "spend"),
+    *("receive", "reward"),
+)
 _ZERO_TEXT: Final = "0.00000"
 
 
@@ -36,20 +48,15 @@ def open_orders(call: Call) -> object:
     orders = [
         order for order in reversed(call.account.open.values()) if keep is None or keep(order)
     ]
-    with_trades = call.params.flag("trades")
-    return {"open": {o.order_id: order_row(call.core, o, with_trades) for o in orders}}
+    return {"open": _order_rows(call, orders)}
 
 
 def closed_orders(call: Call) -> object:
     """ClosedOrders."""
-    account, params = call.account, call.params
     window, tests = _closed_window(call)
     keep = _all_of([*tests, *_order_tests(call)])
-    rows, count = account.closed.page(window, _offset(call), keep)
-    with_trades = params.flag("trades")
-    return _counted(
-        call, "closed", {o.order_id: order_row(call.core, o, with_trades) for o in rows}, count
-    )
+    rows, count = call.account.closed.page(window, _offset(call), keep)
+    return _counted(call, "closed", _order_rows(call, rows), count)
 
 
 def query_orders(call: Call) -> object:
@@ -60,15 +67,17 @@ def query_orders(call: Call) -> object:
     orders = [o for o in found if o is not None and (keep is None or keep(o))]
     if not orders:
         raise VenueError(errors.UNKNOWN_ORDER)
-    with_trades = call.params.flag("trades")
-    return {o.order_id: order_row(call.core, o, with_trades) for o in orders}
+    return _order_rows(call, orders)
 
 
 def trades_history(call: Call) -> object:
-    """TradesHistory."""
+    """TradesHistory: what one order took at one instant is one trade, unless asked otherwise."""
     account = call.account
     window = _window(call, account.trades)
-    rows, count = account.trades.page(window, _offset(call), _trade_filter(call))
+    tests, merge = _trade_tests(call), _consolidates(call) and account.trades.has_merged
+    keep = _all_of([*tests, account.trades.leads] if merge else tests)
+    rows, count = account.trades.page(window, _offset(call), keep)
+    rows = [account.trades.merged(row) for row in rows] if merge else rows
     with_ledgers = call.params.flag("ledgers")
     return _counted(
         call, "trades", {t.trade_txid: trade_row(call, t, with_ledgers) for t in rows}, count
@@ -77,12 +86,13 @@ def trades_history(call: Call) -> object:
 
 def query_trades(call: Call) -> object:
     """QueryTrades: by id."""
-    keep = _trade_filter(call)
+    keep = _all_of(_trade_tests(call))
     found = [call.account.trades.get(txid) for txid in _ids(call, "txid", TRADES_MAX)]
     trades = [t for t in found if t is not None and (keep is None or keep(t))]
     if not trades:
         raise VenueError("EQuery:Unknown trade")
-    return {t.trade_txid: trade_row(call, t, with_ledgers=False) for t in trades}
+    with_ledgers = call.params.flag("ledgers")
+    return {t.trade_txid: trade_row(call, t, with_ledgers) for t in trades}
 
 
 def ledgers(call: Call) -> object:
@@ -100,6 +110,22 @@ def query_ledgers(call: Call) -> object:
     if not rows:
         raise VenueError("EQuery:Unknown ledger")
     return {r.ledger_id: ledger_row(call.core, r) for r in rows}
+
+
+def _order_rows(call: Call, orders: Sequence[Order]) -> dict[str, object]:
+    """Orders with what was asked for: their trades one by one, or merged."""
+    core, history = call.core, call.account.trades
+    with_trades = call.params.flag("trades")
+    rows = {order.order_id: order_row(core, order, with_trades) for order in orders}
+    if with_trades and _consolidates(call) and history.has_merged:
+        for order in orders:
+            if order.trades:
+                rows[order.order_id]["trades"] = history.leading(order.trades)
+    return {order_id: row for order_id, row in rows.items()}  # noqa: C416
+
+
+def _consolidates(call: Call) -> bool:
+    return call.params.flag("consolidate_taker", default=True)
 
 
 def unix_seconds(ns: int) -> msgspec.Raw:
@@ -175,7 +201,7 @@ def ledger_row(core: Core, row: LedgerRow) -> dict[str, object]:
         "refid": row.ref_id,
         "time": unix_seconds(row.at_ns),
         "type": row.type,
-        "subtype": "",
+        "subtype": row.subtype,
         "aclass": "currency",
         "asset": asset.id,
         "amount": text(row.amount, asset.decimals),
@@ -312,23 +338,29 @@ def _closed_window(call: Call) -> tuple[Window, list[Callable[[Order], bool]]]:
     return window, [opened if mode == "open" else either]
 
 
-def _trade_filter(call: Call) -> Callable[[Trade], bool] | None:
+def _trade_tests(call: Call) -> list[Callable[[Trade], bool]]:
     kind = call.params.text("type") or "all"
+    if kind not in TRADE_TYPES:
+        raise invalid("type")
     tests: list[Callable[[Trade], bool]] = []
     hidden = call.account.hidden
     if hidden:
         tests.append(lambda trade: trade.order_id not in hidden)
     if kind not in ("all", "no position"):
         tests.append(lambda _trade: False)
-    return _all_of(tests)
+    return tests
 
 
 def _ledger_filter(call: Call) -> Callable[[LedgerRow], bool] | None:
     params = call.params
     tests: list[Callable[[LedgerRow], bool]] = []
     kind = params.text("type") or "all"
+    if kind not in LEDGER_TYPES:
+        raise invalid("type")
     if kind != "all":
         tests.append(lambda row: row.type == kind)
+    if (params.text("aclass") or "currency") not in ("currency", "all"):
+        tests.append(lambda _row: False)
     names = params.listed("asset")
     if names and names != ["all"]:
         wanted = _assets(call.core, names)

@@ -58,6 +58,10 @@ class KeyRow(msgspec.Struct, frozen=True, kw_only=True):
     nonce: int
     nonce_window: int
     created_ns: int
+    late: list[int] = []
+    """Used nonces within the window."""
+    last_used_ns: int = 0
+    locked_until_ns: int = 0
 
 
 class BalanceRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,7 +124,8 @@ def _restore_meta(core: Core, found: Sequence[MetaRow]) -> None:
         core.ids.resume(meta.ids)
         for pair, count in meta.trade_counts.items():
             if pair in core.markets:
-                core.markets[pair].trade_count = count
+                market = core.markets[pair]
+                market.trade_count = max(market.trade_count, count)
 
 
 def _restore_account(core: Core, row: AccountRow) -> None:
@@ -250,6 +255,9 @@ def _key_row(key: Key) -> KeyRow:
         nonce=key.nonce,
         nonce_window=key.nonce_window,
         created_ns=key.created_ns,
+        late=key.late,
+        last_used_ns=key.last_used_ns,
+        locked_until_ns=key.locked_until_ns,
     )
 
 
@@ -262,5 +270,6 @@ def _key(row: KeyRow) -> Key:
         nonce_window=row.nonce_window,
         created_ns=row.created_ns,
     )
-    key.nonce = row.nonce
+    key.resume(row.nonce, row.late)
+    key.last_used_ns, key.locked_until_ns = row.last_used_ns, row.locked_until_ns
     return key

@@ -195,9 +195,9 @@ def _asset(asset: VenueAsset) -> dict[str, object]:
         "status": "enabled",
         "precision": asset.decimals,
         "precision_display": asset.display_decimals,
-        "borrowable": False,
-        "collateral_value": number(ONE, 1),
-        "margin_rate": number(ZERO, 1),
+        "borrowable": asset.margin_rate is not None,
+        "collateral_value": number(asset.collateral_value or ZERO, 2),
+        "margin_rate": number(asset.margin_rate or ZERO, 3),
     }
 
 
@@ -212,10 +212,22 @@ def _pair(pair: VenuePair, pair_status: str) -> dict[str, object]:
         "qty_increment": number(quantum(pair.lot_decimals), pair.lot_decimals),
         "price_precision": pair.pair_decimals,
         "cost_precision": pair.cost_decimals,
-        "marginable": False,
-        "has_index": False,
+        "marginable": bool(pair.leverage),
+        "has_index": bool(pair.leverage),
         "cost_min": number(pair.cost_min, pair.cost_decimals),
+        **_margin(pair),
         "tick_size": step,
         "price_increment": step,
         "qty_min": number(pair.order_min, pair.lot_decimals),
+    }
+
+
+def _margin(pair: VenuePair) -> dict[str, object]:
+    if not pair.leverage:
+        return {}
+    long, short = pair.position_limits
+    return {
+        "margin_initial": number(ONE / pair.leverage[-1], 2),
+        "position_limit_long": long,
+        "position_limit_short": short,
     }

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from krakked.domain.ids import Asset, PairName
 from krakked.sim.exchange.book import Level
+from krakked.sim.exchange.core import spellings
 from krakked.sim.exchange.events import BookChanged, ExchangeEvent
 from krakked.sim.exchange.exchange import Exchange
 from krakked.sim.exchange.pairs import VenueAsset, VenuePair
@@ -25,14 +26,20 @@ class MarketData:
         now_ns: int,
     ) -> None:
         self.exchange = exchange
-        self.tapes = {name: Tape(pairs[name], market, now_ns) for name in market.pairs}
+        self.tapes = {
+            name: Tape(pairs[name], market, now_ns, exchange.last_trade_id(name))
+            for name in market.pairs
+        }
         self.assets = _assets(tape.pair for tape in self.tapes.values())
+        wsnames = exchange.options.accepts_wsname
+        listed = [tape.pair for tape in self.tapes.values()]
         self._by_rest_name = {
-            spelling: tape
-            for tape in self.tapes.values()
-            for spelling in (tape.pair.id, tape.pair.altname, tape.pair.symbol)
+            spelling: self.tapes[name]
+            for spelling, name in spellings(listed, wsnames=wsnames).items()
         }
         self._by_symbol = {tape.pair.symbol: tape for tape in self.tapes.values()}
+        if wsnames:
+            self._by_symbol |= {tape.pair.wsname: tape for tape in self.tapes.values()}
 
     def __repr__(self) -> str:
         return f"<MarketData {', '.join(self.tapes)}>"

@@ -15,10 +15,11 @@ from typing import Final, TypeAlias
 
 from krakked.domain.money import ZERO, plain, to_text
 from krakked.domain.times import NS_PER_SECOND, from_seconds, seconds, to_rfc3339
-from krakked.sim.exchange import fees
 from krakked.sim.exchange.book import Level
 from krakked.sim.exchange.errors import UNKNOWN_ASSET, UNKNOWN_METHOD, UNKNOWN_PAIR, VenueError
 from krakked.sim.exchange.events import PublicTrade
+from krakked.sim.exchange.fees import FeeTier
+from krakked.sim.exchange.options import ExchangeOptions
 from krakked.sim.exchange.pairs import VenueAsset, VenuePair
 from krakked.sim.market.candles import INTERVALS_MIN
 from krakked.sim.public.market_data import MarketData
@@ -30,6 +31,8 @@ PREFIX: Final = "/0/public/"
 TICKER_DECIMALS: Final = 5
 DEPTH_MAX: Final = 500
 TRADES_MAX: Final = 1_000
+VENUE: Final = "international"
+"""Where its pairs are executed; answers to another name nothing."""
 _NUMBER: Final = re.compile(r"[0-9]{1,20}(\.[0-9]{1,9})?", re.ASCII)
 INVALID_ARGUMENTS: Final = "EGeneral:Invalid arguments"
 
@@ -84,20 +87,34 @@ def _asset(asset: VenueAsset) -> dict[str, object]:
         "altname": asset.altname,
         "decimals": asset.decimals,
         "display_decimals": asset.display_decimals,
+        **_margin(asset),
         "status": "enabled",
     }
+
+
+def _margin(asset: VenueAsset) -> dict[str, object]:
+    row: dict[str, object] = {}
+    if asset.collateral_value is not None:
+        row["collateral_value"] = _short(asset.collateral_value)
+    if asset.margin_rate is not None:
+        row["margin_rate"] = to_text(plain(asset.margin_rate))
+    return row
 
 
 def _asset_pairs(data: MarketData, query: Query, _now_ns: int) -> object:
     fields = INFO.get(query.get("info", "info"))
     if fields is None:
         raise VenueError(INVALID_ARGUMENTS)
+    if query.get("aclass_base", "currency") not in ("currency", "all"):
+        return {}
+    if query.get("execution_venue", VENUE) != VENUE:
+        return {}
     found = _tapes(data, query)
     return {key: _chosen(_pair(data, tape), fields) for key, tape in found}
 
 
 def _pair(data: MarketData, tape: Tape) -> dict[str, object]:
-    pair = tape.pair
+    pair, ladder = tape.pair, _ladder(data.exchange.options)
     return {
         "altname": pair.altname,
         "wsname": pair.wsname,
@@ -112,8 +129,8 @@ def _pair(data: MarketData, tape: Tape) -> dict[str, object]:
         "lot_multiplier": 1,
         "leverage_buy": list(pair.leverage),
         "leverage_sell": list(pair.leverage),
-        "fees": [[int(tier.volume_usd), _percent(tier.taker_pct)] for tier in fees.STANDARD],
-        "fees_maker": [[int(tier.volume_usd), _percent(tier.maker_pct)] for tier in fees.STANDARD],
+        "fees": [[int(tier.volume_usd), _short(tier.taker_pct)] for tier in ladder],
+        "fees_maker": [[int(tier.volume_usd), _short(tier.maker_pct)] for tier in ladder],
         "fee_volume_currency": "ZUSD",
         "margin_call": 80,
         "margin_stop": 40,
@@ -121,8 +138,26 @@ def _pair(data: MarketData, tape: Tape) -> dict[str, object]:
         "costmin": to_text(pair.cost_min),
         "tick_size": to_text(plain(pair.tick_size)),
         "status": data.exchange.pair_status(pair.altname).value,
-        "execution_venue": "international",
+        "execution_venue": VENUE,
+        **_positions(pair),
     }
+
+
+def _ladder(options: ExchangeOptions) -> tuple[FeeTier, ...]:
+    match options.pair_fees:
+        case "ladder":
+            return options.fee_ladder
+        case "first":
+            return options.fee_ladder[:1]
+        case "none":
+            return ()
+
+
+def _positions(pair: VenuePair) -> dict[str, object]:
+    if not pair.leverage:
+        return {}
+    long, short = pair.position_limits
+    return {"long_position_limit": long, "short_position_limit": short}
 
 
 INFO: Final[Mapping[str, tuple[str, ...]]] = {
@@ -138,7 +173,8 @@ def _chosen(row: dict[str, object], fields: Sequence[str]) -> dict[str, object]:
     return {name: row[name] for name in fields} if fields else row
 
 
-def _percent(value: Decimal) -> object:
+def _short(value: Decimal) -> object:
+    """A bare number without trailing zeros."""
     return number(value, max(0, -int(value.normalize().as_tuple().exponent)))
 
 
@@ -184,7 +220,8 @@ def _ohlc(data: MarketData, query: Query, now_ns: int) -> object:
     since_s = _integer(query, "since", 0)
     rows = tape.series(minutes).shown(now_ns)
     last_s = rows[-2].start_s if len(rows) > 1 else 0
-    shown = [row for i, row in enumerate(rows) if row.start_s >= since_s or i == len(rows) - 1]
+    first_s = since_s + (data.exchange.options.ohlc_since == "exclusive" and since_s > 0)
+    shown = [row for i, row in enumerate(rows) if row.start_s >= first_s or i == len(rows) - 1]
     return {key: [_candle(row, tape.pair) for row in shown], "last": last_s}
 
 
@@ -224,8 +261,8 @@ def _trades(data: MarketData, query: Query, _now_ns: int) -> object:
     if not 1 <= count <= TRADES_MAX:
         raise VenueError(INVALID_ARGUMENTS)
     since_ns = _since_ns(query)
-    found = [trade for trade in tape.trades if since_ns is None or trade.at_ns > since_ns]
-    shown = found[-count:] if since_ns is None else found[:count]
+    log = tape.trades
+    shown = log.newest(count) if since_ns is None else log.after(since_ns, count)
     last_ns = shown[-1].at_ns if shown else since_ns or 0
     return {key: [_trade(trade, tape.pair) for trade in shown], "last": str(last_ns)}
 

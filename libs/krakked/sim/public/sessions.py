@@ -184,7 +184,7 @@ class Hub:
                 rows = series.newest(OHLC_SNAPSHOT)
                 return frames.ohlc("snapshot", tape.pair, series, rows, now_ns)
             case "trade":
-                newest = list(tape.trades)[-TRADE_SNAPSHOT:]
+                newest = tape.trades.newest(TRADE_SNAPSHOT)
                 return frames.trades("snapshot", tape.pair, newest)
             case _:
                 assert topic.channel == "book", "these are all the public channels"

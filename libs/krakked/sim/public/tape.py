@@ -19,8 +19,8 @@ from krakked.sim.exchange.pairs import VenuePair
 from krakked.sim.market.model import Market, Print
 from krakked.sim.public.days import DAY_NS, DayWindow, Today
 from krakked.sim.public.series import COMMITTED_MAX, CandleSeries, Row
+from krakked.sim.public.trade_log import TradeLog
 
-TRADES_MAX: Final = 2_000
 SPREADS_MAX: Final = 200
 
 
@@ -49,17 +49,17 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
 class Tape:
     """See the module."""
 
-    def __init__(self, pair: VenuePair, market: Market, now_ns: int) -> None:
+    def __init__(self, pair: VenuePair, market: Market, now_ns: int, last_id: int) -> None:
         self.pair = pair
         self._market = market
         self._known_ns = now_ns
         self._series: dict[int, CandleSeries] = {}
         self._window = DayWindow()
         self._today = Today()
-        self.trades: deque[PublicTrade] = deque(maxlen=TRADES_MAX)
+        self.trades = TradeLog(self._past)
         self.spreads: deque[Spread] = deque(maxlen=SPREADS_MAX)
         past = market.prints_before(pair.altname, now_ns - DAY_NS, now_ns)
-        for trade in _numbered(past, pair):
+        for trade in _numbered(past, pair, last_id):
             self._note(trade)
 
     def __repr__(self) -> str:
@@ -88,7 +88,7 @@ class Tape:
         """The ticker's numbers; None before the first trade ever."""
         if not self.trades:
             return None
-        last = self.trades[-1]
+        (last,) = self.trades.newest(1)
         window, today = self._window, self._today
         window.forget(now_ns)
         today.roll(now_ns, last.price)
@@ -104,6 +104,11 @@ class Tape:
             open_24h=window.open or ZERO,
         )
 
+    def _past(self, from_ns: int, oldest: PublicTrade) -> list[PublicTrade]:
+        """What happened before the oldest trade that is kept."""
+        found = self._market.prints_before(self.pair.altname, from_ns, oldest.at_ns)
+        return _numbered(found, self.pair, oldest.trade_id - 1)
+
     def _note(self, trade: PublicTrade) -> None:
         self.trades.append(trade)
         self._window.add(trade.at_ns, trade.price, trade.quantity_base)
@@ -116,9 +121,9 @@ class Tape:
         return CandleSeries(minutes, history)
 
 
-def _numbered(past: list[Print], pair: VenuePair) -> list[PublicTrade]:
-    """Prints from before the start, with ids that end at zero: the exchange's begin at one."""
-    first = 1 - len(past)
+def _numbered(past: list[Print], pair: VenuePair, last_id: int) -> list[PublicTrade]:
+    """Prints from before the start, with ids that end where the exchange's go on."""
+    first = last_id + 1 - len(past)
     return [
         PublicTrade(
             pair=pair.altname,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 
 import pytest
@@ -105,3 +106,17 @@ def test_secrets_are_in_no_repr(venue):
     (key,) = venue.exchange._keys.all()
     assert venue.secret not in repr(key)
     assert venue.secret not in repr(venue.exchange)
+
+
+def test_trade_volume_takes_lists_of_names_and_of_records(venue):
+    for pairs in (["XBTUSD", "ETHUSD"], [{"asset": "XBTUSD", "aclass": "forex"}, "XETHZUSD"]):
+        body = venue.send("TradeVolume", {"pair": pairs}, as_json=True).body
+        assert list(json.loads(body)["result"]["fees"]) == ["XXBTZUSD", "XETHZUSD"]
+
+
+def test_trade_volume_tells_the_whole_schedule_when_asked(venue):
+    answer = venue.ok("TradeVolume", pair="XBTUSD", fee_schedule="true")
+    tiers = answer["schedules"]["XXBTZUSD"]
+    assert len(tiers) == 10
+    assert tiers[0] == {"volume": "0.0000", "fee": "0.4000", "fee_maker": "0.2500"}
+    assert "schedules" not in venue.ok("TradeVolume", pair="XBTUSD")

@@ -250,3 +250,20 @@ def test_key_info_tells_nonce_and_permissions(venue):
     assert info["permissions"] == ["query-funds", "query-ledger"]
     assert info["nonce"] == str(venue.nonce)
     assert info["nonce_window"] == "0"
+
+
+def test_a_restart_keeps_the_window_the_lockout_and_the_last_use(make_bench):
+    bench = make_bench(lockout_failures=2)
+    bench.open(USD="1")
+    key = {"key": "w", "secret": bench.secret, "permissions": ALL_PERMISSIONS}
+    bench.exchange.add_key("alice", **key, nonce_window=1_000)
+    for nonce in (5_000, 4_500):
+        assert bench.send("Balance", {}, who="w", nonce=nonce).accepted
+    again = make_bench(lockout_failures=2)
+    again.exchange.load(bench.exchange.dump())
+    assert not again.send("Balance", {}, who="w", nonce=4_500).accepted
+    assert again.send("Balance", {}, who="w", nonce=4_501).accepted
+    assert not again.send("Balance", {}, who="w", nonce=4_501).accepted
+    third = make_bench()
+    third.exchange.load(again.exchange.dump())
+    assert b"Temporary lockout" in third.send("Balance", {}, who="w", nonce=9_000).body

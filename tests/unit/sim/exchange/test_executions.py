@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from krakked.domain.orders import Side
+from krakked.sim.exchange.core import FIRST_TRADE_ID
 
 NOW = "2023-11-14T22:13:20.000000Z"
 
@@ -72,7 +73,7 @@ def test_trade_row_tells_everything_of_one_fill(venue):
         "order_id": txid,
         "exec_id": trade.trade_txid,
         "exec_type": "trade",
-        "trade_id": 1,
+        "trade_id": FIRST_TRADE_ID,
         "symbol": "BTC/USD",
         "side": "buy",
         "last_qty": "0.50000000",
@@ -94,7 +95,7 @@ def test_trade_row_tells_everything_of_one_fill(venue):
 def test_trade_rows_are_the_trades_that_rest_tells(venue):
     venue.add("buy", "1.5")
     rows = [row for row in venue.rows() if row["exec_type"] == "trade"]
-    told = venue.ok("TradesHistory")["trades"]
+    told = venue.ok("TradesHistory", consolidate_taker="false")["trades"]
     assert [row["exec_id"] for row in rows] == list(told)[::-1]
     for row in rows:
         other = told[row["exec_id"]]

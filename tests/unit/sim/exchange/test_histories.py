@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from krakked.sim.exchange.core import FIRST_TRADE_ID
 from krakked.sim.exchange.rows import History, Window
 
 INVALID = "EGeneral:Invalid arguments:"
@@ -198,7 +199,8 @@ def test_trades_of_one_instant_are_not_lost_by_paging_on_ids(venue):
     venue.add("buy", "1.5")
     txids = [trade.trade_txid for trade in venue.account().trades]
     assert len(txids) == 2
-    assert list(venue.ok("TradesHistory", start=txids[0])["trades"]) == [txids[1]]
+    rest = venue.ok("TradesHistory", start=txids[0], consolidate_taker="false")
+    assert list(rest["trades"]) == [txids[1]]
 
 
 def test_trade_shows_every_documented_field(venue):
@@ -221,7 +223,7 @@ def test_trade_shows_every_documented_field(venue):
         "margin": "0.00000",
         "leverage": "0",
         "misc": "",
-        "trade_id": 1,
+        "trade_id": FIRST_TRADE_ID,
         "maker": False,
     }
 
@@ -302,3 +304,22 @@ def test_history_never_goes_back_in_time():
     rows = history(2)
     with pytest.raises(AssertionError, match="goes on"):
         rows.append("R9", 5, 9)
+
+
+@pytest.mark.parametrize("method", ["Ledgers", "TradesHistory"])
+def test_an_unknown_type_is_refused_by_name(venue, method):
+    assert venue.error(method, type="gift") == "EGeneral:Invalid arguments:type"
+
+
+@pytest.mark.parametrize(
+    "kind", ["any position", "closed position", "closing position", "no position", "all"]
+)
+def test_every_type_of_trade_is_understood(venue, kind):
+    venue.add("buy", "0.5")
+    has_spot = kind in ("no position", "all")
+    assert venue.ok("TradesHistory", type=kind)["count"] == has_spot
+
+
+def test_ledgers_of_another_class_are_none(venue):
+    assert venue.ok("Ledgers", aclass="nft")["count"] == 0
+    assert venue.ok("Ledgers", aclass="currency")["count"] == 2

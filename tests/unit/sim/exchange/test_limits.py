@@ -269,3 +269,38 @@ def test_counter_never_drains_below_nothing():
     counter = Counter()
     counter.charge(1)
     assert counter.value(100, 10**18) == 0
+
+
+def test_too_many_requests_at_a_time_are_throttled_until_one_of_them_ends(make_bench):
+    bench = make_bench(concurrent_requests=2, request_ms=1_500)
+    bench.open(tier=Tier.PRO, USD="100")
+    bench.ok("Balance")
+    bench.ok("Balance")
+    until_s = bench.now_ns // SECOND_NS + 2
+    assert bench.error("Balance") == f"EService: Throttled: {until_s}"
+    bench.later("1.5")
+    bench.ok("Balance")
+
+
+def test_an_account_without_limits_is_never_throttled(make_bench):
+    bench = make_bench(concurrent_requests=1)
+    bench.open(USD="100")
+    for _ in range(5):
+        bench.ok("Balance")
+
+
+def test_throttling_comes_after_the_nonce_and_before_the_permission(make_bench):
+    bench = make_bench(concurrent_requests=1)
+    bench.open(tier=Tier.PRO, permissions=frozenset())
+    assert bench.error("Balance") == "EGeneral:Permission denied"
+    assert bench.error("Balance").startswith("EService: Throttled: ")
+    answer = bench.send("Balance", {}, nonce=1)
+    assert b"EAPI:Invalid nonce" in answer.body
+
+
+def test_costs_of_methods_can_be_chosen(make_bench):
+    bench = make_bench(rest_costs={"Ledgers": 2, "Balance": 7})
+    bench.open(tier=Tier.STARTER, USD="100")
+    for _ in range(2):
+        bench.ok("Balance")
+    assert bench.error("Ledgers") == "EAPI:Rate limit exceeded"

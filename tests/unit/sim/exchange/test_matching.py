@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 
 from krakked.domain.orders import Side
+from krakked.sim.exchange.core import FIRST_TRADE_ID
 
 
 def test_market_buy_takes_the_house_level_by_level(venue):
@@ -173,10 +174,10 @@ def test_trade_ids_count_up_and_never_repeat(venue):
     venue.add("buy", "0.5", "50000.0")
     venue.strangers("49995.0", "5", Side.SELL)
     venue.add("buy", "1.2")
-    trades = venue.ok("TradesHistory")["trades"].values()
+    trades = venue.ok("TradesHistory", consolidate_taker="False")["trades"].values()
     (printed,) = (event for event in venue.prints() if event.price == Decimal("49995.0"))
     ids = sorted([trade["trade_id"] for trade in trades] + [printed.trade_id])
-    assert ids == [1, 2, 3, 4]
+    assert ids == [FIRST_TRADE_ID + count for count in range(4)]
 
 
 def test_immediate_or_cancel_fills_what_it_can_and_cancels_the_rest(venue):

@@ -6,7 +6,7 @@ import base64
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
@@ -67,11 +67,11 @@ class Client:
 class Bench:
     """The venue, its hub, and time."""
 
-    def __init__(self) -> None:
+    def __init__(self, **choices: Any) -> None:
         self.now_ns = START_NS
         prices = {name: DEFAULT_PRICES[name] for name in LISTED}
         self.market = CalmMarket(pairs=LISTED, prices=prices, start_ns=START_NS)
-        options = ExchangeOptions(prints_own_trades=True)
+        options = ExchangeOptions(prints_own_trades=True, **choices)
         self.exchange = Exchange(pairs=LISTED, options=options, now_ns=START_NS)
         self.exchange.open_account(
             "alice", deposits={Asset("USD"): Decimal(10_000)}, tier=Tier.NONE, now_ns=START_NS
@@ -156,3 +156,9 @@ def read(text: bytes) -> Any:
 @pytest.fixture
 def bench() -> Bench:
     return Bench()
+
+
+@pytest.fixture
+def make_bench() -> Callable[..., Bench]:
+    """A bench whose exchange has these options."""
+    return Bench

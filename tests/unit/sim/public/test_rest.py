@@ -12,8 +12,9 @@ import pytest
 
 from krakked.domain.ids import PairName
 from krakked.domain.pairs import PairStatus
-from krakked.domain.times import NS_PER_SECOND
-from krakked.sim.exchange.core import SystemStatus
+from krakked.domain.times import DAY_S, NS_PER_SECOND
+from krakked.sim.exchange.core import FIRST_TRADE_ID, SystemStatus
+from krakked.sim.public.trade_log import PAST_DAYS
 
 VECTORS = Path(os.environ.get("VECTORS", "../shared/data/vectors"))
 START_S = 1_767_225_600
@@ -57,6 +58,8 @@ def test_assets_are_found_by_every_spelling_and_keyed_by_id(bench: Any, name: st
             "altname": "XBT",
             "decimals": 10,
             "display_decimals": 5,
+            "collateral_value": 1,
+            "margin_rate": "0.01",
             "status": "enabled",
         }
     }
@@ -226,7 +229,7 @@ def test_trades_are_oldest_first_with_a_text_of_nanoseconds(bench: Any) -> None:
     assert [len(row) for row in rows] == [len(wanted)] * 3
     assert [row[0] for row in rows] == ["60006.00000", "59994.00000", "60006.00000"]
     assert [row[3] for row in rows] == ["b", "s", "b"]
-    assert [row[6] for row in rows] == [1, 2, 3]
+    assert [row[6] for row in rows] == [FIRST_TRADE_ID + i for i in range(3)]
     assert rows[-1][2] == f"{START_S + 20}.0000000"
     assert answer["last"] == str((START_S + 20) * NS_PER_SECOND)
 
@@ -240,13 +243,14 @@ def test_trades_are_paged_by_last_without_a_gap_or_a_repetition(bench: Any) -> N
             break
         seen += [row[6] for row in answer["XXBTZUSD"]]
         since = answer["last"]
-    assert seen == list(range(1, 62))
-    assert bench.get("Trades", pair="XBTUSD", since=START_S + 595)["XXBTZUSD"][0][6] == 61
+    assert seen == list(range(FIRST_TRADE_ID, FIRST_TRADE_ID + 61))
+    newest = bench.get("Trades", pair="XBTUSD", since=START_S + 595)["XXBTZUSD"][0]
+    assert newest[6] == FIRST_TRADE_ID + 60
 
 
 def test_ids_of_trades_before_the_start_end_where_the_exchange_begins(bench: Any) -> None:
     ids = [row[6] for row in bench.get("Trades", pair="XBTUSD", count=4)["XXBTZUSD"]]
-    assert ids == [-2, -1, 0, 1]
+    assert ids == [FIRST_TRADE_ID + i for i in (-3, -2, -1, 0)]
 
 
 def test_spreads_are_told_when_they_change(bench: Any) -> None:
@@ -263,3 +267,54 @@ def test_spreads_are_told_when_they_change(bench: Any) -> None:
 def test_a_missing_pair_and_an_unknown_method_are_refused(bench: Any) -> None:
     assert bench.get("OHLC") == ["EGeneral:Invalid arguments:pair"]
     assert bench.get("Nope") == ["EGeneral:Unknown method"]
+
+
+def test_trades_page_back_into_the_week_before_the_opening(bench: Any) -> None:
+    oldest = bench.get("Trades", pair="XBTUSD", since=1, count=2)
+    first, second = oldest["XXBTZUSD"]
+    week_s = PAST_DAYS * DAY_S
+    assert first[2] == f"{START_S - DAY_S - week_s}.0000000"
+    assert second[6] == first[6] + 1 > 0
+    after = bench.get("Trades", pair="XBTUSD", since=oldest["last"], count=1)["XXBTZUSD"]
+    assert after[0][6] == second[6] + 1
+
+
+def test_the_week_before_joins_what_is_kept_without_a_gap(bench: Any) -> None:
+    since_s = START_S - DAY_S - 100
+    rows = bench.get("Trades", pair="XBTUSD", since=since_s, count=40)["XXBTZUSD"]
+    ids = [row[6] for row in rows]
+    assert ids == list(range(ids[0], ids[0] + 40))
+    assert [row[3] for row in rows] == ["s", "b"] * 20
+
+
+@pytest.mark.parametrize(("fees", "tiers"), [("ladder", 10), ("first", 1), ("none", 0)])
+def test_asset_pairs_tell_fees_in_each_way_that_was_recorded(
+    make_bench: Any, fees: str, tiers: int
+) -> None:
+    pair = make_bench(pair_fees=fees).get("AssetPairs", pair="XBTUSD")["XXBTZUSD"]
+    assert len(pair["fees"]) == len(pair["fees_maker"]) == tiers
+
+
+def test_asset_pairs_of_another_venue_or_class_are_none(bench: Any) -> None:
+    assert bench.get("AssetPairs", execution_venue="elsewhere") == {}
+    assert bench.get("AssetPairs", aclass_base="tokenized_asset") == {}
+    assert len(bench.get("AssetPairs", execution_venue="international")) == 3
+
+
+def test_asset_pairs_tell_position_limits_where_there_is_leverage(bench: Any) -> None:
+    pair = bench.get("AssetPairs", pair="XBTUSD")["XXBTZUSD"]
+    assert (pair["long_position_limit"], pair["short_position_limit"]) == (250, 200)
+
+
+def test_since_of_candles_can_be_exclusive(make_bench: Any) -> None:
+    bench = make_bench(ohlc_since="exclusive")
+    bench.pass_time(180)
+    rows = bench.get("OHLC", pair="XBTUSD", since=START_S)["XXBTZUSD"]
+    assert [row[0] for row in rows] == [START_S + 60, START_S + 120, START_S + 180]
+
+
+def test_wsnames_are_known_only_where_the_option_says_so(make_bench: Any) -> None:
+    bench = make_bench(accepts_wsname=True)
+    assert list(bench.get("Ticker", pair="XBT/USD")) == ["XXBTZUSD"]
+    acknowledged = bench.connect().subscribe("ticker", symbol=["XBT/USD"])[0]
+    assert acknowledged["success"] is True
