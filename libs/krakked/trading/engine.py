@@ -18,7 +18,6 @@ from krakked.domain.bars import Bars, Timeframe, gaps
 from krakked.domain.errors import Ambiguous, Permanent, Transient
 from krakked.domain.ids import PairName
 from krakked.domain.kill_switch import KillSwitchCause
-from krakked.domain.plans import ExecutionPlan
 from krakked.domain.portfolio import Drift, DriftKind
 from krakked.domain.times import NS_PER_SECOND, to_rfc3339
 from krakked.ports.bar_store import BarStore
@@ -34,13 +33,13 @@ from krakked.trading.feeding import Feeder, Listeners
 from krakked.trading.fills import FillBooker
 from krakked.trading.market import Boundary
 from krakked.trading.marking import Marker
+from krakked.trading.order_queue import OrderQueue
 from krakked.trading.outages import MarketDataWatch, history_outage
 from krakked.trading.reconcile import Reconciler
 from krakked.trading.stopping import Stopper
 
-PLANS_WAITING_MAX = 1_000
 ORDER_LOOP_BUSY_MAX_S = 60.0
-"""Longer at one plan, the order loop is taken for hung and the dead-man is not refreshed."""
+"""Longer at one order, the order loop is taken for hung and the dead-man is not refreshed."""
 
 
 class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,6 +89,7 @@ class Engine:
         self.booker = FillBooker(desk, on_wake=cycler.wake, on_inconsistent=self.on_inconsistency)
         self.reconciler = Reconciler(desk, self.booker, on_drift=self._on_drift)
         self.executor = Executor(desk, on_unknown=self.reconciler.request, on_wake=cycler.wake)
+        self.order_queue = OrderQueue(self.executor)
         self.breaker = Breaker(desk, self.executor)
         self.marker = Marker(
             desk,
@@ -100,7 +100,7 @@ class Engine:
         )
         self.dead_man = DeadMan(desk, is_healthy=self._is_healthy, on_fired=self._on_dead_man_fired)
         self.stopper = Stopper(
-            desk, self.executor, make_exit=cycler.make_exit, enqueue=self.enqueue
+            desk, self.executor, make_exit=cycler.make_exit, enqueue=self.order_queue.put
         )
         cycler.cancel_and_learn = self.stopper.cancel_and_learn
         self.feeder = Feeder(
@@ -115,8 +115,6 @@ class Engine:
         )
         self._market_data = MarketDataWatch(desk, options.pairs)
         self._history_outage = history_outage(desk)
-        self._plans: asyncio.Queue[ExecutionPlan] = asyncio.Queue(PLANS_WAITING_MAX)
-        self._order_busy_since_ns: int | None = None
 
     # start
 
@@ -169,7 +167,7 @@ class Engine:
         """Everything else, by name; started when the books agree."""
         tasks = {
             "cycles": self._watch_boundaries(),
-            "orders": self._execute_plans(),
+            "orders": self.order_queue.run(),
             "fills": self.booker.run(),
             "stops": self.stopper.run(),
             "history": self._mend_gaps(),
@@ -215,30 +213,16 @@ class Engine:
             self.reconciler.request()
 
     async def _run_cycle(self, boundary: Boundary) -> None:
-        await self.cycler.run(boundary, self.enqueue)
-
-    def enqueue(self, plan: ExecutionPlan) -> None:
-        """Hand a recorded plan to the order loop."""
-        self._plans.put_nowait(plan)
-
-    async def _execute_plans(self) -> None:
-        while True:
-            plan = await self._plans.get()
-            self._order_busy_since_ns = self.desk.now_ns()
-            await self.executor.execute(plan)
-            self._order_busy_since_ns = None
+        await self.cycler.run(boundary, self.order_queue.put)
 
     def _is_healthy(self) -> bool:
-        """The order loop waits for work, or has not been at one plan for long."""
-        since_ns = self._order_busy_since_ns
-        if since_ns is None:
-            return True
-        return self.desk.now_ns() - since_ns < ORDER_LOOP_BUSY_MAX_S * NS_PER_SECOND
+        """The order loop waits, or has not been at one order for long."""
+        return self.order_queue.busy_s < ORDER_LOOP_BUSY_MAX_S
 
     @property
     def has_work(self) -> bool:
-        """A plan waits or is under way."""
-        return not self._plans.empty() or self._order_busy_since_ns is not None
+        """An order waits or is being sent."""
+        return not self.order_queue.is_empty
 
     async def _on_drift(self, what: str) -> None:
         """Nobody knows why the books differ from the venue's: no new risk until a person looks."""

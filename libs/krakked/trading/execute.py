@@ -1,4 +1,4 @@
-"""Plans become orders: each leg once, durable before the wire, by the kind of the venue's answer.
+"""Legs become orders: each once, durable before the wire, by the kind of the venue's answer.
 
 answer      journal      then
 accepted    ACKED        fills and its end arrive by hints and reconciliation
@@ -31,8 +31,6 @@ from krakked.trading.validating import Validator
 CANCELLED_UNSENT = "cancelled before it was sent"
 WAKES = {Journal.REJECTED: "order_rejected", Journal.DROPPED: "order_ended"}
 """Ends that come from here wake the sleeve: what it wished for did not happen."""
-PLACE_PAUSE_S = 0.05
-"""Between two looks whether an order has ended and left its place."""
 
 
 def pending_orders(plan: ExecutionPlan, now_ns: int) -> list[Order]:
@@ -49,7 +47,7 @@ def pending_orders(plan: ExecutionPlan, now_ns: int) -> list[Order]:
 
 
 class Executor:
-    """Sends what plans say and cancels what must go; one at a time, in order."""
+    """Sends what plans say, as the order queue hands it over, and cancels what must go."""
 
     def __init__(
         self,
@@ -69,26 +67,37 @@ class Executor:
         self._told_expired: PlanId | None = None
         self._validator = Validator(desk)
 
-    async def execute(self, plan: ExecutionPlan) -> None:
-        """Send every leg that may still be sent; returns when each has an answer."""
-        send = self._validator.validate if self._rules.validates_only else self._submit
-        for leg in plan.legs:
-            await send(leg.request, plan)
+    async def send(self, request: OrderRequest, plan: ExecutionPlan, attempt: int) -> float | None:
+        """Try one leg once, if it may still be sent; after how many seconds to try it again.
+
+        None: it has its answer, or will never be sent. Tries are counted from 0.
+        """
+        if self._rules.validates_only:
+            return await self._validator.validate(request, plan, attempt)
+        order = await self._mark_sent(request, plan)
+        if order is None:
+            return None
+        error = await self._try(request, order)
+        if error is None:
+            return None
+        if attempt < self._rules.max_retries:
+            return self._rules.pause_s(attempt, error.retry_after_s)
+        await self._drop(request, "the venue could not be reached often enough")
+        return None
+
+    def has_place(self, request: OrderRequest, plan: ExecutionPlan) -> bool:
+        """Whether it need not wait: what adds risk does while too many orders are open.
+
+        One that was cancelled, or whose plan has expired, has nothing to wait for.
+        """
+        return (
+            request.kind is not LegKind.ENTRY
+            or not self._is_pending(request)
+            or len(self._account.live_orders()) < self._rules.max_concurrent_orders
+            or self._clock.now_ns() >= plan.expires_at_ns
+        )
 
     # submitting
-
-    async def _submit(self, request: OrderRequest, plan: ExecutionPlan) -> None:
-        await self._wait_for_place(request, plan)
-        for attempt in range(self._rules.max_retries + 1):
-            order = await self._mark_sent(request, plan)
-            if order is None:
-                return
-            error = await self._try(request, order)
-            if error is None:
-                return
-            if attempt < self._rules.max_retries:
-                await self._clock.sleep(self._rules.pause_s(attempt, error.retry_after_s))
-        await self._drop(request, "the venue could not be reached often enough")
 
     async def _try(self, request: OrderRequest, order: Order) -> Transient | None:
         """Send it once; the error if it was not done and may be tried again."""
@@ -107,17 +116,6 @@ class Executor:
         else:
             await self._mark_acked(request, venue_id)
         return None
-
-    async def _wait_for_place(self, request: OrderRequest, plan: ExecutionPlan) -> None:
-        """What adds risk waits while too many orders are open; the plan's age bounds it."""
-        if request.kind is not LegKind.ENTRY:
-            return
-        while (
-            self._is_pending(request)
-            and len(self._account.live_orders()) >= self._rules.max_concurrent_orders
-            and self._clock.now_ns() < plan.expires_at_ns
-        ):
-            await self._clock.sleep(PLACE_PAUSE_S)
 
     def _is_pending(self, request: OrderRequest) -> bool:
         order = self._account.order(request.client_order_id)

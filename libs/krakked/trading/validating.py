@@ -33,33 +33,42 @@ class Validator:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
 
-    async def validate(self, request: OrderRequest, plan: ExecutionPlan) -> None:
-        """One order, until the venue has spoken or the patience is over."""
-        rules, clock = self._desk.rules, self._desk.clock
-        for attempt in range(rules.max_retries + 1):
-            refusal = self._refusal(request, plan)
-            if refusal is not None:
-                await self._end(request, Journal.DROPPED, EventName.ORDER_ENDED, reason=refusal)
-                return
-            try:
-                await self._desk.exchange.validate_order(
-                    request,
-                    deadline_at_ns=clock.now_ns() + int(rules.deadline_s * NS_PER_SECOND),
-                )
-            except (Transient, Ambiguous) as error:
-                self._tell_error(request, error)
-                wanted_s = error.retry_after_s if isinstance(error, Transient) else None
-                await clock.sleep(rules.pause_s(attempt, wanted_s))
-            except Permanent as error:
-                await self._reject(request, error)
-                return
-            else:
-                await self._end(
-                    request, Journal.VALIDATED, EventName.ORDER_VALIDATED, reason=WOULD_BE_TAKEN
-                )
-                return
+    async def validate(
+        self, request: OrderRequest, plan: ExecutionPlan, attempt: int
+    ) -> float | None:
+        """Ask once, if it may still be asked; the seconds until the next time, or None."""
+        rules = self._desk.rules
+        refusal = self._refusal(request, plan)
+        if refusal is not None:
+            await self._end(request, Journal.DROPPED, EventName.ORDER_ENDED, reason=refusal)
+            return None
+        error = await self._ask(request)
+        if error is None:
+            return None
+        self._tell_error(request, error)
+        if attempt < rules.max_retries:
+            wanted_s = error.retry_after_s if isinstance(error, Transient) else None
+            return rules.pause_s(attempt, wanted_s)
         silence = "the venue could not be asked often enough"
         await self._end(request, Journal.DROPPED, EventName.ORDER_ENDED, reason=silence)
+        return None
+
+    async def _ask(self, request: OrderRequest) -> Transient | Ambiguous | None:
+        """Have it checked; the error if the venue has not spoken."""
+        deadline_s = self._desk.rules.deadline_s
+        try:
+            await self._desk.exchange.validate_order(
+                request, deadline_at_ns=self._desk.now_ns() + int(deadline_s * NS_PER_SECOND)
+            )
+        except (Transient, Ambiguous) as error:
+            return error
+        except Permanent as error:
+            await self._reject(request, error)
+        else:
+            await self._end(
+                request, Journal.VALIDATED, EventName.ORDER_VALIDATED, reason=WOULD_BE_TAKEN
+            )
+        return None
 
     def _refusal(self, request: OrderRequest, plan: ExecutionPlan) -> str | None:
         """What would hold back a true order holds back its check."""

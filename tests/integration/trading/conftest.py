@@ -75,6 +75,7 @@ from krakked.trading.fills import FillBooker
 from krakked.trading.guard import Guard
 from krakked.trading.market import Market
 from krakked.trading.marking import Marker
+from krakked.trading.order_queue import OrderQueue
 from krakked.trading.reconcile import Reconciler
 from krakked.trading.recording import Recorder
 from krakked.trading.rules import ExecutionRules
@@ -295,10 +296,16 @@ class TradingWorld:
             expire_at_ns=None,
         )
 
+    async def execute(self, plan: ExecutionPlan, executor: Executor | None = None) -> None:
+        """Send the plan's orders, by a queue of its own, until each has an answer."""
+        queue = OrderQueue(executor or self.executor)
+        queue.put(plan)
+        await queue.work()
+
     async def submit(self, **fields: Any) -> Order:
         """Plan and execute one order; as the ledger knows it then."""
         plan = await self.plan(fields)
-        await self.executor.execute(plan)
+        await self.execute(plan)
         return self.stored(plan.legs[0].request)
 
     async def bought(self, quantity: str = "0.01", **fields: Any) -> Order:

@@ -311,7 +311,7 @@ def test_plan_that_expires_with_unsent_legs_says_so_once(play: Play) -> None:
     async def scenario(world: Any) -> None:
         plan = await world.plan({}, {"price": "49000.0"})
         await world.clock.sleep(60)
-        await world.executor.execute(plan)
+        await world.execute(plan)
         (told,) = [e for e in world.events if e.name is EventName.PLAN_EXPIRED]
         assert told.fields["plan_id"] == plan.plan_id
         assert (told.fields["legs"], told.fields["unsent"]) == (2, 2)
@@ -323,7 +323,7 @@ def test_plan_that_expires_with_unsent_legs_says_so_once(play: Play) -> None:
 def test_plan_that_expires_half_way_tells_how_much_was_not_sent(play: Play) -> None:
     async def scenario(world: Any) -> None:
         plan = await world.plan({}, {"price": "49000.0"}, {"price": "48000.0"})
-        await world.executor.execute(plan)
+        await world.execute(plan)
         (told,) = [e for e in world.events if e.name is EventName.PLAN_EXPIRED]
         assert (told.fields["legs"], told.fields["unsent"]) == (3, 2)
 
@@ -333,9 +333,9 @@ def test_plan_that_expires_half_way_tells_how_much_was_not_sent(play: Play) -> N
 def test_plan_that_was_sent_whole_never_expires(play: Play) -> None:
     async def scenario(world: Any) -> None:
         plan = await world.plan({})
-        await world.executor.execute(plan)
+        await world.execute(plan)
         await world.clock.sleep(120)
-        await world.executor.execute(plan)
+        await world.execute(plan)
         assert world.count(EventName.PLAN_EXPIRED) == 0
 
     play(scenario)

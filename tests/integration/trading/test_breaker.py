@@ -66,7 +66,7 @@ async def with_resting_orders(world: Any) -> None:
     price_is(world, "60000")
     await world.marker.mark()
     plan = await world.plan({}, {"price": "49000.0"}, EXIT)
-    await world.executor.execute(plan)
+    await world.execute(plan)
 
 
 def test_drawdown_that_trips_the_switch_takes_back_resting_entries_and_keeps_exits(

@@ -152,7 +152,7 @@ def test_kill_switch_cancels_what_would_add_risk_and_keeps_exits(play: Play) -> 
     async def scenario(world: Any) -> None:
         await world.bought("0.01")
         plan = await world.plan({}, {"price": "49000.0"}, EXIT)
-        await world.executor.execute(plan)
+        await world.execute(plan)
         reply = await world.control.handle(SetKillSwitch(command_id="c1", active=True, **ADA))
         assert reply.ok
         assert "2 orders" in reply.message
@@ -179,7 +179,7 @@ def test_kill_switch_is_on_before_any_order_is_cancelled(play: Play) -> None:
 def test_cancel_that_fails_stops_no_other_and_is_told(play: Play) -> None:
     async def scenario(world: Any) -> None:
         plan = await world.plan({}, {"price": "49000.0"}, {"price": "48000.0"})
-        await world.executor.execute(plan)
+        await world.execute(plan)
         world.fault(FaultKind.REQUEST_LOST, "CancelOrder")
         reply = await world.control.handle(SetKillSwitch(command_id="c1", active=True, **ADA))
         assert not reply.ok
@@ -257,7 +257,7 @@ def test_leg_that_was_not_sent_yet_is_not_sent_after_all_was_cancelled(
         assert "1 order" in reply.message
         order = world.stored(plan.legs[0].request)
         assert (order.journal, order.reason) == (Journal.DROPPED, "cancelled before it was sent")
-        await world.executor.execute(plan)
+        await world.execute(plan)
         assert await world.venue_orders() == {}
 
     play(scenario)
@@ -398,7 +398,7 @@ def test_flatten_cancels_what_rests_then_sells_what_is_held(play: Play) -> None:
             assert (leg.request.side, leg.request.type) == (Side.SELL, OrderType.MARKET)
             assert leg.request.quantity_base == D("0.01")
             assert (plan.cause, plan.principal) == ("flatten", "ada")
-            await world.executor.execute(plan)
+            await world.execute(plan)
             await world.clock.sleep(3)
         assert world.account.position(Sleeve(StrategyId("trend"), XBTUSD)).is_flat
         assert list(await world.reconciler.reconcile()) == []
@@ -447,7 +447,7 @@ def test_flatten_sells_nothing_twice_while_a_sale_waits_to_be_sent(play: Play) -
         reply = await world.control.handle(Flatten(command_id="c2", **ADA))
         assert "0 of 2 positions being closed; what is left" in reply.message
         (plan,) = world.enqueued
-        await world.executor.execute(plan)
+        await world.execute(plan)
         assert list(await world.reconciler.reconcile()) == []
         assert all(position.is_flat for position in world.account.positions.values())
 
@@ -468,7 +468,7 @@ def test_panic_turns_the_switch_cancels_all_and_sells_all_even_if_a_cancel_fails
             assert world.account.kill_switch.active
             assert not reply.ok
             (plan,) = world.enqueued
-            await world.executor.execute(plan)
+            await world.execute(plan)
             await world.clock.sleep(3)
         assert world.account.position(Sleeve(StrategyId("trend"), XBTUSD)).is_flat
         assert await world.rest.open_orders() == []

@@ -118,7 +118,7 @@ class Trader:
 
     def send(self) -> asyncio.Task[None]:
         """The order loop takes the newest plan."""
-        return asyncio.create_task(self.world.executor.execute(self.plans[-1]))
+        return asyncio.create_task(self.world.execute(self.plans[-1]))
 
     def venue_takes_orders(self, does: bool) -> None:
         status = SystemStatus.ONLINE if does else SystemStatus.CANCEL_ONLY
@@ -199,7 +199,7 @@ def test_leg_of_a_plan_that_still_queues_is_dropped_when_the_strategy_turns(play
         await trader.bar("enter")
         await trader.bar("leave")
         for plan in trader.plans:
-            await world.executor.execute(plan)
+            await world.execute(plan)
         assert trader.journals() == [Journal.DROPPED, Journal.ACKED]
         (resting,) = await world.rest.open_orders()
         assert resting.side is Side.SELL
@@ -214,7 +214,7 @@ def test_cancel_that_meets_a_leg_on_its_way_out_stops_the_next_try(play: Play) -
         trader = Trader(world)
         plan = await world.plan({})
         trader.venue_takes_orders(False)
-        sending = asyncio.create_task(world.executor.execute(plan))
+        sending = asyncio.create_task(world.execute(plan))
         for _ in range(5):  # the row is written; the request has not left
             await asyncio.sleep(0)
         assert world.stored(plan.legs[0].request).journal is Journal.SENT
@@ -316,7 +316,7 @@ def test_stop_on_its_way_is_not_taken_back_by_a_strategy_that_wants_more(play: P
         assert leg.request.kind is LegKind.PROTECTIVE
         record = await trader.bar("enter")
         assert record.not_evaluated is NotEvaluated.ORDER_IN_THE_WAY
-        await world.executor.execute(plan)
+        await world.execute(plan)
         await world.reconciler.reconcile()
         assert world.stored(leg.request).journal is Journal.DONE
 

@@ -74,7 +74,7 @@ def test_market_order_is_filled_booked_and_done(play: Play) -> None:
 def test_orders_of_a_plan_go_out_in_the_order_of_its_legs(play: Play) -> None:
     async def scenario(world: Any) -> None:
         plan = await world.plan({"price": "50000.0"}, {"price": "49000.0"}, {"price": "48000.0"})
-        await world.executor.execute(plan)
+        await world.execute(plan)
         sent = [e.fields["local_order_id"] for e in world.events if e.name is EventName.ORDER_SENT]
         assert sent == [leg.request.client_order_id for leg in plan.legs]
         assert len(await world.rest.open_orders()) == 3
@@ -85,8 +85,8 @@ def test_orders_of_a_plan_go_out_in_the_order_of_its_legs(play: Play) -> None:
 def test_plan_that_is_executed_twice_sends_its_orders_once(play: Play) -> None:
     async def scenario(world: Any) -> None:
         plan = await world.plan({})
-        await world.executor.execute(plan)
-        await world.executor.execute(plan)
+        await world.execute(plan)
+        await world.execute(plan)
         assert len(await world.venue_orders()) == 1
         assert world.count(EventName.ORDER_SENT) == 1
 
@@ -215,13 +215,11 @@ def test_unknown_order_holds_back_entries_of_its_pair_and_no_exit(play: Play) ->
     async def scenario(world: Any) -> None:
         await world.bought("0.01")
         world.fault(FaultKind.REQUEST_LOST, "AddOrder")
-        plan = await world.plan(
-            {},
-            {"price": "49000.0"},
-            {"side": Side.SELL, "price": "70000.0", "kind": LegKind.EXIT},
-        )
-        await world.executor.execute(plan)
-        journals = [world.stored(leg.request).journal for leg in plan.legs]
+        plan = await world.plan({}, {"price": "49000.0"})
+        exit_plan = await world.plan({"side": Side.SELL, "price": "70000.0", "kind": LegKind.EXIT})
+        await world.execute(plan)
+        await world.execute(exit_plan)
+        journals = [world.stored(leg.request).journal for leg in (*plan.legs, *exit_plan.legs)]
         assert journals == [Journal.UNKNOWN, Journal.DROPPED, Journal.ACKED]
         assert "unknown state" in world.stored(plan.legs[1].request).reason
 
@@ -236,7 +234,7 @@ def test_order_is_sent_again_when_the_venue_takes_orders_again(play: Play) -> No
         exchange = world.simulator.exchange
         exchange.set_system_status(SystemStatus.CANCEL_ONLY, world.clock.now_ns())
         plan = await world.plan({})
-        sending = asyncio.create_task(world.executor.execute(plan))
+        sending = asyncio.create_task(world.execute(plan))
         await world.clock.sleep(10)
         assert world.stored(plan.legs[0].request).journal is Journal.PENDING
         exchange.set_system_status(SystemStatus.ONLINE, world.clock.now_ns())
@@ -298,7 +296,7 @@ def test_kill_switch_and_halt_stop_entries_at_the_wire_and_let_exits_pass(
             world.account.halted = True
         else:
             world.account.kill_switch = KillSwitch(active=True)
-        await world.executor.execute(plan)
+        await world.execute(plan)
         journals = [world.stored(leg.request).journal for leg in plan.legs]
         assert journals == [Journal.ACKED, Journal.DROPPED]
         (resting,) = await world.rest.open_orders()
@@ -312,7 +310,7 @@ def test_plan_that_waited_too_long_sends_nothing(play: Play) -> None:
     async def scenario(world: Any) -> None:
         plan = await world.plan({}, {"price": "49000.0"})
         await world.clock.sleep(60)
-        await world.executor.execute(plan)
+        await world.execute(plan)
         for leg in plan.legs:
             order = world.stored(leg.request)
             assert (order.journal, order.reason) == (Journal.DROPPED, "the plan expired")
@@ -337,8 +335,8 @@ def test_engine_that_meets_a_newer_owner_sends_nothing_ever_again(play: Play) ->
         newer = world.adapter(world.simulator.trade_key, epoch=1)
         await newer.refresh_dead_man(60)
         await newer.close()
-        plan = await world.plan({}, {"kind": LegKind.EXIT, "price": "49000.0"})
-        await world.executor.execute(plan)
+        plan = await world.plan({"kind": LegKind.EXIT, "price": "49000.0"}, {})
+        await world.execute(plan)
         first, second = (world.stored(leg.request) for leg in plan.legs)
         assert (first.journal, second.journal) == (Journal.REJECTED, Journal.DROPPED)
         assert "Invalid nonce" in first.reason
@@ -356,7 +354,7 @@ def test_entry_waits_for_a_place_among_the_open_orders_and_an_exit_does_not(
     async def scenario(world: Any) -> None:
         first = await world.submit()
         plan = await world.plan({"price": "49000.0", "kind": kind})
-        sending = asyncio.create_task(world.executor.execute(plan))
+        sending = asyncio.create_task(world.execute(plan))
         await world.clock.sleep(1)
         waits = kind is LegKind.ENTRY
         assert len(await world.rest.open_orders()) == (1 if waits else 2)
@@ -453,18 +451,19 @@ def test_order_planned_by_a_process_that_died_is_dropped_and_never_sent_late(pla
 
 
 class Skewed:
-    """The engine's clock, off by ``skew_s`` until it has slept once."""
+    """The engine's clock, off by ``skew_s`` for its first second."""
 
     def __init__(self, clock: Any, skew_s: float) -> None:
         self._clock = clock
         self._skew_ns = int(skew_s * NS_PER_SECOND)
+        self._until_ns = clock.now_ns() + NS_PER_SECOND
 
     def now_ns(self) -> int:
-        return int(self._clock.now_ns()) + self._skew_ns
+        now_ns = int(self._clock.now_ns())
+        return now_ns + self._skew_ns if now_ns < self._until_ns else now_ns
 
     async def sleep(self, seconds: float) -> None:
         await self._clock.sleep(seconds)
-        self._skew_ns = 0
 
 
 @pytest.mark.parametrize("skew_s", [40, 3600, -30, -40])
@@ -476,7 +475,7 @@ def test_order_whose_deadline_the_venue_cannot_take_is_sent_again_with_another(
         desk = msgspec.structs.replace(world.desk, clock=Skewed(world.clock, skew_s))
         executor = Executor(desk, on_unknown=world._on_unknown, on_wake=world._on_wake)
         lasting = msgspec.structs.replace(plan, expires_at_ns=plan.expires_at_ns + 10**13)
-        await executor.execute(lasting)
+        await world.execute(lasting, executor)
         order = world.stored(plan.legs[0].request)
         assert order.journal is Journal.ACKED
         assert world.history(order) == [
@@ -500,7 +499,7 @@ def test_order_in_the_middle_of_the_venues_bounds_bears_clocks_that_are_apart(
         plan = await world.plan({})
         desk = msgspec.structs.replace(world.desk, clock=Skewed(world.clock, skew_s))
         executor = Executor(desk, on_unknown=world._on_unknown, on_wake=world._on_wake)
-        await executor.execute(plan)
+        await world.execute(plan, executor)
         assert world.history(world.stored(plan.legs[0].request)) == [
             Journal.PENDING,
             Journal.SENT,

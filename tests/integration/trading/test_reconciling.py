@@ -490,7 +490,7 @@ def test_order_in_flight_when_the_process_died_is_found_after_the_restart(play: 
     async def scenario(world: Any) -> None:
         plan = await world.plan({"price": None})
         request = plan.legs[0].request
-        sending = asyncio.create_task(world.executor.execute(plan))
+        sending = asyncio.create_task(world.execute(plan))
         await passed(lambda: XBT in world.simulator.exchange.balances(ACCOUNT))
         sending.cancel()
         await asyncio.gather(sending, return_exceptions=True)
@@ -510,7 +510,7 @@ def test_order_recorded_but_never_written_to_the_wire_is_absent_in_the_end(play:
     async def scenario(world: Any) -> None:
         world.fault(FaultKind.REQUEST_LOST, "AddOrder")
         plan = await world.plan({})
-        sending = asyncio.create_task(world.executor.execute(plan))
+        sending = asyncio.create_task(world.execute(plan))
         request = plan.legs[0].request
         await passed(lambda: world.stored(request).journal is not Journal.PENDING)
         sending.cancel()

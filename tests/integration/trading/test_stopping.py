@@ -99,7 +99,7 @@ def test_stop_that_is_hit_again_and_again_sells_once(play: Play) -> None:
                 bid(world, "57000")
                 await world.clock.sleep(1)
             (plan,) = world.enqueued
-            await world.executor.execute(plan)
+            await world.execute(plan)
             assert list(await world.reconciler.reconcile()) == []
             bid(world, "56000")
             await world.clock.sleep(10)
@@ -115,7 +115,7 @@ def test_stop_whose_sale_came_to_nothing_is_triggered_anew(play: Play) -> None:
         async with watching(world):
             bid(world, "57000")
             await world.clock.sleep(61)  # nobody sends it, and it expires
-            await world.executor.execute(world.enqueued[0])
+            await world.execute(world.enqueued[0])
             bid(world, "57000")
             await world.clock.sleep(1)
         assert len(world.enqueued) == 2
