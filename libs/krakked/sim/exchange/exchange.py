@@ -7,12 +7,12 @@ collected by :meth:`Exchange.drain`. Whoever drives it calls :meth:`Exchange.adv
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 from typing import Final
 
 from krakked.domain.ids import Asset, PairName, VenueOrderId
-from krakked.domain.money import ZERO, round_down
+from krakked.domain.money import ZERO, round_down, round_up
 from krakked.domain.orders import Side
 from krakked.domain.pairs import PairStatus
 from krakked.sim.exchange import clockwork, executions, matching, rest, settlement, state, ws_orders
@@ -23,6 +23,7 @@ from krakked.sim.exchange.core import Core, SystemStatus
 from krakked.sim.exchange.events import ExchangeEvent, PublicTrade, WireRow
 from krakked.sim.exchange.keys import Key, Keys, Permission
 from krakked.sim.exchange.limits import LIMITS, Tier
+from krakked.sim.exchange.mischief import Mischief
 from krakked.sim.exchange.options import ExchangeOptions
 from krakked.sim.exchange.pairs import VenueAsset, VenuePair
 from krakked.sim.wire import number
@@ -255,6 +256,10 @@ class Exchange:
                 account.hidden[order.order_id] = until_ns
                 self._core.agenda.add(until_ns, "reveal", order)
 
+    def mischief(self, now_ns: int) -> Mischief:
+        """What else faults do to it, at that instant."""
+        return Mischief(self._at(now_ns), self._keys)
+
     def expire_tokens(self) -> None:
         """Every session token that is not in use dies at once."""
         self._keys.expire_tokens()
@@ -280,6 +285,11 @@ class Exchange:
         key = self._keys.key_of_token(token, self._at(now_ns).now_ns)
         return None if key is None else key.account
 
+    def token_permits(self, token: str, any_of: Collection[Permission]) -> bool:
+        """Whether the key behind a good token may do one of these."""
+        key = self._keys.key_of_token(token, self._core.now_ns)
+        return key is not None and not key.permissions.isdisjoint(any_of)
+
     def session_opened(self, token: str) -> None:
         """A private subscription lives on this token, which keeps it good."""
         self._keys.session_opened(token)
@@ -292,6 +302,16 @@ class Exchange:
         """``maxratecount`` of the account's tier."""
         limits = LIMITS[self._core.accounts[account].tier]
         return UNLIMITED_COUNT if limits is None else limits.engine_max
+
+    def rate_count(self, account: str, row: WireRow) -> int:
+        """The engine's counter on the pair of an order that a row tells of, in whole points."""
+        owner = self._core.accounts[account]
+        order = owner.orders[VenueOrderId(str(row["order_id"]))]
+        limits = LIMITS[owner.tier]
+        if limits is None:
+            return 0
+        count = owner.counter(order.ask.pair).value(limits.engine_decay_centi, self._core.now_ns)
+        return int(round_up(count, 0))
 
     def executions_snapshot(
         self, account: str, *, snap_orders: bool, snap_trades: bool
