@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Final, TypeAlias
 
 from krakked.domain.money import ONE, ZERO, quantum
+from krakked.domain.orders import Side
 from krakked.domain.times import NS_PER_SECOND, to_rfc3339
 from krakked.sim.exchange.book import Level
 from krakked.sim.exchange.events import PublicTrade
@@ -138,12 +139,26 @@ class BookView:
     def update(self, bids: Sequence[Level], asks: Sequence[Level], now_ns: int) -> bytes | None:
         """Take over the new levels; the frame that tells the difference, None if there is none."""
         new_bids, new_asks = _levels(bids), _levels(asks)
-        changed_bids = _difference(self._bids, new_bids)
-        changed_asks = _difference(self._asks, new_asks)
+        changed_bids = self._difference(self._bids, new_bids, Side.BUY)
+        changed_asks = self._difference(self._asks, new_asks, Side.SELL)
         self._bids, self._asks = new_bids, new_asks
         if not changed_bids and not changed_asks:
             return None
         return self._frame("update", changed_bids, changed_asks, now_ns)
+
+    def _difference(self, old: LevelMap, new: LevelMap, side: Side) -> dict[Decimal, Decimal]:
+        """What a client must be told, who cuts its book to the depth after each message.
+
+        A level that better ones have pushed out is not taken back: it is cut.
+        """
+        is_full = len(new) == self.depth
+        edge = list(new)[-1] if is_full else ZERO
+        gone = {
+            price: ZERO
+            for price in old
+            if price not in new and not (is_full and side.sign * (edge - price) > 0)
+        }
+        return gone | {price: size for price, size in new.items() if old.get(price) != size}
 
     def _frame(self, kind: str, bids: LevelMap, asks: LevelMap, now_ns: int) -> bytes:
         pair = self.pair
@@ -164,11 +179,6 @@ class BookView:
 
 def _levels(levels: Sequence[Level]) -> dict[Decimal, Decimal]:
     return {level.price: level.quantity_base for level in levels}
-
-
-def _difference(old: LevelMap, new: LevelMap) -> dict[Decimal, Decimal]:
-    gone = {price: ZERO for price in old if price not in new}
-    return gone | {price: size for price, size in new.items() if old.get(price) != size}
 
 
 def _level(pair: VenuePair, price: Decimal, quantity_base: Decimal) -> dict[str, object]:

@@ -14,9 +14,20 @@ from typing import Final, TypeAlias
 import msgspec
 
 from krakked.domain.ids import PairName
-from krakked.sim.exchange.errors import INVALID_SESSION
+from krakked.sim.exchange.errors import INVALID_SESSION, PERMISSION_DENIED
+from krakked.sim.exchange.events import WireRow
+from krakked.sim.exchange.exchange import Exchange
+from krakked.sim.exchange.keys import Permission
 from krakked.sim.market.candles import INTERVALS_MIN
-from krakked.sim.public.sessions import Hub, Request, Role, Session, Topic, stamped
+from krakked.sim.public.sessions import (
+    ExecutionWishes,
+    Hub,
+    Request,
+    Role,
+    Session,
+    Topic,
+    stamped,
+)
 
 PUBLIC_ONLY: Final = (
     "Private data and trading are unavailable on this endpoint. Try ws-auth.kraken.com"
@@ -24,14 +35,32 @@ PUBLIC_ONLY: Final = (
 PRIVATE_ONLY: Final = (
     "Public market data subscriptions are unavailable on this endpoint. Try ws.kraken.com"
 )
+EXCEEDED: Final = b'{"Error":"Exceeded msg rate"}'
+"""As clients have seen it: unlike any other frame."""
 MALFORMED: Final = "Malformed request"
 BOOK_DEPTHS: Final = (10, 25, 100, 500, 1000)
 TRIGGERS: Final = ("trades", "bbo")
 PUBLIC_CHANNELS: Final = ("ticker", "ohlc", "trade", "book", "instrument")
 PRIVATE_CHANNELS: Final = ("executions", "balances")
 
+UNSUBSCRIBED: Final = {
+    "ticker": ("channel", "event_trigger", "symbol"),
+    "ohlc": ("channel", "interval", "symbol"),
+    "trade": ("channel", "symbol"),
+    "book": ("channel", "depth", "snapshot", "symbol"),
+    "instrument": ("channel",),
+}
+"""What the acknowledgement of an end repeats, by the documentation's examples."""
+NEEDED: Final = {
+    "executions": (Permission.QUERY_OPEN, Permission.QUERY_CLOSED),
+    "balances": (Permission.QUERY_FUNDS, Permission.LEDGER),
+}
+"""The key behind the token needs one of these."""
+
 Params: TypeAlias = Mapping[str, object]
 Frame: TypeAlias = dict[str, object]
+Shown: TypeAlias = tuple[Frame, ExecutionWishes, list[WireRow] | None]
+"""The acknowledgement of a private subscription, what it asked for, the rows of its snapshot."""
 _decoder: Final = msgspec.json.Decoder(Request, float_hook=Decimal)
 
 
@@ -45,7 +74,9 @@ class _Refusal(Exception):
 
 def receive(hub: Hub, session: Session, text: bytes | str, now_ns: int) -> list[bytes]:
     """Serve one text: the frames that answer it, to this session alone."""
-    session.sent_ns = now_ns
+    session.sent_ns = session.heard_ns = now_ns
+    if not hub.gate.admits_message(session.messages, now_ns):
+        return [EXCEEDED]
     try:
         request = _decoder.decode(text)
     except msgspec.MsgspecError:
@@ -101,6 +132,7 @@ def _public(
                 snapshots += [] if frame is None else [frame]
             else:
                 _unsubscribe(hub, session, topic)
+                echo = {name: echo[name] for name in UNSUBSCRIBED[topic.channel]}
         except _Refusal as refusal:
             frame_fields = _error(request, refusal) | ({"symbol": symbol} if symbol else {})
             acknowledgements.append(stamped(frame_fields, now_ns))
@@ -203,50 +235,56 @@ def _private(
 ) -> list[bytes]:
     if session.role is Role.PUBLIC:
         raise _Refusal(PUBLIC_ONLY)
-    channel = str(params["channel"])
     token = params.get("token")
     if not isinstance(token, str):
         raise _Refusal("Token(s) not found")
+    topic = _private_topic(hub, str(params["channel"]), token, now_ns)
+    if request.method == "unsubscribe":
+        _unsubscribe(hub, session, topic)
+        return [stamped(_success(request, {"channel": topic.channel}), now_ns)]
+    if topic in session.topics:
+        raise _Refusal("Already subscribed")
+    show = _show_balances if topic.channel == "balances" else _show_executions
+    echo, wishes, rows = show(hub.data.exchange, topic.subject, params)
+    hub.subscribe(session, topic)
+    session.wishes[topic] = wishes
+    session.tokens[topic] = token
+    hub.data.exchange.session_opened(token)
+    snapshot = [] if rows is None else [hub.private_snapshot(session, topic, rows, now_ns)]
+    return [stamped(_success(request, echo), now_ns), *snapshot]
+
+
+def _private_topic(hub: Hub, channel: str, token: str, now_ns: int) -> Topic:
     exchange = hub.data.exchange
     account = exchange.account_of_token(token, now_ns)
     if account is None:
         raise _Refusal(INVALID_SESSION, channel=channel, status="error")
-    topic = Topic(channel, account)
-    if request.method == "unsubscribe":
-        _unsubscribe(hub, session, topic)
-        return [stamped(_success(request, {"channel": channel}), now_ns)]
-    if topic in session.topics:
-        raise _Refusal("Already subscribed")
-    hub.subscribe(session, topic)
-    session.tokens[topic] = token
-    exchange.session_opened(token)
-    echo, snapshot = _private_snapshot(hub, session, topic, params, now_ns)
-    return [stamped(_success(request, echo), now_ns), *snapshot]
+    if not exchange.token_permits(token, NEEDED[channel]):
+        raise _Refusal(PERMISSION_DENIED)
+    return Topic(channel, account)
 
 
-def _private_snapshot(
-    hub: Hub, session: Session, topic: Topic, params: Params, now_ns: int
-) -> tuple[Frame, list[bytes]]:
-    exchange, account = hub.data.exchange, topic.subject
-    if topic.channel == "balances":
-        wanted = _flag(params, "snapshot", default=True)
-        echo: Frame = {"channel": topic.channel, "snapshot": wanted}
-        rows = exchange.balances_snapshot(account) if wanted else []
-    else:
-        snap_orders = _flag(params, "snap_orders", default=True)
-        snap_trades = _flag(params, "snap_trades", default=False)
-        wanted = snap_orders or snap_trades
-        echo = {
-            "channel": topic.channel,
-            "maxratecount": exchange.engine_counter_max(account),
-            "snap_orders": snap_orders,
-            "snap_trades": snap_trades,
-        }
-        rows = exchange.executions_snapshot(
-            account, snap_orders=snap_orders, snap_trades=snap_trades
-        )
-    frames = [hub.private_snapshot(session, topic, rows, now_ns)] if wanted else []
-    return echo, frames
+def _show_balances(exchange: Exchange, account: str, params: Params) -> Shown:
+    wanted = _flag(params, "snapshot", default=True)
+    echo: Frame = {"channel": "balances", "snapshot": wanted}
+    return echo, ExecutionWishes(), exchange.balances_snapshot(account) if wanted else None
+
+
+def _show_executions(exchange: Exchange, account: str, params: Params) -> Shown:
+    wishes = ExecutionWishes(
+        every_status=_flag(params, "order_status", default=True),
+        rate_counter=_flag(params, "ratecounter", default=False),
+    )
+    orders = _flag(params, "snap_orders", default=True)
+    trades = _flag(params, "snap_trades", default=False)
+    echo: Frame = {
+        "channel": "executions",
+        "maxratecount": exchange.engine_counter_max(account),
+        "snap_orders": orders,
+        "snap_trades": trades,
+    }
+    rows = exchange.executions_snapshot(account, snap_orders=orders, snap_trades=trades)
+    return echo, wishes, rows if orders or trades else None
 
 
 def _flag(params: Params, name: str, *, default: bool) -> bool:

@@ -23,7 +23,9 @@ from krakked.sim.exchange.events import (
     PublicTrade,
     WireRow,
 )
+from krakked.sim.exchange.limits import Counter
 from krakked.sim.public import frames
+from krakked.sim.public.gate import Gate
 from krakked.sim.public.market_data import MarketData
 from krakked.sim.public.tape import Tape
 from krakked.sim.wire import encode
@@ -32,6 +34,9 @@ HEARTBEAT_NS: Final = NS_PER_SECOND
 FIRST_CONNECTION: Final = 13_834_774_380_200_032_777
 OHLC_SNAPSHOT: Final = 12
 TRADE_SNAPSHOT: Final = 50
+
+OPEN_CLOSE: Final = ("new", "trade", "filled", "canceled", "expired")
+"""What is told of executions to who does not want every change of status."""
 
 PrivateChannel: TypeAlias = Literal["executions", "balances"]
 
@@ -62,29 +67,45 @@ class Request(msgspec.Struct, frozen=True):
     req_id: int | None = None
 
 
+class ExecutionWishes(msgspec.Struct, frozen=True, gc=False):
+    """What a subscription to ``executions`` asked for."""
+
+    every_status: bool = True
+    """Also transitions between opening and closing."""
+    rate_counter: bool = False
+
+
 class Session:
     """One connection."""
 
-    def __init__(self, number: int, role: Role) -> None:
+    def __init__(self, number: int, role: Role, now_ns: int) -> None:
         self.connection_id = FIRST_CONNECTION + number
         self.role = role
+        self.wishes: dict[Topic, ExecutionWishes] = {}
+        self.messages = Counter()
+        self.heard_ns = now_ns
+        """When it last said something."""
+        self.private_ns = now_ns
+        """When it last had a private subscription."""
         self.topics: dict[Topic, None] = {}
         self.sequences: dict[Topic, int] = {}
         self.tokens: dict[Topic, str] = {}
-        self.sent_ns = 0
+        self.sent_ns = now_ns
 
     def __repr__(self) -> str:
         return f"<Session {self.connection_id} {self.role.value}, {len(self.topics)} topics>"
 
 
+_USUAL: Final = ExecutionWishes()
 Delivery: TypeAlias = tuple[Session, bytes]
 
 
 class Hub:
     """See the module."""
 
-    def __init__(self, data: MarketData) -> None:
+    def __init__(self, data: MarketData, gate: Gate | None = None) -> None:
         self.data = data
+        self.gate = gate or Gate()
         self.sessions: dict[Session, None] = {}
         self._opened = 0
         self._subscribers: dict[Topic, dict[Session, None]] = {}
@@ -97,8 +118,7 @@ class Hub:
     def open(self, role: Role, now_ns: int) -> tuple[Session, bytes]:
         """A new connection, and its first frame."""
         self._opened += 1
-        session = Session(self._opened, role)
-        session.sent_ns = now_ns
+        session = Session(self._opened, role, now_ns)
         self.sessions[session] = None
         return session, self._status(session)
 
@@ -117,6 +137,7 @@ class Hub:
         """No more of them."""
         session.topics.pop(topic, None)
         session.sequences.pop(topic, None)
+        session.wishes.pop(topic, None)
         token = session.tokens.pop(topic, None)
         if token is not None:
             self.data.exchange.session_closed(token)
@@ -170,6 +191,16 @@ class Hub:
             if session.topics and now_ns - session.sent_ns >= HEARTBEAT_NS
         ]
         return self._sent(due, now_ns)
+
+    def idle(self, now_ns: int) -> list[Session]:
+        """Connections that the venue would close now."""
+        idle_ns = self.gate.limits.idle_s * NS_PER_SECOND
+        if not idle_ns:
+            return []
+        for session in self.sessions:
+            if session.tokens:
+                session.private_ns = now_ns
+        return [each for each in self.sessions if _is_idle(each, now_ns - idle_ns)]
 
     def snapshot(self, topic: Topic, now_ns: int) -> bytes | None:
         """The state of a public topic as a newcomer needs it."""
@@ -269,10 +300,22 @@ class Hub:
 
     def _private(self, message: PrivateMessage) -> list[Delivery]:
         topic = Topic(message.channel, message.account)
-        return [
-            (session, _numbered(session, topic, "update", list(message.data)))
-            for session in self._subscribers.get(topic, ())
-        ]
+        deliveries: list[Delivery] = []
+        for session in self._subscribers.get(topic, ()):
+            rows = self._wished(session, topic, message)
+            if rows:
+                deliveries.append((session, _numbered(session, topic, "update", rows)))
+        return deliveries
+
+    def _wished(self, session: Session, topic: Topic, message: PrivateMessage) -> list[WireRow]:
+        wishes = session.wishes.get(topic, _USUAL)
+        rows = list(message.data)
+        if not wishes.every_status:
+            rows = [row for row in rows if row["exec_type"] in OPEN_CLOSE]
+        if wishes.rate_counter:
+            count = self.data.exchange.rate_count
+            rows = [row | {"ratecount": count(message.account, row)} for row in rows]
+        return rows
 
     def _instruments(self) -> bytes:
         exchange = self.data.exchange
@@ -286,6 +329,13 @@ def _numbered(session: Session, topic: Topic, kind: str, rows: list[WireRow]) ->
     sequence = session.sequences.get(topic, 0) + 1
     session.sequences[topic] = sequence
     return encode({"channel": topic.channel, "type": kind, "data": rows, "sequence": sequence})
+
+
+def _is_idle(session: Session, since_ns: int) -> bool:
+    """Nothing subscribed and nothing said; on the private host, nothing private subscribed."""
+    if session.role is Role.PRIVATE and not session.tokens:
+        return session.private_ns <= since_ns
+    return not session.topics and session.heard_ns <= since_ns
 
 
 def stamped(frame: dict[str, object], now_ns: int) -> bytes:
