@@ -57,7 +57,9 @@ class LegKind(enum.Enum):
 
     ENTRY = "entry"
     EXIT = "exit"
+    """A strategy's own way out; it may change its mind."""
     PROTECTIVE = "protective"
+    """Closes a position whatever its strategy wishes: a stop that was hit, or a person's word."""
 
 
 class Journal(enum.Enum):

@@ -224,9 +224,9 @@ class _Cycle:
         in_the_way: list[Order],
         previous: DecisionRecord | None,
     ) -> None:
-        """Not yet, or not at this bar: without another round, or beside a stop that was hit."""
-        is_stop = any(order.request.kind is LegKind.PROTECTIVE for order in in_the_way)
-        if self._inputs.may_defer and not is_stop:
+        """Not yet; or not at this bar: without another round, or beside a stop or a flatten."""
+        is_protected = any(order.request.kind is LegKind.PROTECTIVE for order in in_the_way)
+        if self._inputs.may_defer and not is_protected:
             self._cancels += [order.request.client_order_id for order in in_the_way]
             self._deferred.append(due.sleeve)
             return

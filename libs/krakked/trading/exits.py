@@ -2,7 +2,8 @@
 
 They are wishes like any other and pass through risk, which stops no reduction; what cannot be
 sold (dust, a pair the venue does not trade now) comes back refused, with the reason as data.
-By default they are market orders, so that they work on stale data too.
+By default they are market orders, so that they work on stale data too. Their legs are protective:
+no later wish of the strategy takes them back.
 
 Each answer is on record, as what a strategy decides is: who or what closed the position, or why it
 could not be closed.
@@ -128,7 +129,7 @@ def _answer(sleeve: ExitSleeve, inputs: ExitInputs) -> RiskDecision:
         position_base=sleeve.position.quantity_base,
         price=None if sleeve.quote is None else sleeve.quote.mid,
         base_rate=sleeve.base_rate,
-        kind=LegKind.PROTECTIVE if inputs.cause == "stop" else LegKind.EXIT,
+        kind=LegKind.PROTECTIVE,
     )
     order_type = allowed_type(inputs.order_type, sleeve.pair)
     if sleeve.quote is None and order_type is OrderType.LIMIT:

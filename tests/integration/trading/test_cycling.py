@@ -7,17 +7,21 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, ClassVar
 
+import msgspec
 import numpy as np
 import pytest
 
 from krakked.domain.bars import Bar, Bars, Timeframe
+from krakked.domain.commands import Panic
 from krakked.domain.decisions import DecisionRecord, NotEvaluated, Outcome
 from krakked.domain.events import EventName
 from krakked.domain.features import Features, Mask
 from krakked.domain.ids import PairName, StrategyId
 from krakked.domain.intents import Decision, Intent, View
+from krakked.domain.kill_switch import KillSwitch
 from krakked.domain.limits import Limits
 from krakked.domain.orders import Journal, LegKind, Side
+from krakked.domain.pairs import PairStatus
 from krakked.domain.plans import ExecutionPlan
 from krakked.domain.positions import Sleeve
 from krakked.domain.quotes import Quote
@@ -306,19 +310,51 @@ def test_sleeve_whose_order_does_not_end_in_time_is_not_evaluated_and_asked_agai
     play(scenario, rules=PATIENT)
 
 
-def test_stop_on_its_way_is_not_taken_back_by_a_strategy_that_wants_more(play: Play) -> None:
+@pytest.mark.parametrize(("cause", "principal"), [("stop", "engine"), ("flatten", "ada")])
+def test_exit_of_a_stop_or_a_person_is_not_taken_back_by_a_strategy_that_wants_more(
+    play: Play, cause: str, principal: str
+) -> None:
     async def scenario(world: Any) -> None:
         await world.bought("0.001")
         trader = Trader(world)
         trader.quote()
-        plan = await trader.cycler.make_exit([TREND], "stop", "engine")
+        plan = await trader.cycler.make_exit([TREND], cause, principal)
         (leg,) = plan.legs
         assert leg.request.kind is LegKind.PROTECTIVE
         record = await trader.bar("enter")
         assert record.not_evaluated is NotEvaluated.ORDER_IN_THE_WAY
+        assert (record.plan_id, trader.plans) == (None, [])
         await world.execute(plan)
         await world.reconciler.reconcile()
         assert world.stored(leg.request).journal is Journal.DONE
+
+    play(scenario, rules=PATIENT)
+
+
+def test_panics_sale_that_rests_is_not_taken_back_when_the_strategy_may_buy_again(
+    play: Play,
+) -> None:
+    async def scenario(world: Any) -> None:
+        await world.bought("0.001")
+        trader = Trader(world)
+        pair = world.account.pairs[XBTUSD]
+        limit_only = msgspec.structs.replace(pair, status=PairStatus.POST_ONLY)
+        world.account.pairs[XBTUSD] = limit_only
+        trader.quote()
+        async with world.listening():
+            panic = Panic(command_id="c1", principal="ada", reason="enough")
+            assert (await world.control.handle(panic)).ok
+            (plan,) = world.enqueued
+            await world.execute(plan)
+            (resting,) = await world.rest.open_orders()
+            world.account.kill_switch = KillSwitch()
+            world.account.pairs[XBTUSD] = pair
+            record = await trader.bar("enter")
+            assert record.not_evaluated is NotEvaluated.ORDER_IN_THE_WAY
+            assert [o.venue_order_id for o in await world.rest.open_orders()] == [
+                resting.venue_order_id
+            ]
+        world.account.kill_switch = world.ledger.run(lambda tx: tx.books()).kill_switch
 
     play(scenario, rules=PATIENT)
 

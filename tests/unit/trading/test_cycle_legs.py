@@ -88,10 +88,10 @@ def test_stop_sells_the_whole_position_at_the_market_whatever_blocks(pair: Pair)
     assert request.expire_at_ns is None
 
 
-def test_flatten_makes_exit_legs_in_a_persons_name(pair: Pair) -> None:
+def test_flatten_makes_protective_legs_in_a_persons_name(pair: Pair) -> None:
     plan = the_plan(close(held(pair), cause="flatten", principal="anna"))
     (leg,) = plan.legs
-    assert (leg.request.kind, leg.action.type) == (LegKind.EXIT, ActionType.CLOSE)
+    assert (leg.request.kind, leg.action.type) == (LegKind.PROTECTIVE, ActionType.CLOSE)
     assert (plan.cause, plan.principal, plan.bar) == ("flatten", "anna", None)
     assert leg.action.decision_id == f"trend/{pair.name}/flatten/{NOW_NS}"
 
@@ -148,9 +148,9 @@ def test_exit_on_a_pair_that_takes_no_orders_is_refused(pair: Pair) -> None:
 def test_protective_leg_is_not_post_only_by_setting(pair: Pair, quote: Quote) -> None:
     rules = ExecutionRules(post_only=True)
     sleeve = held(pair, quote=quote)
-    stop = the_request(close(sleeve, rules=rules, order_type=OrderType.LIMIT))
-    exit_ = the_request(close(sleeve, rules=rules, order_type=OrderType.LIMIT, cause="flatten"))
-    assert (stop.post_only, exit_.post_only) == (False, True)
+    for cause in ("stop", "flatten"):
+        request = the_request(close(sleeve, rules=rules, order_type=OrderType.LIMIT, cause=cause))
+        assert not request.post_only
 
 
 # the life of an order
@@ -185,12 +185,12 @@ def test_post_only_order_cannot_be_immediate(pair: Pair, quote: Quote) -> None:
 
 
 def test_post_only_sale_never_crosses_the_book(pair: Pair, quote: Quote) -> None:
+    takes_no_other = msgspec.structs.replace(pair, status=PairStatus.POST_ONLY)
     request = the_request(
         close(
-            held(pair, quote=quote),
-            rules=ExecutionRules(post_only=True, max_slippage_bps=100),
+            held(takes_no_other, quote=quote),
+            rules=ExecutionRules(max_slippage_bps=100),
             order_type=OrderType.LIMIT,
-            cause="flatten",
         )
     )
     assert request.limit_price == quote.ask
