@@ -14,8 +14,11 @@ import msgspec
 from krakked.domain.errors import BadInput
 from krakked.domain.ids import Asset, PairName
 from krakked.runtime.exit_codes import ExitCode
+from krakked.sim.exchange.keys import ALL_PERMISSIONS, Permission
 from krakked.sim.exchange.limits import Tier
-from krakked.sim.exchange.pairs import ASSETS, PAIRS
+from krakked.sim.exchange.options import ExchangeOptions
+from krakked.sim.exchange.pairs import ASSETS, PAIRS, WALLETS
+from krakked.sim.public.gate import OPEN, GateLimits
 from krakked.simulator.faults import FaultKind
 
 MarketKind: TypeAlias = Literal["calm", "synthetic", "replay"]
@@ -34,6 +37,25 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:
         return f"ApiKey({self.key!r}, secret hidden)"
+
+
+class AccountKey(ApiKey, frozen=True, kw_only=True):
+    """A key of one of several accounts, and what it may do."""
+
+    permissions: frozenset[Permission] = ALL_PERMISSIONS
+    nonce_window: int = 0
+
+    def __repr__(self) -> str:
+        return f"AccountKey({self.key!r}, secret hidden)"
+
+
+class AccountOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """One account beside the main one; a stored account keeps its own balances."""
+
+    name: str
+    balances: Mapping[Asset, Decimal] = {}
+    tier: Tier = Tier.INTERMEDIATE
+    keys: tuple[AccountKey, ...] = ()
 
 
 def default_key(name: str) -> ApiKey:
@@ -70,6 +92,12 @@ class SimulatorOptions(msgspec.Struct, frozen=True, kw_only=True):
     trade_key: ApiKey = default_key(DEFAULT_TRADE_KEY)
     query_key: ApiKey | None = None
     """A second key that may ask but not trade."""
+    accounts: tuple[AccountOptions, ...] = ()
+    """Beside the main one."""
+    gate: GateLimits = OPEN
+    """Limits of addresses and connections; nothing is limited for an account of tier ``none``."""
+    choices: Mapping[str, object] = {}
+    """Fields of :class:`ExchangeOptions` that shall not have their defaults."""
     state: Path | None = None
     """File that the account lives in; None: it is gone with the process."""
     heartbeats: bool = True
@@ -85,16 +113,8 @@ def check(options: SimulatorOptions) -> None:
         BadInput: one clear line.
     """
     _check_pairs(options)
-    for asset, amount in options.balances.items():
-        _check_balance(asset, amount)
-    for key in (options.trade_key, options.query_key):
-        if key is not None:
-            _check_secret(key)
-    if options.query_key is not None and options.query_key.key == options.trade_key.key:
-        raise BadInput(
-            f"key {options.trade_key.key} is given for trading and for asking; give two keys, or "
-            "--api-key alone"
-        )
+    _check_accounts(options)
+    exchange_options(options)
     if options.market == "replay" and options.candles is None:
         raise BadInput("--market replay needs --candles DIR", exit_code=ExitCode.USAGE)
     if options.market != "replay" and options.candles is not None:
@@ -106,6 +126,49 @@ def check(options: SimulatorOptions) -> None:
         raise BadInput("recorded candles have prices of their own; leave the given ones out")
     if None not in (options.from_s, options.to_s) and _span(options) <= 0:
         raise BadInput("--from is not before --to; exchange them", exit_code=ExitCode.USAGE)
+
+
+def exchange_options(options: SimulatorOptions) -> ExchangeOptions:
+    """The exchange's choices: of these options, and of their own.
+
+    Raises:
+        BadInput: no such choice, or a value that it does not take.
+    """
+    given: dict[str, object] = {
+        "seed": options.seed,
+        "prints_own_trades": options.market != "replay",
+    }
+    unknown = [name for name in options.choices if name not in ExchangeOptions.__struct_fields__]
+    if unknown:
+        known = ", ".join(ExchangeOptions.__struct_fields__)
+        raise BadInput(f"--choice {unknown[0]}: there is no such choice; there are {known}")
+    try:
+        return msgspec.convert(given | dict(options.choices), ExchangeOptions, strict=False)
+    except msgspec.ValidationError as error:
+        raise BadInput(f"--choice: {error}; see docs/simulator/fidelity.md") from error
+
+
+def _check_accounts(options: SimulatorOptions) -> None:
+    names = [ACCOUNT, *(account.name for account in options.accounts)]
+    if len(set(names)) < len(names):
+        raise BadInput(f"an account is given twice among {', '.join(names)} ({ACCOUNT} is there)")
+    for balances in (options.balances, *(account.balances for account in options.accounts)):
+        for asset, amount in balances.items():
+            _check_balance(asset, amount)
+    if options.query_key is not None and options.query_key.key == options.trade_key.key:
+        raise BadInput(
+            f"key {options.trade_key.key} is given for trading and for asking; give two keys, or "
+            "--api-key alone"
+        )
+    keys = [key for account in options.accounts for key in account.keys]
+    seen: set[str] = set()
+    for key in (options.trade_key, options.query_key, *keys):
+        if key is None:
+            continue
+        _check_secret(key)
+        if key.key in seen:
+            raise BadInput(f"key {key.key} is given twice; each key belongs to one account")
+        seen.add(key.key)
 
 
 def _check_pairs(options: SimulatorOptions) -> None:
@@ -124,7 +187,8 @@ def _span(options: SimulatorOptions) -> int:
 
 
 def _check_balance(asset: Asset, amount: Decimal) -> None:
-    if asset not in ASSETS:
+    base, dot, suffix = asset.partition(".")
+    if Asset(base) not in ASSETS or (dot and f".{suffix}" not in WALLETS):
         raise BadInput(f"asset {asset} is not known; known are {', '.join(ASSETS)}")
     if amount < 0:
         raise BadInput(f"balance {asset}={amount} is negative; give zero or more")

@@ -22,13 +22,23 @@ from krakked.ports.clock import Clock
 from krakked.runtime.exit_codes import ExitCode
 from krakked.sim.exchange.exchange import Exchange
 from krakked.sim.exchange.keys import ALL_PERMISSIONS, QUERY_PERMISSIONS
-from krakked.sim.exchange.options import ExchangeOptions
+from krakked.sim.exchange.limits import Tier
+from krakked.sim.public.gate import OPEN, Gate
 from krakked.sim.public.market_data import MarketData
 from krakked.sim.public.sessions import Hub, Role
 from krakked.simulator.admin import Admin
 from krakked.simulator.faults import Faults
 from krakked.simulator.markets import build_market
-from krakked.simulator.options import ACCOUNT, ApiKey, SimulatorOptions, check, parse_address
+from krakked.simulator.options import (
+    ACCOUNT,
+    AccountKey,
+    AccountOptions,
+    ApiKey,
+    SimulatorOptions,
+    check,
+    exchange_options,
+    parse_address,
+)
 from krakked.simulator.store import StateStore
 from krakked.simulator.venue import Driver, Venue, beat
 from krakked.simulator.wires import Wires
@@ -162,13 +172,13 @@ async def start(options: SimulatorOptions, *, clock: Clock) -> RunningSimulator:
     now_ns = clock.now_ns()
     market, pairs = build_market(options, now_ns)
     store = None if options.state is None else StateStore(options.state)
-    exchange = Exchange(pairs=pairs, options=_exchange_options(options), now_ns=now_ns)
+    exchange = Exchange(pairs=pairs, options=exchange_options(options), now_ns=now_ns)
     _people(exchange, options, store, now_ns)
     data = MarketData(pairs=pairs, market=market, exchange=exchange, now_ns=now_ns)
     venue = Venue(
         exchange=exchange,
         market=market,
-        hub=Hub(data),
+        hub=Hub(data, _gate(options)),
         faults=Faults(options.faults, options.fault_seed),
         clock=clock,
         store=store,
@@ -184,24 +194,46 @@ async def start(options: SimulatorOptions, *, clock: Clock) -> RunningSimulator:
     return running
 
 
-def _exchange_options(options: SimulatorOptions) -> ExchangeOptions:
-    return ExchangeOptions(seed=options.seed, prints_own_trades=options.market != "replay")
+def _gate(options: SimulatorOptions) -> Gate:
+    return Gate(OPEN if options.tier is Tier.NONE else options.gate)
 
 
 def _people(
     exchange: Exchange, options: SimulatorOptions, store: StateStore | None, now_ns: int
 ) -> None:
-    """The account and its keys: from the state file, else as the options say."""
+    """The accounts and their keys: from the state file, else as the options say."""
     if store is not None:
         exchange.restore(store.rows())
-    if not exchange.has_account(ACCOUNT):
-        exchange.open_account(ACCOUNT, deposits=options.balances, tier=options.tier, now_ns=now_ns)
-    for key, permissions in (
+    for account in (_main_account(options), *options.accounts):
+        if not exchange.has_account(account.name):
+            exchange.open_account(
+                account.name, deposits=account.balances, tier=account.tier, now_ns=now_ns
+            )
+        for key in account.keys:
+            exchange.add_key(
+                account.name,
+                key=key.key,
+                secret=key.secret,
+                permissions=key.permissions,
+                nonce_window=key.nonce_window,
+            )
+
+
+def _main_account(options: SimulatorOptions) -> AccountOptions:
+    keys = (
         (options.trade_key, ALL_PERMISSIONS),
         (options.query_key, QUERY_PERMISSIONS),
-    ):
-        if key is not None:
-            exchange.add_key(ACCOUNT, key=key.key, secret=key.secret, permissions=permissions)
+    )
+    return AccountOptions(
+        name=ACCOUNT,
+        balances=options.balances,
+        tier=options.tier,
+        keys=tuple(
+            AccountKey(key=key.key, secret=key.secret, permissions=permissions)
+            for key, permissions in keys
+            if key is not None
+        ),
+    )
 
 
 def _require_loopback(address: str) -> None:

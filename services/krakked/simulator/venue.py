@@ -96,7 +96,8 @@ class Venue:
     def deliver(self, deliveries: Iterable[Delivery], dropped: Sequence[Session] = ()) -> None:
         """Hand frames to the connections."""
         for session in dropped:
-            self.connections[session].drop()
+            if session in self.connections:
+                self.connections[session].drop()
         for session, frame in deliveries:
             if session in self.connections and session not in dropped:
                 self.connections[session].send(frame)
@@ -189,7 +190,9 @@ def _nobody() -> None:
 
 
 async def beat(venue: Venue) -> None:
-    """Heartbeats, for connections that have heard nothing for a second."""
+    """Heartbeats, for connections that have heard nothing for a second; idle ones end."""
     while True:
         await venue.clock.sleep(HEARTBEAT_S)
-        venue.deliver(venue.hub.heartbeats(venue.clock.now_ns()))
+        now_ns = venue.clock.now_ns()
+        venue.deliver((), dropped=venue.hub.idle(now_ns))
+        venue.deliver(venue.hub.heartbeats(now_ns))

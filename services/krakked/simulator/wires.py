@@ -16,6 +16,7 @@ from aiohttp import WSMsgType, web
 from krakked.domain.errors import LedgerFailed
 from krakked.domain.times import NS_PER_SECOND
 from krakked.sim.exchange.calls import PrivateRequest, RestAnswer
+from krakked.sim.exchange.errors import TOO_MANY_REQUESTS
 from krakked.sim.public import requests, rest
 from krakked.sim.public.sessions import Role
 from krakked.simulator.faults import FaultKind
@@ -23,6 +24,9 @@ from krakked.simulator.venue import Venue
 
 BODY_MAX: Final = 1024 * 1024
 FRAMES_WAITING_MAX: Final = 20_000
+BANNED_PAGE: Final = (
+    "<html><head><title>429 Too Many Requests</title></head><body>429</body></html>"
+)
 GATEWAY_PAGE: Final = "<html><head><title>502 Bad Gateway</title></head><body>502</body></html>"
 
 Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -46,7 +50,11 @@ class Wires:
 
     async def _public(self, request: web.Request) -> web.Response:
         now_ns = self._venue.catch_up()
-        body = rest.answer(self._venue.hub.data, request.path, request.query, now_ns)
+        hub, subject = self._venue.hub, request.query.get("pair", request.path)
+        if hub.gate.admits_request(request.remote or "", subject, now_ns):
+            body = rest.answer(hub.data, request.path, request.query, now_ns)
+        else:
+            body = rest.refusal(TOO_MANY_REQUESTS)
         self._venue.settle(now_ns)
         return _json(body)
 
@@ -80,9 +88,11 @@ class Wires:
         return answer
 
     async def _socket(self, request: web.Request) -> web.StreamResponse:
+        venue = self._venue
+        if not venue.hub.gate.admits_connection(request.remote or "", venue.catch_up()):
+            return _banned()
         socket = web.WebSocketResponse(compress=False, max_msg_size=BODY_MAX)
         await socket.prepare(request)
-        venue = self._venue
         session, greeting = venue.hub.open(self._role, venue.catch_up())
         connection = SocketConnection(socket, request.transport)
         venue.connections[session] = connection
@@ -171,6 +181,10 @@ def _json(body: bytes) -> web.Response:
 
 def _bad_gateway() -> web.Response:
     return web.Response(status=502, text=GATEWAY_PAGE, content_type="text/html")
+
+
+def _banned() -> web.Response:
+    return web.Response(status=429, text=BANNED_PAGE, content_type="text/html")
 
 
 def _cut(request: web.Request) -> web.Response:

@@ -44,12 +44,17 @@ def answer(data: MarketData, path: str, query: Query, now_ns: int) -> bytes:
     """Serve one request: the whole envelope."""
     function = METHODS.get(path.removeprefix(PREFIX)) if path.startswith(PREFIX) else None
     if function is None:
-        return encode({"error": [UNKNOWN_METHOD]})
+        return refusal(UNKNOWN_METHOD)
     try:
         result = function(data, query, now_ns)
     except VenueError as error:
-        return encode({"error": [str(error)]})
+        return refusal(str(error))
     return encode({"error": [], "result": result})
+
+
+def refusal(error: str) -> bytes:
+    """The envelope of a request that is not served."""
+    return encode({"error": [error]})
 
 
 def _time(_data: MarketData, _query: Query, now_ns: int) -> object:
