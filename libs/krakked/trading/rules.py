@@ -44,6 +44,11 @@ class ExecutionRules(msgspec.Struct, frozen=True, kw_only=True):
     dead_man_refresh_s: float = 15
     cancel_on_shutdown: bool = False
 
+    @property
+    def places_orders(self) -> bool:
+        """Whether an order can come of a plan, and a fill of an order."""
+        return self.sends_orders and not self.validates_only
+
     def pause_s(self, attempt: int, retry_after_s: float | None) -> float:
         """How long to wait before asking again: by rule, or longer if the venue says so."""
         pause = self.retry_backoff_s * self.retry_backoff_factor**attempt

@@ -2,13 +2,15 @@
 
 The engine watches every quote, and closes a position whose stop the bid has reached. A stop is
 position data and survives restarts. While an exit of the sleeve is under way it is not triggered
-again; if that ends with the position still held, the next quote triggers it anew.
+again; if that ends with the position still held, the next quote triggers it anew. Where no order
+is placed (``dry_run``, ``validate_only``) that is always so, and a plan for it is shown once a bar.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from decimal import Decimal
 
 from krakked.domain.errors import Ambiguous, Permanent, Transient
 from krakked.domain.events import EventName
@@ -59,14 +61,25 @@ class Stopper:
         self._enqueue = enqueue
         self._due: dict[Sleeve, Quote] = {}
         self._tried_at_ns: dict[Sleeve, int] = {}
+        self._shown: dict[Sleeve, tuple[Decimal | None, int]] = {}
+        """Where nothing is placed: the stop and the bar of the newest plan."""
         self._is_due = asyncio.Event()
 
     def on_quote(self, quote: Quote) -> None:
         """Look whether it reaches a stop; :meth:`run` acts."""
         for sleeve in triggered(self._desk.account, quote):
-            if quote.at_ns - self._tried_at_ns.get(sleeve, 0) >= RETRY_PAUSE_NS:
+            if self._may_try(sleeve, quote.at_ns):
                 self._due[sleeve] = quote
                 self._is_due.set()
+
+    def _may_try(self, sleeve: Sleeve, now_ns: int) -> bool:
+        if now_ns - self._tried_at_ns.get(sleeve, 0) < RETRY_PAUSE_NS:
+            return False
+        return self._desk.rules.places_orders or self._shown.get(sleeve) != self._moment(sleeve)
+
+    def _moment(self, sleeve: Sleeve) -> tuple[Decimal | None, int]:
+        state = self._desk.account.sleeve_state(sleeve)
+        return state.stop_price, state.last_bar_start_s
 
     async def run(self) -> None:
         """Close what is due, until cancelled."""
@@ -79,6 +92,7 @@ class Stopper:
 
     async def _stop(self, sleeve: Sleeve, quote: Quote) -> None:
         self._tried_at_ns[sleeve] = self._desk.now_ns()
+        self._shown[sleeve] = self._moment(sleeve)
         state = self._desk.account.sleeve_state(sleeve)
         if self._has_exit_under_way(sleeve) or state.stop_price is None:
             return

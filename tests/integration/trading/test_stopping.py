@@ -16,6 +16,7 @@ from krakked.domain.orders import LegKind, Side
 from krakked.domain.portfolio import SleeveState
 from krakked.domain.positions import Sleeve
 from krakked.domain.quotes import Quote
+from krakked.trading.rules import ExecutionRules
 
 Play = Callable[..., Any]
 D = Decimal
@@ -41,7 +42,14 @@ async def holding(world: Any, *, stop: str | None = "58000") -> None:
     """A bought position with a stop, as a cycle leaves it behind."""
     world.market.on_connected()
     await world.bought("0.01")
-    state = SleeveState(sleeve=TREND, stop_price=None if stop is None else D(stop))
+    keep(world, stop=stop)
+
+
+def keep(world: Any, *, stop: str | None, bar_s: int = 0) -> None:
+    """The sleeve's stop, and its newest bar."""
+    state = SleeveState(
+        sleeve=TREND, stop_price=None if stop is None else D(stop), last_bar_start_s=bar_s
+    )
     world.ledger.run(lambda tx: tx.save_sleeve(state))
     world.account.sleeves[TREND] = state
 
@@ -171,5 +179,39 @@ def test_flatten_of_a_purchase_that_only_rests_cancels_it_and_sells_nothing(play
             assert world.account.live_orders() == []
             assert world.enqueued == []
             assert await world.rest.open_orders() == []
+
+    play(scenario)
+
+
+@pytest.mark.parametrize(
+    "rules", [ExecutionRules(sends_orders=False), ExecutionRules(validates_only=True)]
+)
+def test_stop_where_nothing_is_placed_is_shown_once_a_bar_and_stop(
+    play: Play, rules: ExecutionRules
+) -> None:
+    async def scenario(world: Any) -> None:
+        await holding(world)
+        world.rules = rules
+        await world.restart()
+        world.market.on_connected()
+
+        async def a_minute_below_the_stop() -> None:
+            for _ in range(60):
+                bid(world, "57000")
+                await world.clock.sleep(1)
+                if world.account.orders:
+                    await world.execute(world.enqueued[-1])
+
+        async with watching(world):
+            await a_minute_below_the_stop()
+            assert len(world.enqueued) == 1
+            assert world.count(EventName.POSITION_STOPPED) == 1
+            keep(world, stop="58000", bar_s=60)
+            await a_minute_below_the_stop()
+            assert len(world.enqueued) == 2
+            keep(world, stop="58001", bar_s=60)
+            await a_minute_below_the_stop()
+            assert len(world.enqueued) == 3
+        assert world.account.position(TREND).quantity_base == D("0.01")
 
     play(scenario)
