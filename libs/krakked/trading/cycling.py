@@ -24,6 +24,7 @@ from krakked.domain.positions import Sleeve
 from krakked.domain.quotes import Quote
 from krakked.domain.risk_book import Blocks, Holdings, RiskBook, risk_book
 from krakked.domain.strategies.base import Strategy
+from krakked.domain.times import NS_PER_SECOND
 from krakked.ports.bar_store import BarStore
 from krakked.ports.ledger import Transaction
 from krakked.trading.cycle import (
@@ -86,6 +87,8 @@ class Cycler:
         self._limits = limits
         self._wakes: dict[Sleeve, str] = {}
         self._exits: dict[Sleeve, ExitRecord] = {}
+        self._began_ns: int | None = None
+        """When this process first decided: what closed before closed without an engine."""
         self.cancel_and_learn: Callable[[ClientOrderId], Awaitable[bool]] | None = None
         """Set by the engine: cancels an order that is in the way and learns its end."""
 
@@ -105,6 +108,7 @@ class Cycler:
 
     async def run(self, boundary: Boundary, enqueue: Callable[[ExecutionPlan], None]) -> None:
         """Decide on every sleeve of that timeframe; recorded plans are handed to ``enqueue``."""
+        self._began_ns = self._began_ns or self._desk.now_ns()
         due = [
             configured
             for configured in self._sleeves
@@ -212,21 +216,14 @@ class Cycler:
         return self._desk.market.quote(sleeve.pair, now_ns)
 
     def _gaps(self, due: Sequence[DueSleeve], now_ns: int) -> list[DecisionRecord]:
-        """Bars between a sleeve's last verdict and this one: nobody was there to decide."""
+        """Bars between a sleeve's last verdict and this one: nobody decided on them."""
         gaps = []
         for item in due:
             previous = self._desk.account.runs.get((item.sleeve, item.key.timeframe.value))
             keys = _missed_keys(item, previous, self._store)
-            if keys:
-                gaps.append(
-                    missed(
-                        item.sleeve,
-                        keys,
-                        NotEvaluated.RESTART_GAP,
-                        now_ns=now_ns,
-                        previous=previous,
-                    )
-                )
+            for reason, missing in _by_reason(keys, self._began_ns or now_ns):
+                previous = missed(item.sleeve, missing, reason, now_ns=now_ns, previous=previous)
+                gaps.append(previous)
         return gaps
 
     # the account as risk sees it
@@ -469,3 +466,15 @@ def _missed_keys(
         item.pair.tick_size,
     )
     return tuple(BarKey(key.pair, key.timeframe, int(start_s)) for start_s in bars.start_s)
+
+
+def _by_reason(
+    keys: Sequence[BarKey], began_ns: int
+) -> list[tuple[NotEvaluated, tuple[BarKey, ...]]]:
+    """Missed bars, oldest first, by whether this process was there when they closed."""
+    found: dict[NotEvaluated, list[BarKey]] = {}
+    for key in keys:
+        was_away = key.start_s * NS_PER_SECOND + key.timeframe.ns <= began_ns
+        reason = NotEvaluated.RESTART_GAP if was_away else NotEvaluated.MARKET_DATA_GAP
+        found.setdefault(reason, []).append(key)
+    return [(reason, tuple(missing)) for reason, missing in found.items()]

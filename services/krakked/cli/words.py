@@ -24,6 +24,7 @@ _NOT_EVALUATED: Final = {
     NotEvaluated.NOT_IN_UNIVERSE: "the pair is not traded any more, only what it holds is watched",
     NotEvaluated.NOT_OWNER: "this engine did not own the account",
     NotEvaluated.RESTART_GAP: "the engine was not running when the bar closed",
+    NotEvaluated.MARKET_DATA_GAP: "the market stream was lost when the bar closed",
     NotEvaluated.EXPIRED: "the plan grew too old before it could be carried out",
     NotEvaluated.ORDER_IN_THE_WAY: "an earlier order of it was in the way and did not end in time",
     NotEvaluated.NOT_WOKEN: "the strategy says that nothing can change at this bar",

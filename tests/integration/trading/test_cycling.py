@@ -283,6 +283,65 @@ def test_sale_in_doubt_is_not_joined_by_a_second_one(play: Play) -> None:
     play(scenario, rules=PATIENT)
 
 
+# bars that nobody decided on
+
+
+def gaps(world: Any) -> list[tuple[NotEvaluated | None, int, int]]:
+    """Runs without a decision, oldest first: why, the first bar's start, how many."""
+    found = world.ask(lambda q: list(q.decisions()))
+    return sorted(
+        (
+            (record.not_evaluated, record.bar.start_s, record.count)
+            for record in found
+            if record.outcome is Outcome.NOT_EVALUATED
+        ),
+        key=lambda row: row[1],
+    )
+
+
+def test_bars_that_passed_without_an_engine_and_those_it_did_not_see_are_told_apart(
+    play: Play,
+) -> None:
+    async def scenario(world: Any) -> None:
+        before = Trader(world)
+        await before.bar("stay")
+        await world.clock.sleep(180)
+        trader = Trader(world)  # as a start makes it
+        first = await trader.bar("stay")
+        await world.clock.sleep(120)  # the stream is lost; history shows the two bars later
+        second = await trader.bar("stay")
+        assert (first.outcome, second.outcome) == (Outcome.HELD, Outcome.HELD)
+        away_s, unseen_s = before_s(first, 3), before_s(second, 2)
+        assert gaps(world) == [
+            (NotEvaluated.RESTART_GAP, away_s, 3),
+            (NotEvaluated.MARKET_DATA_GAP, unseen_s, 2),
+        ]
+
+    play(scenario)
+
+
+def test_gap_that_began_before_the_start_and_went_on_after_it_is_two_runs(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        await Trader(world).bar("stay")
+        await world.clock.sleep(120)
+        trader = Trader(world)
+        now_s = world.clock.now_ns() // NS_PER_SECOND
+        # The first cycle finds no bars yet: the start could not fetch them.
+        await trader.cycler.run(Boundary(Timeframe.M5, now_s), trader.plans.append)
+        await world.clock.sleep(60)
+        record = await trader.bar("stay")
+        assert gaps(world) == [
+            (NotEvaluated.RESTART_GAP, before_s(record, 3), 2),
+            (NotEvaluated.MARKET_DATA_GAP, before_s(record, 1), 1),
+        ]
+
+    play(scenario)
+
+
+def before_s(record: DecisionRecord, bars: int) -> int:
+    return record.last_bar_start_s - 60 * bars
+
+
 # an order that does not end in time
 
 
@@ -305,7 +364,8 @@ def test_sleeve_whose_order_does_not_end_in_time_is_not_evaluated_and_asked_agai
             record = await trader.bar("leave")
         assert (record.outcome, record.count) == (Outcome.ACTED, 1)
         decisions = world.ask(lambda q: list(q.decisions()))
-        assert all(d.not_evaluated is not NotEvaluated.RESTART_GAP for d in decisions)
+        missed = {NotEvaluated.RESTART_GAP, NotEvaluated.MARKET_DATA_GAP}
+        assert not any(d.not_evaluated in missed for d in decisions)
 
     play(scenario, rules=PATIENT)
 
