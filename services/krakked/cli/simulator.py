@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 MARKETS: Final = ("calm", "synthetic", "replay")
 TIERS: Final = ("starter", "intermediate", "pro", "none")
+STRICT_CONCURRENT: Final = 5
+"""Requests of one key at a time under --strict; the venue does not say how many it takes."""
 INTERVALS: Final = ("1", "5", "15", "60", "240", "1440")
 
 
@@ -89,6 +91,25 @@ INTERVALS: Final = ("1", "5", "15", "60", "240", "1440")
 @click.option("--api-secret", help="Its secret, base64.")
 @click.option("--query-key", help="A second key, that may ask but not trade.")
 @click.option("--query-secret", help="Its secret, base64.")
+@click.option(
+    "--accounts",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="YAML or JSON file of more accounts: name: {balances, tier, keys: [{key, secret, may, "
+    "nonce_window}]}.",
+)
+@click.option(
+    "--strict",
+    is_flag=True,
+    help="Limit addresses and connections as the venue does: public requests, requests at a "
+    "time, messages, reconnects, idling. Not with --tier none.",
+)
+@click.option(
+    "--choice",
+    "choices",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="How the exchange behaves where sources disagree, as in post_only_mode=cancel.",
+)
 @click.option(
     "--state",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -191,11 +212,37 @@ def _options(flags: Mapping[str, object]) -> SimulatorOptions:
     if balances := _texts(flags, "balances"):
         parts = [part for text in balances for part in text.split(",")]
         given["balances"] = _assignments(parts, "--balance")
-    given |= _keys(flags) | _choices(flags)
+    given |= _keys(flags) | _chances(flags) | _people(flags) | _strictness(flags)
     return SimulatorOptions(**given)  # type: ignore[arg-type]  # each name has its type above
 
 
-def _choices(flags: Mapping[str, object]) -> dict[str, object]:
+def _people(flags: Mapping[str, object]) -> dict[str, object]:
+    """More accounts, if a file names them."""
+    path = flags.get("accounts")
+    if path is None:
+        return {}
+    from krakked.sim.exchange.limits import Tier
+    from krakked.simulator.accounts import read_accounts
+
+    return {"accounts": read_accounts(Path(str(path)), Tier(flags.get("tier", "intermediate")))}
+
+
+def _strictness(flags: Mapping[str, object]) -> dict[str, object]:
+    """Limits of the gate, and what the exchange is to do where sources disagree."""
+    from krakked.sim.public.gate import VENUE
+
+    choices: dict[str, object] = {}
+    for text in _texts(flags, "choices"):
+        name, equals, value = text.partition("=")
+        if not equals or name in choices:
+            raise _usage(f"--choice {text}: write NAME=VALUE, each name once")
+        choices[name] = value
+    if not flags.get("strict"):
+        return {"choices": choices}
+    return {"gate": VENUE, "choices": {"concurrent_requests": STRICT_CONCURRENT} | choices}
+
+
+def _chances(flags: Mapping[str, object]) -> dict[str, object]:
     from krakked.sim.exchange.limits import Tier
     from krakked.simulator.faults import FaultKind
 
@@ -316,6 +363,10 @@ def _addresses(running: RunningSimulator) -> dict[str, str]:
     for role, key in (("trade", running.options.trade_key), ("query", running.options.query_key)):
         if key is not None:
             rows |= {f"{role}_key": key.key, f"{role}_secret": key.secret}
+    for account in running.options.accounts:
+        for number, key in enumerate(account.keys, start=1):
+            rows[f"{account.name}_key_{number}"] = key.key
+            rows[f"{account.name}_secret_{number}"] = key.secret
     return rows
 
 
