@@ -8,12 +8,15 @@ from krakked.domain.ids import AccountFingerprint, Asset, account_fingerprint
 from krakked.domain.risk import Limits
 from krakked.ports.ledger import Identity
 from krakked.runtime.settings import Mode, Settings
+from krakked.runtime.settings.contradictions import REFRESHES_PER_DEAD_MAN
 from krakked.trading.rules import ExecutionRules
 
 DEADLINE_MAX_S = 60.0
 """The venue takes deadlines from 2 to 60 seconds ahead."""
 DEADLINE_MIDDLE_S = 31.0
 """Furthest from being refused at either end."""
+DEAD_MAN_MAX_S = 86_399
+"""The venue takes no timer of a day."""
 NEVER_S = 10.0**9
 """A replay reconciles at each bar, when the engine asks for it."""
 
@@ -70,7 +73,8 @@ def rules_of(
     if timeout_s is not None and replay_bar_s is not None:
         timeout_s, refresh_s = 2 * replay_bar_s, float(replay_bar_s)
     elif timeout_s is not None:
-        timeout_s, refresh_s = int(timeout_s * speed), refresh_s * speed
+        timeout_s = min(int(timeout_s * speed), DEAD_MAN_MAX_S)
+        refresh_s = min(refresh_s * speed, timeout_s / REFRESHES_PER_DEAD_MAN)
     return ExecutionRules(
         sends_orders=execution.mode is not Mode.DRY_RUN,
         validates_only=execution.validate_only,

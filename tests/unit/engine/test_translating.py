@@ -74,6 +74,17 @@ def test_deadline_on_a_faster_clock_is_longer_and_keeps_away_from_refusal_where_
     assert deadlines == [together_s, apart_s]
 
 
+@pytest.mark.parametrize(
+    ("speed", "timeout_s", "refresh_s"),
+    [(1, 60, 15), (60, 3_600, 900), (1_439, 86_340, 21_585), (3_600, 86_399, 86_399 / 4)],
+)
+def test_dead_man_on_a_faster_clock_is_longer_as_far_as_the_venue_takes_it(
+    speed: float, timeout_s: int, refresh_s: float
+) -> None:
+    rules = translating.rules_of(settings(), replay_bar_s=None, speed=speed)
+    assert (rules.dead_man_timeout_s, rules.dead_man_refresh_s) == (timeout_s, refresh_s)
+
+
 # the books
 
 
