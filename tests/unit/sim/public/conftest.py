@@ -69,6 +69,7 @@ class Bench:
 
     def __init__(self, **choices: Any) -> None:
         self.now_ns = START_NS
+        self.secret = SECRET
         prices = {name: DEFAULT_PRICES[name] for name in LISTED}
         self.market = CalmMarket(pairs=LISTED, prices=prices, start_ns=START_NS)
         options = ExchangeOptions(prints_own_trades=True, **choices)
