@@ -6,7 +6,6 @@ JSON; amounts are text. What cannot be done is status 400 and one line.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from typing import Final, TypeAlias
@@ -20,8 +19,9 @@ from krakked.domain.money import ZERO, BadAmount, parse_amount, to_text
 from krakked.domain.pairs import PairStatus
 from krakked.domain.times import to_rfc3339
 from krakked.sim.exchange.core import SystemStatus
-from krakked.sim.exchange.rest import METHODS
-from krakked.simulator.faults import DEFAULT_LATE_S, Armed, FaultKind
+from krakked.sim.fault_kinds import FILTERS, KINDS, FaultKind, Kind
+from krakked.simulator import acts
+from krakked.simulator.faults import Armed, check, check_chance
 from krakked.simulator.options import ACCOUNT
 from krakked.simulator.venue import Venue
 
@@ -45,15 +45,12 @@ class StatusAct(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     status: PairStatus | None = None
 
 
-class FaultAct(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class FaultAct(Armed, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``POST /faults``: arm one, set the mixture, or clear all."""
 
-    kind: FaultKind | None = None
-    method: str | None = None
-    count: int = 1
-    seconds: int = DEFAULT_LATE_S
+    kind: FaultKind | None = None  # type: ignore[assignment]  # an act need not arm anything
     now: bool = False
-    """For ``ws-drop``: at once, not in place of the next private message."""
+    """At once and to the venue as a whole, not to the next that matches."""
     probabilities: dict[FaultKind, Decimal] | None = None
     seed: int | None = None
     clear: bool = False
@@ -167,26 +164,33 @@ class Admin:
                 )
 
     async def _faults(self, _request: web.Request) -> web.Response:
-        return _answer(self._faults_now())
+        return _answer(self._faults_now() | {"kinds": _kinds(), "filters": FILTERS})
 
     async def _change_faults(self, request: web.Request) -> web.Response:
         act = msgspec.json.decode(await request.read(), type=FaultAct, strict=False)
-        _check_faults(act)
+        fault = None if act.kind is None else _fault_of(act)
+        for chance in (act.probabilities or {}).values():
+            check_chance(chance)
         faults = self._venue.faults
         if act.clear:
-            faults.armed.clear()
-            faults.probabilities.clear()
+            faults.clear()
         if act.seed is not None:
             faults.reseed(act.seed)
         if act.probabilities is not None:
             faults.probabilities = dict(act.probabilities)
-        if act.kind is FaultKind.WS_DROP and act.now:
-            self._venue.drop_all()
-        elif act.kind is not None:
-            faults.arm(
-                Armed(kind=act.kind, method=act.method, count=act.count, seconds=act.seconds)
-            )
+        if fault is not None and act.now:
+            self._let_happen(fault)
+        elif fault is not None:
+            faults.arm(fault)
         return _answer(self._faults_now())
+
+    def _let_happen(self, fault: Armed) -> None:
+        """Now."""
+        venue = self._venue
+        now_ns = venue.catch_up()
+        acts.NOW[fault.kind](venue, fault, now_ns)
+        venue.faults.note(fault.kind)
+        venue.settle(venue.catch_up())
 
     async def _set_status(self, request: web.Request) -> web.Response:
         act = msgspec.json.decode(await request.read(), type=StatusAct)
@@ -195,20 +199,14 @@ class Admin:
         venue = self._venue
         now_ns = venue.catch_up()
         if act.system is not None:
-            venue.exchange.set_system_status(act.system, now_ns)
-            venue.deliver(venue.hub.announce_system_status(now_ns))
+            acts.set_system(venue, act.system, now_ns)
         if act.pair is not None and act.status is not None:
-            pair = self._pair(act.pair)
-            venue.exchange.set_pair_status(pair, act.status)
-            venue.deliver(venue.hub.announce_pair_status(pair, now_ns))
+            acts.set_pair(venue, self._pair(act.pair), act.status, now_ns)
         venue.settle(now_ns)
         return _answer({"system": venue.exchange.system_status().value})
 
     def _pair(self, name: str) -> PairName:
-        tape = self._venue.hub.data.by_rest_name(name)
-        if tape is None:
-            raise BadInput(f"no pair {name}; there is {', '.join(self._venue.hub.data.tapes)}")
-        return tape.pair.altname
+        return acts.pair_named(self._venue, name)
 
     def _asset(self, name: str) -> Asset:
         known = self._venue.hub.data.assets
@@ -241,6 +239,8 @@ class Admin:
         return {
             "armed": faults.armed,
             "probabilities": {kind.value: str(p) for kind, p in faults.probabilities.items()},
+            "mixture": faults.mixture,
+            "clock_offset_ns": self._venue.clock.offset_ns,
             "happened": {kind.value: count for kind, count in faults.happened.items()},
         }
 
@@ -259,16 +259,33 @@ async def _mendable(request: web.Request, handler: Handler) -> web.StreamRespons
         return web.json_response({"error": line}, status=400)
 
 
-def _check_faults(act: FaultAct) -> None:
-    chances = (act.probabilities or {}).values()
-    if not all(chance.is_finite() and 0 <= chance <= 1 for chance in chances):
-        raise BadInput("a probability must be from 0 to 1")
-    if act.count < 1 or act.seconds < 1:
-        raise BadInput("count and seconds must be at least 1")
-    if act.method is not None and act.method not in METHODS:
-        nearest = difflib.get_close_matches(act.method, METHODS, 1)
-        meant = f"; did you mean {nearest[0]}?" if nearest else ""
-        raise BadInput(f"no private method {act.method}{meant}")
+def _fault_of(act: FaultAct) -> Armed:
+    """What is to be armed, checked."""
+    assert act.kind is not None
+    named = {name: getattr(act, name) for name in Armed.__struct_fields__}
+    fault = Armed(**named)
+    check(fault)
+    if act.now and not KINDS[fault.kind].can_be_now:
+        able = ", ".join(row.name.value for row in KINDS.values() if row.can_be_now)
+        raise BadInput(f"{fault.kind.value} strikes what is under way; now can be {able}")
+    return fault
+
+
+def _kinds() -> list[dict[str, object]]:
+    """The table, as a client may read it."""
+    return [_kind(row) for row in KINDS.values()]
+
+
+def _kind(row: Kind) -> dict[str, object]:
+    return {
+        "kind": row.name.value,
+        "strikes": row.strikes.value,
+        "does": row.doc,
+        "parameters": row.parameters,
+        "only_methods": row.methods,
+        "only_channels": row.channels,
+        "now": row.can_be_now,
+    }
 
 
 def _amount(text: str, what: str) -> Decimal:

@@ -18,8 +18,9 @@ from krakked.sim.exchange.keys import ALL_PERMISSIONS, Permission
 from krakked.sim.exchange.limits import Tier
 from krakked.sim.exchange.options import ExchangeOptions
 from krakked.sim.exchange.pairs import ASSETS, PAIRS, WALLETS
+from krakked.sim.fault_kinds import FaultKind
 from krakked.sim.public.gate import OPEN, GateLimits
-from krakked.simulator.faults import FaultKind
+from krakked.simulator.faults import Armed
 
 MarketKind: TypeAlias = Literal["calm", "synthetic", "replay"]
 ACCOUNT: Final = "main"
@@ -103,6 +104,8 @@ class SimulatorOptions(msgspec.Struct, frozen=True, kw_only=True):
     heartbeats: bool = True
     faults: Mapping[FaultKind, Decimal] = {}
     """Probability of each kind, per request or message."""
+    fault_mixture: tuple[Armed, ...] = ()
+    """Faults with parameters and filters, as a file has them; without a probability: armed."""
     fault_seed: int = 1
 
 

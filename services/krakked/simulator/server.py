@@ -39,6 +39,7 @@ from krakked.simulator.options import (
     exchange_options,
     parse_address,
 )
+from krakked.simulator.skew import SkewedClock
 from krakked.simulator.store import StateStore
 from krakked.simulator.venue import Driver, Venue, beat
 from krakked.simulator.wires import Wires
@@ -179,8 +180,8 @@ async def start(options: SimulatorOptions, *, clock: Clock) -> RunningSimulator:
         exchange=exchange,
         market=market,
         hub=Hub(data, _gate(options)),
-        faults=Faults(options.faults, options.fault_seed),
-        clock=clock,
+        faults=Faults(options.faults, options.fault_seed, options.fault_mixture),
+        clock=SkewedClock(clock),
         store=store,
     )
     running = RunningSimulator(options, venue)

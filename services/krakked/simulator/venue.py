@@ -13,12 +13,12 @@ from typing import Final, Protocol
 
 from krakked.domain.errors import LedgerFailed
 from krakked.domain.times import NS_PER_SECOND
-from krakked.ports.clock import Clock
-from krakked.sim.exchange.events import ExchangeEvent, PrivateMessage
 from krakked.sim.exchange.exchange import Exchange
 from krakked.sim.market.model import Market
 from krakked.sim.public.sessions import Delivery, Hub, Session
 from krakked.simulator.faults import Faults
+from krakked.simulator.later import Later
+from krakked.simulator.skew import SkewedClock
 from krakked.simulator.store import StateStore
 
 _CLOCK_STORED_EVERY_NS: Final = NS_PER_SECOND
@@ -36,6 +36,18 @@ class Connection(Protocol):
         """Close without a word."""
         ...
 
+    def expire(self) -> None:
+        """Close, because nothing was heard for too long."""
+        ...
+
+    def deafen(self) -> None:
+        """Stay open, and neither hear nor speak any more."""
+        ...
+
+    def stall(self, until_ns: int) -> None:
+        """Say nothing before that instant."""
+        ...
+
 
 class Venue:
     """See the module."""
@@ -47,7 +59,7 @@ class Venue:
         market: Market,
         hub: Hub,
         faults: Faults,
-        clock: Clock,
+        clock: SkewedClock,
         store: StateStore | None,
     ) -> None:
         self.exchange = exchange
@@ -55,6 +67,8 @@ class Venue:
         self.hub = hub
         self.faults = faults
         self.clock = clock
+        self.later = Later()
+        """What faults will end."""
         self.connections: dict[Session, Connection] = {}
         self.on_settled: Callable[[], None] = _nobody
         self._store = store
@@ -67,7 +81,7 @@ class Venue:
 
     def next_event_ns(self) -> int | None:
         """When something happens by itself."""
-        due = (self.market.next_event_ns(), self.exchange.next_event_ns())
+        due = (self.market.next_event_ns(), self.exchange.next_event_ns(), self.later.next_ns())
         return min((at_ns for at_ns in due if at_ns is not None), default=None)
 
     def catch_up(self) -> int:
@@ -77,6 +91,7 @@ class Venue:
         while due_ns is not None and due_ns <= now_ns:
             self.exchange.advance(due_ns)
             self.market.step(due_ns, self.exchange)
+            self.later.play(due_ns)
             due_ns = self.next_event_ns()
         return now_ns
 
@@ -89,15 +104,14 @@ class Venue:
         self._persist(now_ns)
         events = self.exchange.drain()
         if events:
-            dropped = self._dropped(events)
-            self.deliver(self.hub.publish(events, now_ns), dropped)
+            self.deliver(self.hub.publish(events, now_ns))
         self.on_settled()
 
     def deliver(self, deliveries: Iterable[Delivery], dropped: Sequence[Session] = ()) -> None:
         """Hand frames to the connections."""
         for session in dropped:
             if session in self.connections:
-                self.connections[session].drop()
+                self.connections[session].expire()
         for session, frame in deliveries:
             if session in self.connections and session not in dropped:
                 self.connections[session].send(frame)
@@ -106,6 +120,16 @@ class Venue:
         """Every WebSocket connection closes."""
         for connection in tuple(self.connections.values()):
             connection.drop()
+
+    def deafen_all(self) -> None:
+        """Every WebSocket connection stays open, and is dead."""
+        for connection in tuple(self.connections.values()):
+            connection.deafen()
+
+    def stall_all(self, until_ns: int) -> None:
+        """Every WebSocket connection is silent until then."""
+        for connection in tuple(self.connections.values()):
+            connection.stall(until_ns)
 
     def close(self) -> None:
         """Store the last state.
@@ -134,17 +158,6 @@ class Venue:
                 self._failure = error
                 raise
             self._stored_ns = now_ns
-
-    def _dropped(self, events: Sequence[ExchangeEvent]) -> Sequence[Session]:
-        """Sessions that lose their connection in place of these private messages."""
-        accounts = [event.account for event in events if isinstance(event, PrivateMessage)]
-        if not accounts or not self.faults.of_message():
-            return ()
-        return [
-            session
-            for session in self.connections
-            if any(topic.subject in accounts for topic in session.topics)
-        ]
 
 
 class Driver:

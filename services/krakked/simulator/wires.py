@@ -1,33 +1,28 @@
 """REST and WebSocket on sockets: bytes in, bytes out; what they mean is ``sim``'s business.
 
-API errors are answers with status 200, as the venue gives them. A connection that does not take
-its frames is dropped: a slow reader must not hold the venue up.
+API errors are answers with status 200, as the venue gives them.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeAlias
 
-from aiohttp import WSMsgType, web
+from aiohttp import WSMessage, WSMsgType, web
 
 from krakked.domain.errors import LedgerFailed
-from krakked.domain.times import NS_PER_SECOND
 from krakked.sim.exchange.calls import PrivateRequest, RestAnswer
 from krakked.sim.exchange.errors import TOO_MANY_REQUESTS
 from krakked.sim.public import requests, rest
-from krakked.sim.public.sessions import Role
-from krakked.simulator.faults import FaultKind
+from krakked.sim.public.sessions import Role, Session
+from krakked.simulator.connection import SocketConnection
+from krakked.simulator.request_faults import RequestFaults, as_json, gateway
 from krakked.simulator.venue import Venue
 
 BODY_MAX: Final = 1024 * 1024
-FRAMES_WAITING_MAX: Final = 20_000
 BANNED_PAGE: Final = (
     "<html><head><title>429 Too Many Requests</title></head><body>429</body></html>"
 )
-GATEWAY_PAGE: Final = "<html><head><title>502 Bad Gateway</title></head><body>502</body></html>"
 
 Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -38,6 +33,7 @@ class Wires:
     def __init__(self, venue: Venue, role: Role) -> None:
         self._venue = venue
         self._role = role
+        self._faults = RequestFaults(venue)
 
     def application(self) -> web.Application:
         """The routes of a port."""
@@ -49,6 +45,13 @@ class Wires:
         return application
 
     async def _public(self, request: web.Request) -> web.Response:
+        body = await request.read()
+        if self._venue.faults.is_quiet:
+            return as_json(self._answer_public(request))
+        asked = self._faults.asked(request, body, is_public=True)
+        return await self._faults.rest(request, asked, lambda: (self._answer_public(request), ()))
+
+    def _answer_public(self, request: web.Request) -> bytes:
         now_ns = self._venue.catch_up()
         hub, subject = self._venue.hub, request.query.get("pair", request.path)
         if hub.gate.admits_request(request.remote or "", subject, now_ns):
@@ -56,34 +59,27 @@ class Wires:
         else:
             body = rest.refusal(TOO_MANY_REQUESTS)
         self._venue.settle(now_ns)
-        return _json(body)
+        return body
 
     async def _unknown(self, request: web.Request) -> web.Response:
         await request.read()
-        return _json(rest.answer(self._venue.hub.data, "", {}, 0))
+        return as_json(rest.answer(self._venue.hub.data, "", {}, 0))
 
     async def _private(self, request: web.Request) -> web.Response:
         body = await request.read()
-        fault = self._venue.faults.of_request(request.match_info["method"])
-        if fault is FaultKind.REQUEST_LOST:
-            return _cut(request)
-        if fault is FaultKind.SERVER_ERROR:
-            return _bad_gateway()
-        answer = self._handle(request, body)
-        if fault is FaultKind.ANSWER_LOST:
-            return _cut(request)
-        if fault is FaultKind.SERVER_ERROR_AFTER:
-            return _bad_gateway()
-        return _json(answer.body)
+        if self._venue.faults.is_quiet:
+            return as_json(self._handle(request, body).body)
+
+        def handle() -> tuple[bytes, Sequence[str]]:
+            answer = self._handle(request, body)
+            return answer.body, answer.order_ids
+
+        return await self._faults.rest(request, self._faults.asked(request, body), handle)
 
     def _handle(self, request: web.Request, body: bytes) -> RestAnswer:
         venue = self._venue
         now_ns = venue.catch_up()
         answer = venue.exchange.private_rest(_private_request(request, body), now_ns)
-        for order_id in answer.order_ids:
-            late_s = venue.faults.of_new_order()
-            if late_s is not None:
-                venue.exchange.hide_order(order_id, now_ns + late_s * NS_PER_SECOND)
         venue.settle(now_ns)
         return answer
 
@@ -91,20 +87,18 @@ class Wires:
         venue = self._venue
         if not venue.hub.gate.admits_connection(request.remote or "", venue.catch_up()):
             return _banned()
-        socket = web.WebSocketResponse(compress=False, max_msg_size=BODY_MAX)
+        socket = web.WebSocketResponse(
+            compress=False, max_msg_size=BODY_MAX, autoping=False, autoclose=False
+        )
         await socket.prepare(request)
         session, greeting = venue.hub.open(self._role, venue.catch_up())
-        connection = SocketConnection(socket, request.transport)
+        connection = SocketConnection(socket, request.transport, venue.faults, venue.clock)
         venue.connections[session] = connection
         connection.send(greeting)
         try:
             async for message in socket:
-                if message.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
+                if not connection.is_deaf and not await self._receive(session, connection, message):
                     break
-                now_ns = venue.catch_up()
-                for frame in requests.receive(venue.hub, session, message.data, now_ns):
-                    connection.send(frame)
-                venue.settle(now_ns)
         except LedgerFailed:
             connection.drop()
         finally:
@@ -113,47 +107,36 @@ class Wires:
             await connection.finish()
         return socket
 
+    async def _receive(
+        self, session: Session, connection: SocketConnection, message: WSMessage
+    ) -> bool:
+        """Whether the connection goes on."""
+        if message.type is WSMsgType.PING:
+            await connection.pong(message.data)
+        elif message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
+            await self._serve(session, connection, message.data)
+        return message.type in (
+            WSMsgType.TEXT,
+            WSMsgType.BINARY,
+            WSMsgType.PING,
+            WSMsgType.PONG,
+        )
 
-class SocketConnection:
-    """The frames of one session on their way out, in order, by a task of its own."""
-
-    def __init__(
-        self, socket: web.WebSocketResponse, transport: asyncio.BaseTransport | None
+    async def _serve(
+        self, session: Session, connection: SocketConnection, text: bytes | str
     ) -> None:
-        self._socket = socket
-        self._transport = transport
-        self._waiting: deque[bytes] = deque()
-        self._has_waiting = asyncio.Event()
-        self._writer = asyncio.create_task(self._write(), name="simulator socket writer")
+        venue = self._venue
 
-    def send(self, frame: bytes) -> None:
-        """Queue one frame."""
-        if len(self._waiting) >= FRAMES_WAITING_MAX:
-            self.drop()
-            return
-        self._waiting.append(frame)
-        self._has_waiting.set()
+        def handle() -> list[bytes]:
+            return requests.receive(venue.hub, session, text, venue.catch_up())
 
-    def drop(self) -> None:
-        """Close without a word."""
-        self._waiting.clear()
-        if isinstance(self._transport, asyncio.WriteTransport):
-            self._transport.abort()
-
-    async def finish(self) -> None:
-        """The connection is over."""
-        self._writer.cancel()
-        await asyncio.wait((self._writer,))
-
-    async def _write(self) -> None:
-        while True:
-            await self._has_waiting.wait()
-            self._has_waiting.clear()
-            while self._waiting:
-                try:
-                    await self._socket.send_frame(self._waiting.popleft(), WSMsgType.TEXT)
-                except ConnectionError:  # the reader of this socket sees it too, and ends
-                    return
+        if venue.faults.is_quiet:
+            frames = handle()
+        else:
+            frames = await self._faults.trading(session, text, handle)
+        for frame in frames:
+            connection.send(frame)
+        venue.settle(venue.catch_up())
 
 
 def _private_request(request: web.Request, body: bytes) -> PrivateRequest:
@@ -172,23 +155,8 @@ async def _unless_disk_fails(request: web.Request, handler: Handler) -> web.Stre
     try:
         return await handler(request)
     except LedgerFailed:
-        return _bad_gateway()
-
-
-def _json(body: bytes) -> web.Response:
-    return web.Response(body=body, content_type="application/json", charset="utf-8")
-
-
-def _bad_gateway() -> web.Response:
-    return web.Response(status=502, text=GATEWAY_PAGE, content_type="text/html")
+        return gateway(502)
 
 
 def _banned() -> web.Response:
     return web.Response(status=429, text=BANNED_PAGE, content_type="text/html")
-
-
-def _cut(request: web.Request) -> web.Response:
-    """The connection is gone before this answer could be written."""
-    if request.transport is not None:
-        request.transport.abort()
-    return web.Response()

@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from krakked.simulator.faults import Armed, FaultKind, Faults
+from krakked.simulator.faults import Armed, Asked, FaultKind, Faults
 
 
 async def outcome(work: Any) -> str:
@@ -127,13 +127,17 @@ def test_a_mixture_can_be_changed_and_cleared_while_it_runs(stage: Any) -> None:
     stage.play(scene)
 
 
-def test_armed_faults_are_taken_in_order_and_by_method() -> None:
+def asked(method: str) -> Asked:
+    return Asked(names=(method,), body=b"")
+
+
+def test_armed_faults_are_taken_by_kind_and_method() -> None:
     faults = Faults({}, seed=1)
     faults.arm(Armed(kind=FaultKind.ANSWER_LOST, method="CancelOrder"))
-    faults.arm(Armed(kind=FaultKind.SERVER_ERROR))
-    assert faults.of_request("AddOrder") is FaultKind.SERVER_ERROR
-    assert faults.of_request("AddOrder") is None
-    assert faults.of_request("CancelOrder") is FaultKind.ANSWER_LOST
+    faults.arm(Armed(kind=FaultKind.SERVER_ERROR, skip=1))
+    assert faults.draw(FaultKind.ANSWER_LOST, asked("AddOrder")) is None
+    assert faults.draw(FaultKind.SERVER_ERROR, asked("AddOrder")) is None
+    assert faults.draw(FaultKind.SERVER_ERROR, asked("AddOrder")) is not None
+    assert faults.draw(FaultKind.ANSWER_LOST, asked("CancelOrder")) is not None
+    assert faults.is_quiet
     assert faults.happened == {FaultKind.SERVER_ERROR: 1, FaultKind.ANSWER_LOST: 1}
-    assert faults.of_message() is False
-    assert faults.of_new_order() is None

@@ -165,7 +165,7 @@ def test_a_key_never_shows_its_secret() -> None:
 
 
 def test_a_reader_that_takes_nothing_is_dropped(stage: Any, monkeypatch: Any) -> None:
-    monkeypatch.setattr("krakked.simulator.wires.FRAMES_WAITING_MAX", 3)
+    monkeypatch.setattr("krakked.simulator.connection.FRAMES_WAITING_MAX", 3)
     dropped = []
 
     async def scene(client: Any) -> None:

@@ -6,7 +6,7 @@ ledgers, holds and private messages tell of it as of anything else.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Final
 
@@ -18,6 +18,7 @@ from krakked.sim.exchange.core import Core, Market
 from krakked.sim.exchange.keys import Keys
 from krakked.sim.exchange.limits import OVERDRAFT_POINTS, charge_engine
 from krakked.sim.exchange.orders import Order
+from krakked.sim.exchange.params import Params
 
 _ID_FIELDS: Final = ("txid", "cl_ord_id", "order_id", "orders", "cl_ord_ids")
 """Where requests name orders, over either wire."""
@@ -68,10 +69,10 @@ class Mischief:
                 most = owner.limits.engine_max
                 charge_engine(owner.counter(pair), owner.limits, most, self._core.now_ns)
 
-    def named_orders(self, account: str, params: Mapping[str, object]) -> list[str]:
+    def named_orders(self, account: str, params: Params) -> list[str]:
         """The resting orders that a request names; all of them if it names none."""
         owner = self._core.accounts[account]
-        names = [str(name) for field in _ID_FIELDS for name in _listed(params.get(field))]
+        names = [str(name) for field in _ID_FIELDS for name in _listed(params.raw(field))]
         return [
             order.order_id
             for order in owner.open.values()
