@@ -37,6 +37,9 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
     """Since the books began, fees subtracted."""
     fees_quote: Decimal = ZERO
     opened_at_ns: int | None = None
+    has_unknown_cost: bool = False
+    """A part of it was there before the books, and nobody knows what it cost: ``cost_quote`` is
+    that of the rest, and the unknown part counts as gain."""
 
     @property
     def is_flat(self) -> bool:
@@ -45,8 +48,10 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def average_price(self) -> Decimal | None:
-        """Cost of one unit, or None when flat."""
-        return self.cost_quote / self.quantity_base if self.quantity_base else None
+        """Cost of one unit; None when flat, and where not all of it is known."""
+        if self.is_flat or self.has_unknown_cost:
+            return None
+        return self.cost_quote / self.quantity_base
 
     def unrealized_quote(self, price: Decimal) -> Decimal:
         """Value at ``price`` less cost."""
@@ -65,6 +70,7 @@ def opened(lot: OpeningLot) -> Position | None:
         quantity_base=lot.quantity,
         cost_quote=lot.cost_base or ZERO,
         opened_at_ns=lot.at_ns,
+        has_unknown_cost=lot.cost_base is None,
     )
 
 
@@ -94,6 +100,7 @@ def apply(
             realized_quote=position.realized_quote + realized,
             fees_quote=position.fees_quote + fee_quote,
             opened_at_ns=_opened_at(position, trade, quantity),
+            has_unknown_cost=position.has_unknown_cost and quantity > 0,
         ),
         realized,
     )

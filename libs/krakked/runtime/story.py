@@ -153,7 +153,18 @@ def _realized(fields: Fields) -> str:
 def _equity(fields: Fields) -> str:
     return (
         f"{_cents(fields, 'equity')} (cash {_cents(fields, 'cash')}, unrealized "
-        f"{_cents(fields, 'unrealized')}, realized {_cents(fields, 'realized')})"
+        f"{_cents(fields, 'unrealized')}{_unknown_cost(fields)}, "
+        f"realized {_cents(fields, 'realized')})"
+    )
+
+
+def _unknown_cost(fields: Fields) -> str:
+    """What counts as gain because nobody knows what it cost."""
+    pairs = fields.get("unknown_cost")
+    return (
+        f" with {' '.join(map(str, pairs))} of unknown cost"
+        if isinstance(pairs, list) and pairs
+        else ""
     )
 
 

@@ -190,6 +190,11 @@ class Account:
             },
         )
 
+    def of_unknown_cost(self) -> tuple[PairName, ...]:
+        """Pairs with a position that counts as gain in part, for nobody knows what it cost."""
+        found = {one.sleeve.pair for one in self.positions.values() if one.has_unknown_cost}
+        return tuple(sorted(found))
+
     def _all(self) -> Iterable[Position]:
         return self.positions.values()
 

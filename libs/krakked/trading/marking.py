@@ -93,6 +93,7 @@ class Marker:
                 cash=str(snapshot.cash),
                 unrealized=str(snapshot.unrealized),
                 realized=str(snapshot.realized),
+                unknown_cost=list(account.of_unknown_cost()),
             )
         ]
         if day is None or (day.day != today and not self.lost):

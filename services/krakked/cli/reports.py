@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
+import msgspec
 
 from krakked.cli import doors, options
 from krakked.cli.names import pair_on_record
@@ -28,6 +29,7 @@ _FILL_HEAD: Final = (
     "strategy",
     "trade",
 )
+UNKNOWN: Final = "unknown"
 _POSITION_HEAD: Final = (
     "strategy",
     "pair",
@@ -91,19 +93,29 @@ def positions(also_flat: bool, db_path: Path, as_json: bool) -> int:
         if also_flat or not books.positions[sleeve].is_flat
     ]
     if as_json:
-        print_json(held)
+        print_json([_as_data(position) for position in held])
     else:
         print_table(_POSITION_HEAD, [_position_row(one) for one in held], nothing="no positions")
     return ExitCode.DONE
 
 
+def _as_data(position: Position) -> dict[str, object]:
+    """As the record is, but for a cost that is not known: null."""
+    data = msgspec.structs.asdict(position)
+    if position.has_unknown_cost:
+        data["cost_quote"] = None
+    return data
+
+
 def _position_row(position: Position) -> tuple[str, ...]:
+    """One position as cells."""
+    is_unknown = position.has_unknown_cost
     return (
         position.sleeve.strategy_id,
         position.sleeve.pair,
         amount(position.quantity_base),
-        rounded(position.average_price),
-        money(position.cost_quote),
+        UNKNOWN if is_unknown else rounded(position.average_price),
+        UNKNOWN if is_unknown else money(position.cost_quote),
         money(position.realized_quote),
         money(position.fees_quote),
         moment(position.opened_at_ns),

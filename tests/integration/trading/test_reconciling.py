@@ -586,6 +586,8 @@ def test_opening_lot_is_held_by_the_manual_sleeve_of_its_pair(
         assert list(await world.reconciler.reconcile()) == []
         snapshot = await world.marker.mark()
         assert snapshot.unrealized == unrealized
+        marked = [e for e in world.events if e.name is EventName.EQUITY_MARKED][-1]
+        assert marked.fields["unknown_cost"] == ([] if cost else [XBTUSD])
         assert snapshot.equity == 40_000
         assert snapshot.equity == snapshot.net_flows + snapshot.realized + snapshot.unrealized
 
@@ -601,6 +603,26 @@ def test_opening_lot_sold_by_hand_realizes_against_its_cost(play: Play) -> None:
         assert (position.quantity_base, position.cost_quote) == (D("0.4"), 20_000)
         (fill,) = world.fills()
         assert fill.realized_quote == fill.trade.cost_quote - fill.fee_quote - 5_000
+
+    play(scenario, speaks_first=False, balances={USD: D(10_000), XBT: D("0.5")})
+
+
+def test_lot_of_unknown_cost_stays_unknown_until_all_of_it_is_gone(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        await begin_with_lot(world, "0.5", None)
+        for side, volume, is_unknown in (
+            ("sell", "0.1", True),
+            ("buy", "0.05", True),
+            ("sell", "0.45", False),
+            ("buy", "0.05", False),
+        ):
+            await by_hand(world, type=side, volume=volume)
+            assert list(await world.reconciler.reconcile()) == []
+            position = world.account.position(BY_HAND)
+            assert position.has_unknown_cost is is_unknown
+            assert world.account.of_unknown_cost() == ((XBTUSD,) if is_unknown else ())
+            assert (position.average_price is None) == (is_unknown or position.is_flat)
+            await world.clock.sleep(10)
 
     play(scenario, speaks_first=False, balances={USD: D(10_000), XBT: D("0.5")})
 

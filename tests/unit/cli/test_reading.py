@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -192,6 +193,33 @@ def test_positions_are_those_that_are_held(krakked: Krakked, ledger: Path) -> No
     lines = krakked("positions").stdout.splitlines()
     assert lines[1].split()[:5] == ["trend", "XBTUSD", "0.02", "37000.1", "740.00"]
     assert len(krakked("positions", "--all").stdout.splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("cost", "shown", "as_data"),
+    [
+        (None, ["unknown", "unknown"], None),
+        (Decimal(0), ["0", "0.00"], "0"),
+        (Decimal(45_000), ["30000", "45000.00"], "45000"),
+    ],
+)
+def test_position_whose_cost_nobody_knows_is_not_shown_as_one_that_cost_nothing(
+    krakked: Krakked,
+    folder: Path,
+    records: Any,
+    cost: Decimal | None,
+    shown: list[str],
+    as_data: str | None,
+) -> None:
+    opened = open_ledger(
+        folder / "portfolio.db", records.IDENTITY, clock=records.FixedClock(), threaded=False
+    )
+    lot = records.lot(cost_base=cost, pair="XBTUSD")
+    opened.run(lambda transaction: transaction.insert_opening_lot(lot))
+    asyncio.run(opened.close())
+    assert krakked("positions").stdout.splitlines()[1].split()[3:5] == shown
+    (position,) = json.loads(krakked("positions", "--json").stdout)
+    assert (position["cost_quote"], position["has_unknown_cost"]) == (as_data, cost is None)
 
 
 def test_plan_is_a_tree_from_bar_to_fills(krakked: Krakked, ledger: Path) -> None:

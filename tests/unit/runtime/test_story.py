@@ -98,6 +98,18 @@ def told(*events: Event, is_coloured: bool = False) -> list[str]:
             "equity    10,012.50 (cash 9,000.00, unrealized 12.50, realized 0.00)",
         ),
         (
+            EventName.EQUITY_MARKED,
+            {
+                "equity": "10012.5",
+                "cash": "9000",
+                "unrealized": "912.5",
+                "realized": "0",
+                "unknown_cost": ["ETHUSD", "XBTUSD"],
+            },
+            "equity    10,012.50 (cash 9,000.00, unrealized 912.50 with ETHUSD XBTUSD of unknown "
+            "cost, realized 0.00)",
+        ),
+        (
             EventName.POSITION_STOPPED,
             {"strategy_id": "trend", "pair": "XBTUSD", "bid": "40000.0", "stop_price": "40100"},
             "stop      trend/XBTUSD bid 40000 has reached its stop 40100",

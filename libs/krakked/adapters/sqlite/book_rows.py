@@ -227,7 +227,12 @@ def posting_from(row: Row) -> Posting:
 
 def position_from(row: Row) -> Position:
     """The position of a row."""
-    return record(row, Position, sleeve=sleeve_from(row))
+    return record(
+        row,
+        Position,
+        sleeve=sleeve_from(row),
+        has_unknown_cost=bool(row["has_unknown_cost"]),
+    )
 
 
 def sleeve_from(row: Row) -> Sleeve:

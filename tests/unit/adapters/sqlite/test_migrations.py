@@ -91,6 +91,26 @@ def test_ledger_of_the_first_release_is_led_on_with_all_that_is_in_it(
     assert [schema_version(backup) for backup in backups_of(path)] == [1]
 
 
+def test_positions_of_unknown_cost_are_known_as_such_after_leading_on(
+    opened: Opened, path: Path, records: Any, raw: Raw
+) -> None:
+    before = opened(steps=shipped()[:4])
+    closed(before)
+    raw(
+        "INSERT INTO opening_lots (asset, quantity, cost_base, at_ns, pair) VALUES"
+        " ('XBT', '1', NULL, 7, 'XBTUSD'), ('ETH', '1', '2', 7, 'ETHUSD'),"
+        " ('SOL', '1', NULL, 7, 'SOLUSD')"
+    )
+    raw(
+        "INSERT INTO positions VALUES ('manual', 'XBTUSD', '1', '0', '0', '0', 7),"
+        " ('manual', 'ETHUSD', '1', '2', '0', '0', 7), ('manual', 'SOLUSD', '3', '6', '0', '0', 9),"
+        " ('trend', 'XBTUSD', '1', '0', '0', '0', 7)"
+    )
+    positions = opened().run(lambda tx: tx.books()).positions
+    unknown = [str(sleeve) for sleeve, held in positions.items() if held.has_unknown_cost]
+    assert unknown == ["manual/XBTUSD"]
+
+
 def test_new_ledger_is_not_backed_up_first(opened: Opened, path: Path) -> None:
     opened(steps=steps(NEXT))
     assert backups_of(path) == []
