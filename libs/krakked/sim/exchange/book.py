@@ -1,7 +1,8 @@
 """The book of one pair: the house's liquidity, replaced at will, and the accounts' resting orders.
 
 Priority is price, then time. At one price the house stands in front of every account, because its
-levels have no age of their own (``house_first=False`` turns that round). Keys grow from best to
+levels have no age of their own (``house_first=False`` turns that round). What icebergs hide at a
+price comes after all that is visible there, portion by portion in turn. Keys grow from best to
 worst on either side, so that one loop serves both.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import bisect
 import itertools
+from collections import deque
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
@@ -16,7 +18,7 @@ import msgspec
 
 from krakked.domain.money import ZERO
 from krakked.domain.orders import Side
-from krakked.sim.exchange.orders import Order
+from krakked.sim.exchange.orders import Order, SelfTrade
 
 
 class Level(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -39,7 +41,10 @@ class HouseLevel:
 
 
 class Slice(msgspec.Struct, frozen=True, gc=False):
-    """A piece of liquidity that an arriving order may take at its maker's price."""
+    """A piece of liquidity that an arriving order may take at its maker's price.
+
+    Nothing of it means: withdraw this maker, which is of the same account.
+    """
 
     price: Decimal
     quantity_base: Decimal
@@ -57,6 +62,11 @@ class MatchPlan(msgspec.Struct, frozen=True, kw_only=True):
     """Exact, before any rounding."""
     met_itself: bool
     """Stopped at an order of the same account."""
+
+    @property
+    def crosses(self) -> bool:
+        """Whether the order would not simply rest."""
+        return bool(self.slices) or self.met_itself
 
 
 def key_of(side: Side, price: Decimal) -> Decimal:
@@ -104,6 +114,11 @@ class Book:
         """The accounts' orders of one side, best first."""
         return [row[2] for row in self._orders[side]]
 
+    def first(self, side: Side) -> Order | None:
+        """The accounts' order of a side that is filled next."""
+        rows = self._orders[side]
+        return rows[0][2] if rows else None
+
     def has_orders(self) -> bool:
         """Whether any account rests here."""
         return bool(self._orders[Side.BUY] or self._orders[Side.SELL])
@@ -127,7 +142,18 @@ class Book:
         self._house[side] = [level for level in self._house[side] if level.key >= key]
 
     def liquidity(self, side: Side) -> Iterator[Slice]:
-        """Everything that rests on a side in the order in which it is taken."""
+        """Everything that rests on a side in the order in which it is taken, hidden or not."""
+        icebergs: list[Order] = []
+        for piece in self._visible(side):
+            if icebergs and piece.price != icebergs[0].limit_price:
+                yield from _refills(icebergs)
+                icebergs.clear()
+            yield piece
+            if piece.maker is not None and piece.maker.hidden_base:
+                icebergs.append(piece.maker)
+        yield from _refills(icebergs)
+
+    def _visible(self, side: Side) -> Iterator[Slice]:
         house, orders = self._house[side], self._orders[side]
         i = j = 0
         while i < len(house) or j < len(orders):
@@ -139,13 +165,13 @@ class Book:
                 order = orders[j][2]
                 j += 1
                 assert order.limit_price is not None, "only priced orders rest"
-                yield Slice(order.limit_price, order.remaining_base, order, None)
+                yield Slice(order.limit_price, order.visible_base, order, None)
 
     def depth(self, side: Side, count: int) -> list[Level]:
-        """The best ``count`` levels, house and accounts together."""
+        """The best ``count`` levels, house and accounts together, without what is hidden."""
         levels: list[Level] = []
         price, quantity_base, at_ns = None, ZERO, 0
-        for piece in self.liquidity(side):
+        for piece in self._visible(side):
             if piece.price != price:
                 if price is not None:
                     levels.append(Level(price=price, quantity_base=quantity_base, at_ns=at_ns))
@@ -164,6 +190,19 @@ class Book:
         return level.key < row[0]
 
 
+def _refills(icebergs: list[Order]) -> Iterator[Slice]:
+    """What they hide, a portion of each in turn: a refill goes to the back of its price."""
+    queue = deque((order, order.hidden_base) for order in icebergs)
+    while queue:
+        order, left = queue.popleft()
+        assert order.display_base is not None, "only icebergs hide"
+        assert order.limit_price is not None, "only priced orders rest"
+        portion = min(order.display_base, left)
+        yield Slice(order.limit_price, portion, order, None)
+        if left > portion:
+            queue.append((order, left - portion))
+
+
 def _entry(order: Order) -> tuple[Decimal, int, Order]:
     assert order.limit_price is not None, "only priced orders rest"
     return (key_of(order.ask.side, order.limit_price), order.priority, order)
@@ -176,22 +215,24 @@ class Appetite(msgspec.Struct, frozen=True, kw_only=True):
     quantity_base: Decimal
     worst_price: Decimal | None
     """None: any price."""
-    account: str | None
-    """Whose order it is; None for the house."""
+    account: str
+    self_trade: SelfTrade = "cancel_newest"
 
 
 def plan_match(book: Book, appetite: Appetite) -> MatchPlan:
-    """What the order would take now, in priority order, stopping at its own account's orders."""
+    """What the order would take now, in priority order; orders of its own account are not taken."""
     side = appetite.side.opposite
     worst = None if appetite.worst_price is None else key_of(side, appetite.worst_price)
     left, cost_quote = appetite.quantity_base, ZERO
     slices: list[Slice] = []
-    met_itself = False
+    met: list[Order] = []
     for piece in book.liquidity(side):
         if left <= 0 or (worst is not None and key_of(side, piece.price) > worst):
             break
         if piece.maker is not None and piece.maker.account == appetite.account:
-            met_itself = True
+            _meet(piece.maker, appetite.self_trade, met, slices)
+            if appetite.self_trade == "cancel_oldest":
+                continue
             break
         taken = min(left, piece.quantity_base)
         slices.append(Slice(piece.price, taken, piece.maker, piece.level))
@@ -201,8 +242,18 @@ def plan_match(book: Book, appetite: Appetite) -> MatchPlan:
         slices=slices,
         filled_base=appetite.quantity_base - left,
         cost_quote=cost_quote,
-        met_itself=met_itself,
+        met_itself=bool(met) and appetite.self_trade != "cancel_oldest",
     )
+
+
+def _meet(maker: Order, rule: SelfTrade, met: list[Order], slices: list[Slice]) -> None:
+    """An order of the same account stands in the way: it goes once, if the older one has to."""
+    if any(order is maker for order in met):
+        return
+    met.append(maker)
+    if rule != "cancel_newest":
+        assert maker.limit_price is not None, "only priced orders rest"
+        slices.append(Slice(maker.limit_price, ZERO, maker, None))
 
 
 def affordable_base(book: Book, side: Side, budget_quote: Decimal) -> Decimal:

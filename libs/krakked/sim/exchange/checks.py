@@ -19,17 +19,17 @@ from krakked.domain.pairs import PairStatus
 from krakked.domain.times import DAY_S, NS_PER_SECOND
 from krakked.sim.exchange import errors, limits
 from krakked.sim.exchange.accounts import Account
-from krakked.sim.exchange.book import MatchPlan, affordable_base
+from krakked.sim.exchange.book import affordable_base
 from krakked.sim.exchange.core import Core, Market, SystemStatus
 from krakked.sim.exchange.errors import VenueError, invalid, market_mode
-from krakked.sim.exchange.fees import fee_of
 from krakked.sim.exchange.matching import plan
-from krakked.sim.exchange.orders import AmendAsk, Order, OrderAsk, TimeInForce
-from krakked.sim.exchange.settlement import amount_to_hold, cost_of, fee_tier
+from krakked.sim.exchange.orders import CloseAsk, OrderAsk, TimeInForce
+from krakked.sim.exchange.settlement import amount_to_hold, fee_tier, market_buy_cost
 
 GTD_MIN_NS: Final = 5 * NS_PER_SECOND
 GTD_MAX_NS: Final = 31 * DAY_S * NS_PER_SECOND
 DEADLINE_MAX_NS: Final = 60 * NS_PER_SECOND
+ICEBERG_PORTIONS_MAX: Final = 15
 UUID_LENGTH: Final = 36
 HEX_LENGTH: Final = 32
 FREE_TEXT_MAX: Final = 18
@@ -103,7 +103,8 @@ def check_minimums(core: Core, market: Market, ask: OrderAsk) -> None:
     """Smallest size and smallest worth; a market order is valued at what it would trade at."""
     if ask.quantity_base < market.pair.order_min:
         raise VenueError(core.options.order_minimum_error)
-    price = ask.limit_price or market.book.best(ask.side.opposite) or market.reference()
+    known = ask.limit_price or ask.trigger_price
+    price = known or market.book.best(ask.side.opposite) or market.reference()
     if price is not None and ask.quantity_base * price < market.pair.cost_min:
         raise VenueError(errors.COST_MINIMUM)
 
@@ -122,32 +123,23 @@ def check_funds(
 ) -> None:
     """Free balance for the order with its fee; an amend may use what the order holds already."""
     pct = fee_tier(core, account).taker_pct
-    if ask.limit_price is not None and ask.limit_price * ask.quantity_base > AMOUNT_MAX:
+    price = ask.trigger_price if ask.limit_price is None else ask.limit_price
+    if price is not None and price * ask.quantity_base > AMOUNT_MAX:
         raise VenueError(errors.INSUFFICIENT_FUNDS)
-    if ask.side is Side.BUY and ask.limit_price is None:
+    if ask.side is Side.BUY and price is None:
         needed = market_buy_cost(market, plan(core, market, account, ask), ask, pct)
     else:
-        needed = amount_to_hold(market, ask, ask.limit_price, ask.quantity_base, pct)
+        needed = amount_to_hold(market, ask, price, ask.quantity_base, pct)
     asset = market.quote if ask.side is Side.BUY else market.base
     if needed > account.available(asset) + released:
         raise VenueError(errors.INSUFFICIENT_FUNDS)
-
-
-def market_buy_cost(market: Market, found: MatchPlan, ask: OrderAsk, pct: Decimal) -> Decimal:
-    """Exactly what the fills of this plan will charge in quote."""
-    costs = [cost_of(market, piece.price, piece.quantity_base) for piece in found.slices]
-    fees = ZERO
-    if not ask.fee_in_base:
-        fees = sum((fee_of(cost, pct, market.quote_decimals) for cost in costs), ZERO)
-    return sum(costs, ZERO) + fees
 
 
 def check_post_only(core: Core, account: Account, market: Market, ask: OrderAsk) -> None:
     """Refused if it would take, unless the exchange cancels such orders instead."""
     if not ask.post_only or core.options.post_only_mode == "cancel" or ask.start_ns > core.now_ns:
         return
-    found = plan(core, market, account, ask)
-    if found.slices or found.met_itself:
+    if plan(core, market, account, ask).crosses:
         raise VenueError(errors.POST_ONLY)
 
 
@@ -160,7 +152,7 @@ def sized_by_budget(market: Market, ask: OrderAsk) -> OrderAsk:
     return msgspec.structs.replace(ask, quantity_base=quantity)
 
 
-def admit(core: Core, account: Account, market: Market, points: int) -> bool:
+def admit(core: Core, account: Account, market: Market, points: limits.Points) -> bool:
     """Charge the engine's counter; false if it is full."""
     counter = account.counter(market.name)
     return limits.admit_engine_call(counter, account.limits, points, core.now_ns)
@@ -172,29 +164,33 @@ def check_new(core: Core, account: Account, market: Market, ask: OrderAsk) -> No
     check_times(ask, core.now_ns)
     if ask.cl_ord_id is not None:
         check_client_id(account, ask.cl_ord_id)
-    if ask.limit_price is not None:
-        check_price(market, ask.limit_price)
+    for price in (ask.trigger_price, ask.limit_price):
+        if price is not None:
+            check_price(market, price)
+    if ask.close is not None:
+        check_close(market, ask.close)
     check_minimums(core, market, ask)
 
 
-def check_amend(core: Core, account: Account, order: Order, ask: AmendAsk) -> None:
-    """What a changed order must satisfy: the same as a new one, where it changes."""
-    market = core.markets[order.ask.pair]
-    if ask.quantity_base is None and ask.limit_price is None:
-        raise invalid("order_qty")
+def check_close(market: Market, close: CloseAsk) -> None:
+    """The plain prices of a closing order; distances are known with its fill."""
+    trigger = None if close.trigger is None else close.trigger.price
+    for price in (trigger, close.limit):
+        if price is not None and not price.is_distance:
+            check_price(market, price.amount)
+
+
+def check_display(quantity_base: Decimal, display_base: Decimal | None, name: str) -> None:
+    """An iceberg shows at least a fifteenth of itself, and not more than there is."""
+    if display_base is None:
+        return
+    if display_base * ICEBERG_PORTIONS_MAX < quantity_base or display_base > quantity_base:
+        raise invalid(name)
+
+
+def may_change(core: Core, market: Market) -> None:
+    """Whether orders can be amended now."""
     if core.system_status is SystemStatus.CANCEL_ONLY or market.status is PairStatus.CANCEL_ONLY:
         raise market_mode("cancel_only")
-    if ask.limit_price is not None:
-        check_price(market, ask.limit_price)
-    quantity = order.quantity_base if ask.quantity_base is None else ask.quantity_base
-    price = order.limit_price if ask.limit_price is None else ask.limit_price
-    changed = msgspec.structs.replace(order.ask, quantity_base=quantity, limit_price=price)
-    if quantity <= order.filled_base:
-        return
-    check_minimums(core, market, changed)
-    rest = msgspec.structs.replace(changed, quantity_base=quantity - order.filled_base)
-    check_funds(core, account, market, rest, released=order.hold)
-    if ask.post_only:
-        found = plan(core, market, account, rest)
-        if found.slices or found.met_itself:
-            raise VenueError(errors.POST_ONLY)
+    if market.status in (PairStatus.MAINTENANCE, PairStatus.DELISTED):
+        raise VenueError(errors.UNAVAILABLE)

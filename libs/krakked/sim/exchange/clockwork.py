@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from krakked.domain.ids import VenueOrderId
 from krakked.domain.orders import VenueStatus
-from krakked.sim.exchange import matching
+from krakked.sim.exchange import house, matching, waiting
 from krakked.sim.exchange.agenda import Due
 from krakked.sim.exchange.core import Core, SystemStatus
 
@@ -23,6 +23,7 @@ def advance(core: Core, now_ns: int) -> None:
             core.move_to(due.at_ns)
             if still_holds(core, due):
                 _keep(core, due)
+                waiting.settle_all(core)
             due = core.agenda.first()
     core.move_to(now_ns)
 
@@ -45,7 +46,8 @@ def return_from_maintenance(core: Core) -> None:
             _fire_dead_man(core, account.name)
     advance(core, core.now_ns)
     for market in core.markets.values():
-        matching.house_arrives(core, market)
+        house.arrives(core, market)
+        waiting.look_again(core, market)
 
 
 def still_holds(core: Core, due: Due) -> bool:

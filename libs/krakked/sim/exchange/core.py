@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Final, Literal
 
+import msgspec
+
 from krakked.domain.ids import Asset, LedgerId, PairName
 from krakked.domain.money import ZERO
 from krakked.domain.orders import Side
@@ -29,8 +31,9 @@ from krakked.sim.exchange.events import (
 )
 from krakked.sim.exchange.ids import IdSource
 from krakked.sim.exchange.options import ExchangeOptions
-from krakked.sim.exchange.orders import LedgerRow
+from krakked.sim.exchange.orders import LedgerRow, Order, Reference
 from krakked.sim.exchange.pairs import ASSETS, VenueAsset, VenuePair, variants
+from krakked.sim.exchange.triggers import Watch
 
 MICROSECOND_NS: Final = 1_000
 FIRST_TRADE_ID: Final = 10_000_001
@@ -49,6 +52,14 @@ class SystemStatus(enum.Enum):
     LIMIT_ONLY = "limit_only"
 
 
+class FillToClose(msgspec.Struct, frozen=True, kw_only=True):
+    """A fill that makes another order, as soon as its own match is over."""
+
+    order: Order
+    quantity_base: Decimal
+    price: Decimal
+
+
 class Market:
     """One pair: its rules, its book, its last price, its mode."""
 
@@ -61,6 +72,11 @@ class Market:
         self.quote_decimals = min(pair.cost_decimals, pair.quote.decimals)
         """To which costs and fees are kept: as precise as the ledger of the quote asset."""
         self.base_decimals = pair.base.decimals
+        self.watch = Watch()
+        """Orders that wait for a price."""
+        self.unseen: list[Decimal] = []
+        """Prices on the tape that they have not seen yet."""
+        self.closes: list[FillToClose] = []
 
     def __repr__(self) -> str:
         return f"<Market {self.pair.altname} {self.status.value} {self.book!r}>"
@@ -94,6 +110,10 @@ class Market:
     def reference(self) -> Decimal | None:
         """The last price, or the middle before any trade."""
         return self.last_trade.price if self.last_trade is not None else self.mid()
+
+    def price_of(self, reference: Reference) -> Decimal | None:
+        """What triggers look at; the index of the wider market is modelled as the middle here."""
+        return self.reference() if reference == "last" else self.mid() or self.reference()
 
 
 class Core:
@@ -145,7 +165,10 @@ class Core:
 
     def print_trade(self, trade: PublicTrade) -> None:
         """Leave a print on the tape."""
-        self.markets[trade.pair].last_trade = trade
+        market = self.markets[trade.pair]
+        market.last_trade = trade
+        if market.watch.of("last"):
+            market.unseen.append(trade.price)
         self._events.append(trade)
 
     def book_changed(self, pair: PairName) -> None:

@@ -6,19 +6,18 @@ Each function checks, charges the counters, acts, and answers with what the wire
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Final
 
 import msgspec
 
 from krakked.domain.ids import ClientOrderId, VenueOrderId
 from krakked.domain.times import DAY_S, NS_PER_SECOND
-from krakked.sim.exchange import checks, errors, limits, matching
+from krakked.sim.exchange import amending, checks, errors, limits, matching, waiting
 from krakked.sim.exchange.accounts import Account
-from krakked.sim.exchange.core import Core, Market
+from krakked.sim.exchange.core import Core
+from krakked.sim.exchange.describing import of_ask, of_close
 from krakked.sim.exchange.errors import VenueError, invalid
 from krakked.sim.exchange.orders import AmendAsk, Order, OrderAsk
-from krakked.sim.wire import text
 
 DEAD_MAN_MAX_S: Final = DAY_S
 REST_DEADLINE_LEAST_NS: Final = 2 * NS_PER_SECOND
@@ -29,6 +28,8 @@ class Added(msgspec.Struct, frozen=True, kw_only=True):
     """A new order, or only its description if it was to be validated."""
 
     description: str
+    close: str = ""
+    """Of the orders that its fills will make."""
     order: Order | None
 
 
@@ -46,48 +47,69 @@ def add_order(
     market = core.markets[ask.pair]
     admitted = validate or checks.admit(core, account, market, limits.ADD_POINTS)
     ask = checks.sized_by_budget(market, ask)
-    checks.check_new(core, account, market, ask)
-    checks.check_deadline(ask.deadline_ns, least_ns, core.now_ns)
-    description = describe(market, ask)
+    added = check_whole(core, account, ask, least_ns=least_ns)
     if validate:
-        return Added(description=description, order=None)
+        return added
     if not admitted:
         raise VenueError(errors.ENGINE_RATE)
+    order = place_checked(core, account, ask)
+    return Added(description=added.description, close=added.close, order=order)
+
+
+def check_whole(core: Core, account: Account, ask: OrderAsk, *, least_ns: int) -> Added:
+    """All that can be said without looking at counters, funds and the book."""
+    market = core.markets[ask.pair]
+    checks.check_new(core, account, market, ask)
+    checks.check_deadline(ask.deadline_ns, least_ns, core.now_ns)
+    return Added(description=of_ask(market, ask), close=of_close(market, ask.close), order=None)
+
+
+def place_checked(core: Core, account: Account, ask: OrderAsk) -> Order:
+    """The engine's own checks, then the order and all that it sets off."""
+    market = core.markets[ask.pair]
     checks.check_open_orders(account, market)
     checks.check_funds(core, account, market, ask)
     checks.check_post_only(core, account, market, ask)
-    return Added(description=description, order=matching.place(core, account, ask))
+    order = matching.place(core, account, ask)
+    waiting.settle(core, market)
+    return order
 
 
 def amend_order(core: Core, account: Account, order: Order, ask: AmendAsk, *, least_ns: int) -> str:
-    """Change a resting order; answers with the amend's id."""
+    """Change an open order; answers with the amend's id."""
     market = core.markets[order.ask.pair]
     points = limits.AMEND_POINTS + limits.penalty(
         limits.AMEND_PENALTY, core.now_ns - order.touched_ns
     )
     admitted = checks.admit(core, account, market, points)
-    checks.check_amend(core, account, order, ask)
+    terms = amending.terms_after(core, order, ask)
+    amending.check(core, account, order, terms, post_only=ask.post_only)
     checks.check_deadline(ask.deadline_ns, least_ns, core.now_ns)
     if not admitted:
         raise VenueError(errors.ENGINE_RATE)
-    matching.amend(core, order, ask)
-    return core.ids.next("amend")
+    amend_id = core.ids.next("amend")
+    amending.apply(core, order, terms, amend_id, post_only=ask.post_only)
+    waiting.settle(core, market)
+    return amend_id
 
 
 def cancel_order(core: Core, account: Account, order: Order) -> None:
     """Cancel one open order."""
-    points = _cancel_points(core, order)
+    points = cancel_points(core, order)
     if not checks.admit(core, account, core.markets[order.ask.pair], points):
         raise VenueError(errors.ENGINE_RATE)
     matching.cancel(core, order)
+    waiting.settle(core, core.markets[order.ask.pair])
 
 
 def cancel_all(core: Core, account: Account) -> int:
     """Cancel every open order; the counters are charged, but never refuse it."""
     for order in account.open.values():
         counter = account.counter(order.ask.pair)
-        limits.charge_engine(counter, account.limits, _cancel_points(core, order), core.now_ns)
-    return matching.cancel_all(core, account)
+        limits.charge_engine(counter, account.limits, cancel_points(core, order), core.now_ns)
+    count = matching.cancel_all(core, account)
+    waiting.settle_all(core)
+    return count
 
 
 def set_dead_man(core: Core, account: Account, timeout_s: int) -> DeadMan:
@@ -125,21 +147,6 @@ def open_by_userref(account: Account, userref: int) -> list[Order]:
     return [order for order in account.open.values() if order.ask.userref == userref]
 
 
-def describe(market: Market, ask: OrderAsk) -> str:
-    """``buy 0.10000000 XBTUSD @ limit 50.0``."""
-    pair = market.pair
-    if ask.budget_quote is not None:
-        size = text(ask.budget_quote, pair.cost_decimals)
-    else:
-        size = text(ask.quantity_base, pair.lot_decimals)
-    return f"{ask.side.value} {size} {pair.altname} @ {_form_text(market, ask.limit_price)}"
-
-
-def _form_text(market: Market, limit_price: Decimal | None) -> str:
-    if limit_price is None:
-        return "market"
-    return f"limit {text(limit_price, market.pair.pair_decimals)}"
-
-
-def _cancel_points(core: Core, order: Order) -> int:
+def cancel_points(core: Core, order: Order) -> int:
+    """What cancelling it now costs on the engine's counter."""
     return limits.penalty(limits.CANCEL_PENALTY, core.now_ns - order.touched_ns)

@@ -15,7 +15,16 @@ from krakked.domain.ids import Asset, PairName, VenueOrderId
 from krakked.domain.money import ZERO, round_down, round_up
 from krakked.domain.orders import Side
 from krakked.domain.pairs import PairStatus
-from krakked.sim.exchange import clockwork, executions, matching, rest, settlement, state, ws_orders
+from krakked.sim.exchange import (
+    clockwork,
+    executions,
+    house,
+    rest,
+    settlement,
+    state,
+    waiting,
+    ws_orders,
+)
 from krakked.sim.exchange.accounts import Account
 from krakked.sim.exchange.book import Level
 from krakked.sim.exchange.calls import PrivateRequest, RestAnswer
@@ -64,17 +73,18 @@ class Exchange:
         market.book.set_house(Side.SELL, asks, core.now_ns)
         core.book_changed(pair)
         if market.book.has_orders() and core.system_status is not SystemStatus.MAINTENANCE:
-            matching.house_arrives(core, market)
+            house.arrives(core, market)
+        waiting.settle(core, market)
 
     def market_trade(
         self, pair: PairName, price: Decimal, quantity_base: Decimal, taker_side: Side, now_ns: int
     ) -> None:
-        """Strangers trade; resting orders take part as :func:`matching.strangers_trade` says."""
+        """Strangers trade; resting orders take part as :func:`house.strangers_trade` says."""
         core = self._at(now_ns)
         if core.system_status is SystemStatus.MAINTENANCE:
             return
         market = core.markets[pair]
-        matching.strangers_trade(core, market, price, quantity_base, taker_side)
+        house.strangers_trade(core, market, price, quantity_base, taker_side)
         core.print_trade(
             PublicTrade(
                 pair=pair,
@@ -86,6 +96,7 @@ class Exchange:
                 at_ns=core.now_ns,
             )
         )
+        waiting.settle(core, market)
 
     def depth(self, pair: PairName, count: int) -> tuple[list[Level], list[Level]]:
         """Bids and asks, best first, with the accounts' orders in them."""
@@ -233,6 +244,8 @@ class Exchange:
         was, core.system_status = core.system_status, status
         if was is SystemStatus.MAINTENANCE and status is not was:
             clockwork.return_from_maintenance(core)
+        elif status is not was:
+            waiting.look_again_all(core)
 
     def system_status(self) -> SystemStatus:
         """What the whole exchange allows now."""
@@ -240,7 +253,9 @@ class Exchange:
 
     def set_pair_status(self, pair: PairName, status: PairStatus) -> None:
         """What a pair allows from now on."""
-        self._core.markets[pair].status = status
+        market = self._core.markets[pair]
+        market.status = status
+        waiting.look_again(self._core, market)
 
     def pair_status(self, pair: PairName) -> PairStatus:
         """What a pair allows now."""

@@ -15,8 +15,9 @@ from krakked.domain.orders import Side, VenueStatus
 from krakked.domain.times import to_rfc3339
 from krakked.sim.exchange.core import Market
 from krakked.sim.exchange.events import WireRow
-from krakked.sim.exchange.orders import LedgerRow, Order, TimeInForce, Trade
+from krakked.sim.exchange.orders import CloseAsk, LedgerRow, Order, TimeInForce, Trade
 from krakked.sim.exchange.pairs import VenueAsset
+from krakked.sim.exchange.prices import PCT_DECIMALS, Price
 from krakked.sim.wire import number
 
 USD_DECIMALS: Final = 4
@@ -55,6 +56,28 @@ def past_trade(market: Market, order: Order, trade: Trade) -> WireRow:
     return _with_user_ids(row, order)
 
 
+def triggered(market: Market, order: Order, now_ns: int) -> WireRow:
+    """The price has come to the order's trigger."""
+    return _status(market, order, now_ns)
+
+
+def trigger_moved(market: Market, order: Order, now_ns: int) -> WireRow:
+    """A trailing stop followed the price."""
+    return _status(market, order, now_ns)
+
+
+def refilled(market: Market, order: Order, now_ns: int) -> WireRow:
+    """An iceberg shows its next portion."""
+    row: WireRow = {
+        "timestamp": to_rfc3339(now_ns),
+        "exec_type": "iceberg_refill",
+        "order_status": _open_status(order),
+    }
+    _add_display(row, market, order)
+    _add_sums(row, market, order)
+    return _with_ids(row, order)
+
+
 def ended(market: Market, order: Order, now_ns: int) -> WireRow:
     """Filled, canceled or expired: the last row of an order."""
     word = "filled" if order.status is VenueStatus.CLOSED else order.status.value
@@ -86,6 +109,8 @@ def amended(market: Market, order: Order, now_ns: int) -> WireRow:
     if order.limit_price is not None:
         row["limit_price"] = number(order.limit_price, pair.pair_decimals)
         row["limit_price_type"] = "static"
+    _add_display(row, market, order)
+    _add_triggers(row, market, order)
     return _with_ids(row, order)
 
 
@@ -141,16 +166,94 @@ def _whole_order(market: Market, order: Order, exec_type: str, status: str) -> W
     if order.limit_price is not None:
         row["limit_price_type"] = "static"
         row["limit_price"] = number(order.limit_price, pair.pair_decimals)
-    row["stop_price"] = _NO_STOP
-    if ask.post_only:
-        row["post_only"] = True
-    if ask.time_in_force is TimeInForce.GTD:
-        row["expire_time"] = to_rfc3339(ask.expire_ns)
+    _add_stop_price(row, market, order)
+    _add_display(row, market, order)
+    _add_triggers(row, market, order)
+    _add_terms(row, market, order)
     row["order_status"] = status
     row["fee_usd_equiv"] = number(order.fee_usd, USD_DECIMALS)
     row["fee_ccy_pref"] = "fcib" if ask.fee_in_base else "fciq"
     row["timestamp"] = to_rfc3339(order.opened_ns)
     return row
+
+
+def _status(market: Market, order: Order, now_ns: int) -> WireRow:
+    row: WireRow = {
+        "timestamp": to_rfc3339(now_ns),
+        "exec_type": "status",
+        "order_status": _open_status(order),
+    }
+    _add_stop_price(row, market, order)
+    _add_triggers(row, market, order)
+    return _with_ids(row, order)
+
+
+def _add_terms(row: WireRow, market: Market, order: Order) -> None:
+    """What only some orders have."""
+    ask = order.ask
+    if ask.budget_quote is not None:
+        row["cash_order_qty"] = number(ask.budget_quote, market.pair.cost_decimals)
+    if ask.post_only:
+        row["post_only"] = True
+    if ask.start_ns:
+        row["effective_time"] = to_rfc3339(ask.start_ns)
+    if ask.time_in_force is TimeInForce.GTD:
+        row["expire_time"] = to_rfc3339(ask.expire_ns)
+    if order.opened_by is not None:
+        row["ord_ref_id"] = order.opened_by
+    if ask.close is not None:
+        row["contingent"] = _contingent(market, ask.close)
+
+
+def _contingent(market: Market, close: CloseAsk) -> WireRow:
+    row: WireRow = {"order_type": close.form.name}
+    if close.trigger is not None:
+        row["trigger_price"] = _price_number(market, close.trigger.price)
+        row["trigger_price_type"] = close.trigger.price.unit
+    if close.limit is not None:
+        row["limit_price"] = _price_number(market, close.limit)
+        row["limit_price_type"] = close.limit.unit
+    return row
+
+
+def _price_number(market: Market, price: Price) -> msgspec.Raw:
+    decimals = PCT_DECIMALS if price.unit == "pct" else market.pair.pair_decimals
+    return number(price.amount, decimals)
+
+
+def _add_stop_price(row: WireRow, market: Market, order: Order) -> None:
+    level = order.trigger_price
+    row["stop_price"] = _NO_STOP if level is None else number(level, market.pair.pair_decimals)
+
+
+def _add_display(row: WireRow, market: Market, order: Order) -> None:
+    if order.display_base is not None:
+        decimals = market.pair.lot_decimals
+        row["display_qty"] = number(order.display_base, decimals)
+        row["display_qty_remain"] = number(order.shown_base, decimals)
+
+
+def _add_triggers(row: WireRow, market: Market, order: Order) -> None:
+    """What the order waits for, and how far that has come."""
+    trigger, decimals = order.trigger, market.pair.pair_decimals
+    if trigger is None:
+        return
+    found: WireRow = {
+        "reference": trigger.reference,
+        "price": _price_number(market, trigger.price),
+        "price_type": trigger.price.unit,
+    }
+    if order.trigger_price is not None:
+        found["actual_price"] = number(order.trigger_price, decimals)
+    if order.peak_price is not None:
+        found["peak_price"] = number(order.peak_price, decimals)
+    found["status"] = "triggered" if order.triggered_ns else "untriggered"
+    if order.triggered_ns:
+        price = market.price_of(trigger.reference)
+        if price is not None:
+            found["last_price"] = number(price, decimals)
+        found["timestamp"] = to_rfc3339(order.triggered_ns)
+    row["triggers"] = found
 
 
 def _fill(market: Market, trade: Trade) -> WireRow:

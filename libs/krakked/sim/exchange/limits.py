@@ -11,7 +11,7 @@ from __future__ import annotations
 import enum
 from collections import deque
 from decimal import Decimal
-from typing import Final
+from typing import Final, TypeAlias
 
 import msgspec
 
@@ -66,7 +66,11 @@ LIMITS: Final[dict[Tier, TierLimits | None]] = {
     Tier.NONE: None,
 }
 
+Points: TypeAlias = int | Decimal
+"""Whole ones, or halves of a batch."""
 ADD_POINTS: Final = 1
+EDIT_POINTS: Final = 1
+EDIT_PENALTY: Final = ((5, 6), (10, 5), (15, 4), (45, 2), (90, 1))
 AMEND_POINTS: Final = 1
 AMEND_PENALTY: Final = ((5, 3), (10, 2), (15, 1))
 CANCEL_PENALTY: Final = ((5, 8), (10, 6), (15, 5), (45, 4), (90, 2), (300, 1))
@@ -97,14 +101,14 @@ class Counter:
         self._drain(decay_centi, now_ns)
         return Decimal(self._units) / UNITS_PER_POINT
 
-    def admits(self, points: int, maximum: int, decay_centi: int, now_ns: int) -> bool:
+    def admits(self, points: Points, maximum: int, decay_centi: int, now_ns: int) -> bool:
         """Whether that many more stay within the maximum."""
         self._drain(decay_centi, now_ns)
-        return self._units + points * UNITS_PER_POINT <= maximum * UNITS_PER_POINT
+        return self._units + int(points * UNITS_PER_POINT) <= maximum * UNITS_PER_POINT
 
-    def charge(self, points: int, ceiling: int | None = None) -> None:
+    def charge(self, points: Points, ceiling: int | None = None) -> None:
         """Add points, up to the ceiling if there is one. Drain first (:meth:`admits` does)."""
-        self._units += points * UNITS_PER_POINT
+        self._units += int(points * UNITS_PER_POINT)
         if ceiling is not None:
             self._units = min(self._units, ceiling * UNITS_PER_POINT)
 
@@ -146,7 +150,7 @@ def admit_rest_call(counter: Counter, limits: TierLimits | None, cost: int, now_
 
 
 def admit_engine_call(
-    counter: Counter, limits: TierLimits | None, points: int, now_ns: int
+    counter: Counter, limits: TierLimits | None, points: Points, now_ns: int
 ) -> bool:
     """Charge one engine call if it fits below the threshold."""
     if limits is None:

@@ -1,8 +1,8 @@
 """Orders meet: the only code that places, fills, amends and ends them.
 
 An arriving order is planned first and applied after (:func:`book.plan_match` takes nothing), so
-that fill-or-kill, post-only and funds are questions about a plan. Three things arrive: orders of
-accounts, the house with a new book, and strangers who trade with each other at a price.
+that fill-or-kill, post-only and funds are questions about a plan. The market's side arrives in
+``house``; what trades set off in turn is ``waiting``'s.
 """
 
 from __future__ import annotations
@@ -19,18 +19,26 @@ from krakked.sim.exchange.book import Appetite, MatchPlan, Slice, plan_match
 from krakked.sim.exchange.core import Core, Market
 from krakked.sim.exchange.events import PublicTrade
 from krakked.sim.exchange.fees import PERCENT
-from krakked.sim.exchange.orders import AmendAsk, Order, OrderAsk, TimeInForce
-from krakked.sim.exchange.settlement import Fill, book_fill, fee_tier, refresh_hold
+from krakked.sim.exchange.orders import Order, OrderAsk, TimeInForce, Trigger
+from krakked.sim.exchange.settlement import (
+    Fill,
+    book_fill,
+    fee_tier,
+    market_buy_cost,
+    refresh_hold,
+)
+from krakked.sim.exchange.triggers import follow, is_met
 
 USER: Final = "User requested"
 POST_ONLY: Final = "Post only order"
+TRIGGERED_AT_ONCE: Final = "Order would trigger immediately"
 # The venue's own words for the following ends are not recorded; these are ours.
 EXPIRED: Final = "Order expired"
 NOT_FILLED: Final = "Immediate or cancel"
 BAND: Final = "Market price protection"
 SELF_TRADE: Final = "Self trade prevention"
 DEAD_MAN: Final = "Cancel all orders after timeout"
-REPLACED_BY_LESS: Final = "Amended to filled quantity"
+NO_FUNDS: Final = "Insufficient funds"
 
 
 def worst_price(core: Core, market: Market, side: Side, limit: Decimal | None) -> Decimal | None:
@@ -52,18 +60,16 @@ def plan(core: Core, market: Market, account: Account, ask: OrderAsk) -> MatchPl
             quantity_base=ask.quantity_base,
             worst_price=worst_price(core, market, ask.side, ask.limit_price),
             account=account.name,
+            self_trade=ask.self_trade,
         ),
     )
 
 
-def place(core: Core, account: Account, ask: OrderAsk) -> Order:
+def place(
+    core: Core, account: Account, ask: OrderAsk, *, opened_by: VenueOrderId | None = None
+) -> Order:
     """Accept an order that was checked, and match it."""
-    order = _new_order(core, account, ask)
-    market = core.markets[ask.pair]
-    account.enter(order)
-    refresh_hold(market, account, order)
-    core.changes.note("order", order.order_id)
-    core.tell(account.name, "executions", executions.pending_new(market, order))
+    order = _accept(core, account, ask, opened_by)
     if ask.expire_ns:
         core.agenda.add(ask.expire_ns, "expire", order)
     if ask.start_ns > core.now_ns:
@@ -73,17 +79,71 @@ def place(core: Core, account: Account, ask: OrderAsk) -> Order:
     return order
 
 
+def refuse(
+    core: Core, account: Account, ask: OrderAsk, reason: str, *, opened_by: VenueOrderId
+) -> Order:
+    """An order that the exchange made itself and cannot keep: it is seen, and ends at once."""
+    order = _new_order(core, account, ask, opened_by)
+    account.enter(order)
+    core.tell(account.name, "executions", executions.pending_new(core.markets[ask.pair], order))
+    end(core, order, VenueStatus.CANCELED, reason)
+    return order
+
+
 def activate(core: Core, order: Order) -> None:
-    """The order reaches the engine: match it, then rest or end it."""
+    """The order reaches the engine: it waits for its trigger, or is matched."""
     market = core.markets[order.ask.pair]
     order.status = VenueStatus.OPEN
     order.touched_ns = core.now_ns
     core.changes.note("order", order.order_id)
     core.tell(order.account, "executions", executions.accepted(order))
-    _arrive(core, market, order)
+    if order.trigger is None:
+        _arrive(core, market, order, post_only=order.ask.post_only)
+    else:
+        _begin_to_wait(core, market, order, order.trigger)
 
 
-def _new_order(core: Core, account: Account, ask: OrderAsk) -> Order:
+def _begin_to_wait(core: Core, market: Market, order: Order, trigger: Trigger) -> None:
+    """A trailing stop starts from the price of now; a trigger that is reached already ends it."""
+    price = market.price_of(trigger.reference)
+    if order.ask.form.trigger == "trail" and price is not None:
+        order.peak_price = None
+        follow(order, price, market.pair.tick_size)
+        account = core.accounts[order.account]
+        refresh_hold(market, account, order)
+        if account.available(market.quote) < 0:
+            end(core, order, VenueStatus.CANCELED, NO_FUNDS)
+            return
+    elif price is not None and is_met(order, price):
+        end(core, order, VenueStatus.CANCELED, TRIGGERED_AT_ONCE)
+        return
+    market.watch.add(order)
+
+
+def set_off(core: Core, order: Order) -> None:
+    """The trigger was reached, and whoever watched let go of the order: it goes to the back."""
+    market = core.markets[order.ask.pair]
+    order.triggered_ns = core.now_ns
+    order.priority = core.next_priority()
+    refresh_hold(market, core.accounts[order.account], order)
+    core.changes.note("order", order.order_id)
+    core.tell(order.account, "executions", executions.triggered(market, order, core.now_ns))
+    _arrive(core, market, order, post_only=False)
+
+
+def _accept(core: Core, account: Account, ask: OrderAsk, opened_by: VenueOrderId | None) -> Order:
+    order = _new_order(core, account, ask, opened_by)
+    market = core.markets[ask.pair]
+    account.enter(order)
+    refresh_hold(market, account, order)
+    core.changes.note("order", order.order_id)
+    core.tell(account.name, "executions", executions.pending_new(market, order))
+    return order
+
+
+def _new_order(
+    core: Core, account: Account, ask: OrderAsk, opened_by: VenueOrderId | None
+) -> Order:
     order_id = VenueOrderId(core.ids.next("order"))
     return Order(
         number=core.ids.count("order"),
@@ -97,23 +157,24 @@ def _new_order(core: Core, account: Account, ask: OrderAsk) -> Order:
         touched_ns=core.now_ns,
         priority=core.next_priority(),
         hold_fee_pct=fee_tier(core, account).taker_pct,
+        trigger=ask.trigger,
+        trigger_price=ask.trigger_price,
+        display_base=ask.display_base,
+        opened_by=opened_by,
     )
 
 
-def _arrive(core: Core, market: Market, order: Order) -> None:
+def _arrive(core: Core, market: Market, order: Order, *, post_only: bool) -> None:
     """Take what crosses, then rest or end.
 
-    1. Post-only that would take: canceled. 2. Fill-or-kill that cannot fill: canceled.
-    3. It met an order of its own account: the newest, this one, is canceled.
-    4. All filled: closed. 5. It may rest: it rests. 6. Else the rest is canceled.
+    1. Something forbids it to take (:func:`_obstacle`): canceled whole. 2. All filled: closed.
+    3. It met an order of its own account and has to go: canceled. 4. It may rest: it rests.
+    5. Else the rest is canceled.
     """
-    account = core.accounts[order.account]
-    found = _plan_rest(core, market, account, order)
-    if order.ask.post_only and (found.slices or found.met_itself):
-        end(core, order, VenueStatus.CANCELED, POST_ONLY)
-        return
-    if order.ask.time_in_force is TimeInForce.FOK and found.filled_base < order.remaining_base:
-        end(core, order, VenueStatus.CANCELED, NOT_FILLED)
+    found = _plan_rest(core, market, core.accounts[order.account], order)
+    obstacle = _obstacle(core, market, order, found, post_only=post_only)
+    if obstacle is not None:
+        end(core, order, VenueStatus.CANCELED, obstacle)
         return
     _take(core, market, order, found.slices)
     if order.remaining_base == 0:
@@ -121,10 +182,33 @@ def _arrive(core: Core, market: Market, order: Order) -> None:
     elif found.met_itself:
         end(core, order, VenueStatus.CANCELED, SELF_TRADE)
     elif _may_rest(order):
-        market.book.add(order)
-        core.book_changed(market.name)
+        rest(core, market, order)
     else:
         end(core, order, VenueStatus.CANCELED, NOT_FILLED if order.limit_price else BAND)
+
+
+def _obstacle(
+    core: Core, market: Market, order: Order, found: MatchPlan, *, post_only: bool
+) -> str | None:
+    """Why the order may take nothing at all: post-only, fill-or-kill, or no money for it."""
+    if post_only and found.crosses:
+        return POST_ONLY
+    if order.ask.time_in_force is TimeInForce.FOK and found.filled_base < order.remaining_base:
+        return NOT_FILLED
+    if order.ask.side is Side.BUY and order.limit_price is None:
+        account = core.accounts[order.account]
+        cost = market_buy_cost(market, found, order.ask, order.hold_fee_pct)
+        if cost > account.available(market.quote) + order.hold:
+            return NO_FUNDS
+    return None
+
+
+def rest(core: Core, market: Market, order: Order) -> None:
+    """Stand in the book; an iceberg with a fresh portion."""
+    if order.display_base is not None:
+        order.shown_base = min(order.display_base, order.remaining_base)
+    market.book.add(order)
+    core.book_changed(market.name)
 
 
 def _plan_rest(core: Core, market: Market, account: Account, order: Order) -> MatchPlan:
@@ -135,6 +219,7 @@ def _plan_rest(core: Core, market: Market, account: Account, order: Order) -> Ma
             quantity_base=order.remaining_base,
             worst_price=worst_price(core, market, order.ask.side, order.limit_price),
             account=account.name,
+            self_trade=order.ask.self_trade,
         ),
     )
 
@@ -144,17 +229,24 @@ def _may_rest(order: Order) -> bool:
 
 
 def _take(core: Core, market: Market, order: Order, slices: Sequence[Slice]) -> None:
+    """Apply a plan piece by piece: own orders in the way go, the rest trades."""
     for piece in slices:
-        trade_id = market.next_trade_id()
+        if piece.maker is not None and piece.quantity_base == 0:
+            withdraw(core, piece.maker, SELF_TRADE, VenueStatus.CANCELED)
+            continue
         fill = Fill(
-            price=piece.price, quantity_base=piece.quantity_base, maker=False, trade_id=trade_id
+            price=piece.price,
+            quantity_base=piece.quantity_base,
+            maker=False,
+            trade_id=market.next_trade_id(),
         )
         book_fill(core, order, fill)
         if piece.maker is not None:
             fill_maker(core, market, piece.maker, piece.quantity_base)
         elif piece.level is not None:
             market.book.take_house(piece.level, order.ask.side.opposite, piece.quantity_base)
-        _print(core, market, fill, order.ask.side, order.ask.form.name)
+        kind: Literal["market", "limit"] = "limit" if order.ask.form.priced else "market"
+        print_fill(core, market, fill, order.ask.side, kind)
     if slices:
         core.book_changed(market.name)
 
@@ -162,23 +254,37 @@ def _take(core: Core, market: Market, order: Order, slices: Sequence[Slice]) -> 
 def fill_maker(core: Core, market: Market, order: Order, quantity_base: Decimal) -> Fill:
     """Fill a resting order at its own price; all filled, it leaves the book."""
     assert order.limit_price is not None, "only priced orders rest"
+    assert quantity_base <= order.visible_base, "what is hidden is not filled"
     fill = Fill(
         price=order.limit_price,
         quantity_base=quantity_base,
         maker=True,
         trade_id=market.next_trade_id(),
     )
+    if order.display_base is not None:
+        order.shown_base -= quantity_base
     book_fill(core, order, fill)
     if order.remaining_base == 0:
         market.book.remove(order)
         end(core, order, VenueStatus.CLOSED, None)
+    elif order.visible_base == 0:
+        _refill(core, market, order)
     core.book_changed(market.name)
     return fill
 
 
-def _print(
+def _refill(core: Core, market: Market, order: Order) -> None:
+    """An iceberg's portion is gone: the next one stands at the back of its price."""
+    market.book.remove(order)
+    order.priority = core.next_priority()
+    rest(core, market, order)
+    core.tell(order.account, "executions", executions.refilled(market, order, core.now_ns))
+
+
+def print_fill(
     core: Core, market: Market, fill: Fill, taker: Side, order_type: Literal["market", "limit"]
 ) -> None:
+    """Put a trade of an account on the tape, if such trades are to be seen there."""
     if core.options.prints_own_trades:
         core.print_trade(
             PublicTrade(
@@ -206,11 +312,21 @@ def end(core: Core, order: Order, status: VenueStatus, reason: str | None) -> No
 
 
 def withdraw(core: Core, order: Order, reason: str, status: VenueStatus) -> None:
-    """Take an open or scheduled order out of the book and end it."""
-    if order.status is VenueStatus.OPEN:
-        core.markets[order.ask.pair].book.remove(order)
-        core.book_changed(order.ask.pair)
+    """Take an open or scheduled order out of wherever it is, and end it."""
+    take_out(core, order)
     end(core, order, status, reason)
+
+
+def take_out(core: Core, order: Order) -> None:
+    """Out of the book, or away from the trigger it waits for; a scheduled one is nowhere."""
+    if order.status is not VenueStatus.OPEN:
+        return
+    market = core.markets[order.ask.pair]
+    if order.waits:
+        market.watch.remove(order)
+    else:
+        market.book.remove(order)
+        core.book_changed(order.ask.pair)
 
 
 def cancel(core: Core, order: Order, reason: str = USER) -> None:
@@ -226,115 +342,17 @@ def cancel_all(core: Core, account: Account, reason: str = USER) -> int:
     return len(orders)
 
 
-def amend(core: Core, order: Order, ask: AmendAsk) -> None:
-    """Change a resting order that was checked.
+def take_up(core: Core, order: Order, *, keeps_place: bool) -> None:
+    """Put an amended order back: where it was, or as if it had just come.
 
-    Less quantity keeps its place; more quantity or another price goes to the back. A quantity
-    at or below what is filled ends the order.
+    The post-only of its birth no longer binds it.
     """
-    market, account = core.markets[order.ask.pair], core.accounts[order.account]
-    quantity = order.quantity_base if ask.quantity_base is None else ask.quantity_base
-    price = order.limit_price if ask.limit_price is None else ask.limit_price
-    keeps_place = price == order.limit_price and quantity <= order.quantity_base
-    was_open = order.status is VenueStatus.OPEN
-    if was_open:
-        market.book.remove(order)
-    if not keeps_place:
-        order.priority = core.next_priority()
-    order.quantity_base = max(quantity, order.filled_base)
-    order.limit_price = price
-    order.amended = True
-    order.touched_ns = core.now_ns
-    order.hold_fee_pct = fee_tier(core, account).taker_pct
-    refresh_hold(market, account, order)
-    core.changes.note("order", order.order_id)
-    core.tell(account.name, "executions", executions.amended(market, order, core.now_ns))
-    core.book_changed(market.name)
-    if order.remaining_base == 0:
-        end(core, order, VenueStatus.CANCELED, REPLACED_BY_LESS)
-    elif was_open and keeps_place:
+    market = core.markets[order.ask.pair]
+    if order.status is not VenueStatus.OPEN:
+        return
+    if order.waits:
+        market.watch.add(order)
+    elif keeps_place:
         market.book.add(order)
-    elif was_open:
-        _arrive_amended(core, market, order)
-
-
-def _arrive_amended(core: Core, market: Market, order: Order) -> None:
-    """As a new order, but the post-only of its birth no longer binds it."""
-    account = core.accounts[order.account]
-    found = _plan_rest(core, market, account, order)
-    _take(core, market, order, found.slices)
-    if order.remaining_base == 0:
-        end(core, order, VenueStatus.CLOSED, None)
-    elif found.met_itself:
-        end(core, order, VenueStatus.CANCELED, SELF_TRADE)
     else:
-        market.book.add(order)
-
-
-def house_arrives(core: Core, market: Market) -> None:
-    """The house has a new book: resting orders that it crosses are filled at their own price."""
-    for side in (Side.BUY, Side.SELL):
-        for level in list(market.book.house_levels(side.opposite)):
-            found = _account_orders_crossed(market, side, level.price)
-            for order in found:
-                if level.quantity_base == 0:
-                    break
-                taken = min(level.quantity_base, order.remaining_base)
-                market.book.take_house(level, side.opposite, taken)
-                fill = fill_maker(core, market, order, taken)
-                _print(core, market, fill, side.opposite, "limit")
-            if not found:
-                break
-
-
-def _account_orders_crossed(market: Market, side: Side, price: Decimal) -> list[Order]:
-    """Resting orders of a side that would trade at ``price``, best first."""
-    return [
-        order
-        for order in market.book.resting(side)
-        if order.limit_price is not None and side.sign * (order.limit_price - price) >= 0
-    ]
-
-
-def strangers_trade(
-    core: Core, market: Market, price: Decimal, quantity_base: Decimal, taker: Side
-) -> None:
-    """A print between strangers, in which resting orders take part.
-
-    1. Orders at better prices than the print, by price and time, at their own prices.
-    2. At the print's price: the house's queue first (it shrinks), then orders by time.
-    No more than the printed quantity is filled. The tape shows the print as it was.
-    """
-    side = taker.opposite
-    left = quantity_base
-    book = market.book
-    book.sweep_house(side, price)
-    crossed = _account_orders_crossed(market, side, price)
-    left = _fill_up_to(core, market, [o for o in crossed if o.limit_price != price], left)
-    at_price = [o for o in crossed if o.limit_price == price]
-    if core.options.house_first:
-        left = _take_queue(market, side, price, left)
-        left = _fill_up_to(core, market, at_price, left)
-    else:
-        left = _fill_up_to(core, market, at_price, left)
-        _take_queue(market, side, price, left)
-    core.book_changed(market.name)
-
-
-def _fill_up_to(core: Core, market: Market, orders: Sequence[Order], left: Decimal) -> Decimal:
-    for order in orders:
-        if left <= 0:
-            return left
-        taken = min(left, order.remaining_base)
-        fill_maker(core, market, order, taken)
-        left -= taken
-    return left
-
-
-def _take_queue(market: Market, side: Side, price: Decimal, left: Decimal) -> Decimal:
-    levels = market.book.house_levels(side)
-    if left <= 0 or not levels or levels[0].price != price:
-        return left
-    taken = min(left, levels[0].quantity_base)
-    market.book.take_house(levels[0], side, taken)
-    return left - taken
+        _arrive(core, market, order, post_only=False)

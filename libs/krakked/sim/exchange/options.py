@@ -24,6 +24,12 @@ class ExchangeOptions(msgspec.Struct, frozen=True, kw_only=True):
     """At one price the house stands in front of the accounts (False: behind them)."""
     post_only_mode: Literal["reject", "cancel"] = "reject"
     """A post-only order that would take: refused with an error, or accepted and canceled."""
+    has_index: bool = True
+    """Whether triggers can look at an index (here: the middle of the book); else refused."""
+    ws_fill_or_kill: bool = True
+    """Whether WebSocket takes ``fok``: pages of the venue's documentation differ."""
+    batch_cancel_answer: Literal["live", "documented"] = "live"
+    """``orders_cancelled`` beside the result as recorded, or ``count`` inside as documented."""
     market_band_pct: Decimal = Decimal(10)
     """How far from the best price a market order may go, in percent; the rest is canceled."""
     history_cost: int = 4

@@ -3,21 +3,23 @@ rows it leaves (:class:`Trade`, :class:`LedgerRow`).
 
     pending (scheduled) → open → closed (all filled) | canceled | expired
 
-The forms of order are data (:data:`FORMS`). An ask is checked and final; only matching changes an
-order, and rows are never changed at all.
+An open order with a trigger waits outside the book until its reference price has come to it; an
+iceberg shows a part of itself there. The forms of order are data (:data:`FORMS`). An ask is checked
+and final; only matching changes an order, and rows are never changed at all.
 """
 
 from __future__ import annotations
 
 import enum
 from decimal import Decimal
-from typing import Final, Literal
+from typing import Final, Literal, TypeAlias
 
 import msgspec
 
 from krakked.domain.ids import Asset, ClientOrderId, LedgerId, PairName, TradeId, VenueOrderId
 from krakked.domain.money import ZERO
 from krakked.domain.orders import Side, VenueStatus
+from krakked.sim.exchange.prices import Price
 
 
 class TimeInForce(enum.Enum):
@@ -29,14 +31,40 @@ class TimeInForce(enum.Enum):
     FOK = "FOK"
 
 
+TriggerKind: TypeAlias = Literal["stop", "profit", "trail"]
+"""The price comes from the bad side, from the good side, or turns back by so much."""
+Reference: TypeAlias = Literal["last", "index"]
+SelfTrade: TypeAlias = Literal["cancel_newest", "cancel_oldest", "cancel_both"]
+"""Who goes when two orders of one account would trade with each other."""
+
+
 class OrderForm(msgspec.Struct, frozen=True, kw_only=True):
     """What sets one ``ordertype`` apart from another."""
 
-    name: Literal["market", "limit"]
+    name: str
     priced: bool
     """Has a limit price."""
     rests: bool
     """May wait in the book."""
+    trigger: TriggerKind | None = None
+    iceberg: bool = False
+
+    @property
+    def postable(self) -> bool:
+        """Whether it can be told never to take."""
+        return self.rests and self.trigger is None
+
+    @property
+    def lasts(self) -> bool:
+        """Whether it can be open longer than an instant."""
+        return self.rests or self.trigger is not None
+
+
+def _triggered(name: str, trigger: TriggerKind) -> tuple[OrderForm, OrderForm]:
+    return (
+        OrderForm(name=name, priced=False, rests=False, trigger=trigger),
+        OrderForm(name=f"{name}-limit", priced=True, rests=True, trigger=trigger),
+    )
 
 
 FORMS: Final[dict[str, OrderForm]] = {
@@ -44,8 +72,30 @@ FORMS: Final[dict[str, OrderForm]] = {
     for form in (
         OrderForm(name="market", priced=False, rests=False),
         OrderForm(name="limit", priced=True, rests=True),
+        OrderForm(name="iceberg", priced=True, rests=True, iceberg=True),
+        *_triggered("stop-loss", "stop"),
+        *_triggered("take-profit", "profit"),
+        *_triggered("trailing-stop", "trail"),
     )
 }
+
+
+class Trigger(msgspec.Struct, frozen=True, kw_only=True):
+    """What sets a waiting order off."""
+
+    price: Price
+    """For a trailing stop the distance from the best price so far, always above zero."""
+    reference: Reference = "last"
+    limit: Price | None = None
+    """Of a trailing stop: how far from the trigger the limit lies."""
+
+
+class CloseAsk(msgspec.Struct, frozen=True, kw_only=True):
+    """The order that each fill of another makes, of its size and on the other side."""
+
+    form: OrderForm
+    trigger: Trigger | None = None
+    limit: Price | None = None
 
 
 class OrderAsk(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,6 +109,13 @@ class OrderAsk(msgspec.Struct, frozen=True, kw_only=True):
     budget_quote: Decimal | None = None
     """A market buy for this much quote (``viqc``)."""
     limit_price: Decimal | None = None
+    trigger: Trigger | None = None
+    trigger_price: Decimal | None = None
+    """Where the trigger lies now; that of a trailing stop moves on."""
+    display_base: Decimal | None = None
+    """What an iceberg shows."""
+    self_trade: SelfTrade = "cancel_newest"
+    close: CloseAsk | None = None
     time_in_force: TimeInForce = TimeInForce.GTC
     post_only: bool = False
     fee_in_base: bool = False
@@ -70,12 +127,28 @@ class OrderAsk(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AmendAsk(msgspec.Struct, frozen=True, kw_only=True):
-    """A change to a resting order; None leaves a thing as it is."""
+    """A change to an open order; None leaves a thing as it is."""
 
     quantity_base: Decimal | None = None
-    limit_price: Decimal | None = None
+    display_base: Decimal | None = None
+    limit: Price | None = None
+    trigger: Price | None = None
     post_only: bool = False
     deadline_ns: int | None = None
+
+
+class Amendment(msgspec.Struct, frozen=True, kw_only=True):
+    """What an order was after one change of it; the first is what it was born as."""
+
+    amend_id: str
+    kind: Literal["original", "user"]
+    quantity_base: Decimal
+    remaining_base: Decimal
+    display_base: Decimal | None
+    limit_price: Decimal | None
+    trigger_price: Decimal | None
+    post_only: bool
+    at_ns: int
 
 
 class Order(msgspec.Struct, kw_only=True):
@@ -109,11 +182,45 @@ class Order(msgspec.Struct, kw_only=True):
     closed_number: int = 0
     """Order of ending within its account."""
     reason: str | None = None
+    trigger: Trigger | None = None
+    trigger_price: Decimal | None = None
+    peak_price: Decimal | None = None
+    """The best price a trailing stop has seen."""
+    triggered_ns: int = 0
+    """When it was set off; 0 as long as it waits."""
+    display_base: Decimal | None = None
+    shown_base: Decimal = ZERO
+    """What an iceberg shows of its rest."""
+    opened_by: VenueOrderId | None = None
+    """The order whose fill made this one."""
+    amendments: list[Amendment] = msgspec.field(default_factory=list)
 
     @property
     def remaining_base(self) -> Decimal:
         """Not filled yet."""
         return self.quantity_base - self.filled_base
+
+    @property
+    def visible_base(self) -> Decimal:
+        """What of the rest stands in the book for all to see."""
+        return self.remaining_base if self.display_base is None else self.shown_base
+
+    @property
+    def hidden_base(self) -> Decimal:
+        """What stands behind that."""
+        return ZERO if self.display_base is None else self.remaining_base - self.shown_base
+
+    @property
+    def waits(self) -> bool:
+        """It has a trigger that was not reached yet."""
+        return self.trigger is not None and not self.triggered_ns
+
+    @property
+    def worst_known_price(self) -> Decimal | None:
+        """At what price its rest is held for: its limit, or the trigger it waits for."""
+        if self.limit_price is not None:
+            return self.limit_price
+        return self.trigger_price if self.waits else None
 
     @property
     def is_done(self) -> bool:

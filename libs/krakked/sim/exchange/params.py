@@ -7,7 +7,7 @@ field that is wrong. "False" means false, however it is spelled.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Final
 from urllib.parse import parse_qsl
@@ -128,6 +128,40 @@ class Params:
             return [str(item) for item in value]
         text = self.text(name)
         return [] if text is None else [part.strip() for part in text.split(",") if part.strip()]
+
+    def part(self, name: str) -> Params:
+        """The arguments within one: a JSON object, or ``name[field]`` of a form."""
+        value = self._fields.get(name)
+        if isinstance(value, dict):
+            return Params(value)
+        if value is not None and value != "":
+            raise invalid(name)
+        return Params(_within(self._fields, name))
+
+    def parts(self, name: str) -> list[Params]:
+        """A list of such: a JSON array of objects, or ``name[0][field]`` of a form."""
+        value = self._fields.get(name)
+        if isinstance(value, list):
+            if not all(isinstance(each, dict) for each in value):
+                raise invalid(name)
+            return [Params(each) for each in value]
+        inner = Params(_within(self._fields, name))
+        places = dict.fromkeys(key.partition("[")[0] for key in inner)
+        return [inner.part(place) for place in places]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._fields)
+
+
+def _within(fields: Mapping[str, object], name: str) -> dict[str, object]:
+    """``name[a]`` and ``name[a][b]`` as ``a`` and ``a[b]``, in the order in which they came."""
+    found: dict[str, object] = {}
+    for key, value in fields.items():
+        head, bracket, rest = key.partition("[")
+        inner, closing, tail = rest.partition("]")
+        if head == name and bracket and closing:
+            found[inner + tail] = value
+    return found
 
 
 def parse_body(body: bytes, content_type: str) -> Params:

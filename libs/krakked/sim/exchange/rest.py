@@ -67,6 +67,12 @@ METHODS: Final[dict[str, Method]] = {
     ),
     "AddOrder": Method(run=rest_orders.add_order, any_of=_TRADE, cost=0, mutates=True),
     "AmendOrder": Method(run=rest_orders.amend_order, any_of=_TRADE, cost=0, mutates=True),
+    "AddOrderBatch": Method(run=rest_orders.add_order_batch, any_of=_TRADE, cost=0, mutates=True),
+    "EditOrder": Method(run=rest_orders.edit_order, any_of=_TRADE, cost=0, mutates=True),
+    "OrderAmends": Method(run=rest_orders.order_amends, any_of=_ORDERS),
+    "CancelOrderBatch": Method(
+        run=rest_orders.cancel_order_batch, any_of=_CANCEL, cost=0, mutates=True
+    ),
     "CancelOrder": Method(run=rest_orders.cancel_order, any_of=_CANCEL, cost=0, mutates=True),
     "CancelAll": Method(run=rest_orders.cancel_all, any_of=_CANCEL, cost=0, mutates=True),
     "CancelAllOrdersAfter": Method(

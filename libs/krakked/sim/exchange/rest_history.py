@@ -7,6 +7,7 @@ ids. An order under the "late visibility" fault is not told of before its time, 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from typing import Final, TypeVar
 
 import msgspec
@@ -17,7 +18,7 @@ from krakked.domain.times import NS_PER_SECOND
 from krakked.sim.exchange import errors
 from krakked.sim.exchange.calls import Call
 from krakked.sim.exchange.core import Core, Market, altnames
-from krakked.sim.exchange.desk import describe
+from krakked.sim.exchange.describing import NOTHING, of_close, of_order, prices_of
 from krakked.sim.exchange.errors import VenueError, invalid
 from krakked.sim.exchange.orders import LedgerRow, Order, Trade
 from krakked.sim.exchange.rows import History, Window
@@ -140,7 +141,7 @@ def order_row(core: Core, order: Order, with_trades: bool) -> dict[str, object]:
     pair = market.pair
     decimals = price_decimals(market)
     average = order.cost_quote / order.filled_base if order.filled_base else ZERO
-    row: dict[str, object] = {"refid": None, "userref": _userref(order)}
+    row: dict[str, object] = {"refid": order.opened_by, "userref": _userref(order)}
     if ask.cl_ord_id is not None:
         row["cl_ord_id"] = ask.cl_ord_id
     row |= {
@@ -154,11 +155,13 @@ def order_row(core: Core, order: Order, with_trades: bool) -> dict[str, object]:
         "cost": text(order.cost_quote, pair.cost_decimals),
         "fee": text(order.fee_quote, pair.cost_decimals),
         "price": text(average, decimals),
-        "stopprice": text(ZERO, decimals),
-        "limitprice": text(ZERO, decimals),
+        "stopprice": text(order.trigger_price or ZERO, decimals),
+        "limitprice": text(_limit_price(order), decimals),
         "misc": _misc(order),
         "oflags": _flags(order),
     }
+    if order.trigger is not None:
+        row["trigger"] = order.trigger.reference
     if with_trades and order.trades:
         row["trades"] = list(order.trades)
     if order.is_done:
@@ -217,21 +220,25 @@ def price_decimals(market: Market) -> int:
 
 def _description(market: Market, order: Order) -> dict[str, object]:
     ask = order.ask
-    shown = msgspec.structs.replace(
-        ask, quantity_base=order.quantity_base, limit_price=order.limit_price
-    )
-    price = "0" if order.limit_price is None else text(order.limit_price, market.pair.pair_decimals)
+    price, price2 = prices_of(market, order)
     return {
         "pair": market.pair.altname,
         "aclass": "forex",
         "type": ask.side.value,
         "ordertype": ask.form.name,
-        "price": price,
-        "price2": "0",
+        "price": price or NOTHING,
+        "price2": price2 or NOTHING,
         "leverage": "none",
-        "order": describe(market, shown),
-        "close": "",
+        "order": of_order(market, order),
+        "close": of_close(market, ask.close),
     }
+
+
+def _limit_price(order: Order) -> Decimal:
+    """Of a trailing stop the best price so far, as recorded; of another, the limit once set off."""
+    if order.ask.form.trigger == "trail":
+        return order.peak_price or ZERO
+    return order.limit_price or ZERO if order.triggered_ns else ZERO
 
 
 def _userref(order: Order) -> int | None:
@@ -243,6 +250,8 @@ def _userref(order: Order) -> int | None:
 
 def _misc(order: Order) -> str:
     words = []
+    if order.triggered_ns:
+        words.append("touched" if order.ask.form.trigger == "profit" else "stopped")
     if order.filled_base and not order.is_done:
         words.append("partial")
     if order.amended:

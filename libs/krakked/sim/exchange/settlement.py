@@ -17,7 +17,8 @@ from krakked.domain.money import ZERO, round_down, round_up
 from krakked.domain.orders import Side
 from krakked.sim.exchange import executions
 from krakked.sim.exchange.accounts import Account
-from krakked.sim.exchange.core import Core, Market
+from krakked.sim.exchange.book import MatchPlan
+from krakked.sim.exchange.core import Core, FillToClose, Market
 from krakked.sim.exchange.fees import PERCENT, FeeTier, fee_of, tier_index
 from krakked.sim.exchange.orders import LedgerRow, Order, OrderAsk, Trade
 
@@ -54,7 +55,7 @@ def hold_asset(market: Market, order: Order) -> Asset:
 def amount_to_hold(
     market: Market, ask: OrderAsk, limit: Decimal | None, remaining: Decimal, fee_pct: Decimal
 ) -> Decimal:
-    """Enough for ``remaining`` at the limit with the taker's fee, rounded up."""
+    """Enough for ``remaining`` at the limit (or trigger) with the taker's fee, rounded up."""
     fee = fee_pct * PERCENT
     if ask.side is Side.BUY:
         if limit is None:
@@ -68,7 +69,7 @@ def amount_to_hold(
 def hold_amount(market: Market, order: Order) -> Decimal:
     """What this order must hold for its rest."""
     return amount_to_hold(
-        market, order.ask, order.limit_price, order.remaining_base, order.hold_fee_pct
+        market, order.ask, order.worst_known_price, order.remaining_base, order.hold_fee_pct
     )
 
 
@@ -94,6 +95,10 @@ def book_fill(core: Core, order: Order, fill: Fill) -> Trade:
     account.volume.add(trade.at_ns, trade.volume_usd)
     core.changes.note("trade", trade.trade_txid)
     core.changes.note("order", order.order_id)
+    if order.ask.close is not None:
+        market.closes.append(
+            FillToClose(order=order, quantity_base=fill.quantity_base, price=fill.price)
+        )
     core.tell(account.name, "executions", executions.traded(market, order, trade))
     for row_id in trade.ledgers:
         tell_balance(core, account, row_id)
@@ -166,6 +171,15 @@ def _room(account: Account, asset: Asset, side: Side, amount: Decimal) -> Decima
 def cost_of(market: Market, price: Decimal, quantity_base: Decimal) -> Decimal:
     """Price × quantity, cut to what the ledger can hold."""
     return round_down(price * quantity_base, market.quote_decimals)
+
+
+def market_buy_cost(market: Market, found: MatchPlan, ask: OrderAsk, pct: Decimal) -> Decimal:
+    """Exactly what the fills of this plan will charge in quote."""
+    costs = [cost_of(market, piece.price, piece.quantity_base) for piece in found.slices]
+    fees = ZERO
+    if not ask.fee_in_base:
+        fees = sum((fee_of(cost, pct, market.quote_decimals) for cost in costs), ZERO)
+    return sum(costs, ZERO) + fees
 
 
 def _post(

@@ -157,7 +157,9 @@ def _restore_order(core: Core, order: Order) -> None:
     account.set_hold(order, hold_asset(market, order), hold)
     if order.ask.expire_ns:
         core.agenda.add(order.ask.expire_ns, "expire", order)
-    if order.status is VenueStatus.OPEN:
+    if order.status is VenueStatus.OPEN and order.waits:
+        market.watch.add(order)
+    elif order.status is VenueStatus.OPEN:
         market.book.add(order)
     else:
         core.agenda.add(order.ask.start_ns, "start", order)

@@ -91,7 +91,7 @@ REFUSALS = [
     ({"volume": "1e999999"}, INVALID + "volume"),
     ({"volume": "many"}, INVALID + "volume"),
     ({"price": ""}, INVALID + "price"),
-    ({"price": "-5"}, INVALID + "price"),
+    ({"price": "-60000"}, INVALID + "price"),
     ({"price": "0"}, INVALID + "price"),
     ({"price": "49000.05"}, "EOrder:Tick size check failed"),
     ({"volume": "0.00004999"}, "EOrder:Order minimum not met"),
@@ -283,7 +283,7 @@ def test_amend_keeps_ids_and_fills_and_shows(venue):
     [
         ({}, INVALID + "order_qty"),
         ({"order_qty": "0"}, INVALID + "order_qty"),
-        ({"limit_price": "0"}, INVALID + "price"),
+        ({"limit_price": "0"}, INVALID + "limit_price"),
         ({"limit_price": "49000.05"}, "EOrder:Tick size check failed"),
         ({"order_qty": "0.00001"}, "EOrder:Order minimum not met"),
         ({"order_qty": "0.00005", "limit_price": "1.0"}, "EOrder:Cost minimum not met"),

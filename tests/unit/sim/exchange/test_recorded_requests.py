@@ -15,8 +15,8 @@ from krakked.sim.exchange.pairs import PAIRS
 
 SHARED = Path(os.environ.get("KRAKKED_SHARED", Path(__file__).parents[5] / "shared"))
 VECTORS = SHARED / "data" / "vectors"
-LATER = "EGeneral:Invalid arguments:ordertype"
-"""What stop orders are answered with as long as the exchange does not have them."""
+NO_MARGIN = "EGeneral:Invalid arguments:leverage"
+"""What orders with leverage are answered with: accounts here trade spot only."""
 
 OUTCOMES = {
     "Spot market buy": None,
@@ -33,14 +33,14 @@ OUTCOMES = {
     "cancel order": "EOrder:Unknown order",
     "balance": None,
     "ledger": None,
-    "Margin stopLossPrice": LATER,
-    "Margin takeProfitPrice": LATER,
-    "Margin trailing": LATER,
-    "Margin trailing limit": LATER,
-    "Stop loss market": LATER,
-    "Stop loss limit": LATER,
-    "take profit limit": LATER,
-    "take profit market": LATER,
+    "Margin stopLossPrice": NO_MARGIN,
+    "Margin takeProfitPrice": NO_MARGIN,
+    "Margin trailing": NO_MARGIN,
+    "Margin trailing limit": NO_MARGIN,
+    "Stop loss market": None,
+    "Stop loss limit": None,
+    "take profit limit": None,
+    "take profit market": None,
 }
 
 
