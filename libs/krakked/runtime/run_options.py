@@ -32,6 +32,8 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Stop by itself after so many seconds of real time."""
     faults: Mapping[str, Decimal] = {}
     """Probability of each kind of fault that the simulator in this process makes."""
+    faults_file: Path | None = None
+    """A mixture of such faults, with their parameters."""
     is_strict: bool = False
     """End at what is otherwise survived and reported: drift, an unknown pair, a malformed frame."""
     once: bool = False

@@ -10,22 +10,14 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from krakked.cli import faults as fault_flags
 from krakked.cli import options
 from krakked.domain.errors import BadInput
-from krakked.domain.money import ONE, BadAmount, parse_amount
 from krakked.runtime.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from krakked.runtime.run_options import RunOptions
 
-FAULT_KINDS: Final = (
-    "request-lost",
-    "answer-lost",
-    "5xx",
-    "5xx-after",
-    "ws-drop",
-    "late-visibility",
-)
 _as_json = click.option(
     "--json", "as_json", is_flag=True, help="Report in JSON; the log goes to standard error."
 )
@@ -75,13 +67,8 @@ _RUN_CODES: Final = (
     metavar="SECONDS",
     help="Stop by itself after so many seconds of real time.",
 )
-@click.option(
-    "--fault",
-    "faults",
-    metavar="KIND=PROBABILITY",
-    multiple=True,
-    help=f"Faults of the simulator in this process: {', '.join(FAULT_KINDS)}. May be repeated.",
-)
+@fault_flags.by_chance
+@fault_flags.by_file
 @click.option(
     "--acknowledge-foreign-orders",
     "acknowledges_foreign_orders",
@@ -159,6 +146,7 @@ def run_options(flags: Mapping[str, object], *, once: bool) -> RunOptions:
         end_s=end_s,
         duration_s=None if duration is None else Decimal(str(duration)),
         faults=_faults(flags.get("faults")),
+        faults_file=_faults_file(_path(flags.get("faults_file"))),
         is_strict=bool(flags.get("strict")),
         keeps_stdout_for_answer=bool(flags.get("as_json")),
         as_json=bool(flags.get("as_json")),
@@ -222,23 +210,13 @@ def _existing_folder(path: Path | None) -> Path | None:
 
 
 def _faults(given: object) -> Mapping[str, Decimal]:
-    texts = given if isinstance(given, tuple) else ()
-    return dict(_fault(text) for text in texts)
+    return fault_flags.chances(given if isinstance(given, tuple) else ())
 
 
-def _fault(text: str) -> tuple[str, Decimal]:
-    kind, _, probability = text.partition("=")
-    try:
-        value = parse_amount(probability)
-    except BadAmount:
-        value = -ONE
-    if kind not in FAULT_KINDS or not 0 <= value <= 1:
-        raise BadInput(
-            f"--fault {text}: expected one of {', '.join(FAULT_KINDS)} and a probability "
-            "from 0 to 1, like answer-lost=0.01",
-            exit_code=ExitCode.USAGE,
-        )
-    return kind, value
+def _faults_file(path: Path | None) -> Path | None:
+    """Read once here, so that what is wrong in it is told before anything starts."""
+    fault_flags.mixture(path)
+    return path
 
 
 def _is_given(name: str) -> bool:

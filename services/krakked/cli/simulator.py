@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import click
 
+from krakked.cli import faults as fault_flags
 from krakked.cli import options as shared
+from krakked.cli import simulator_words as words
 from krakked.cli.output import print_json, print_table
 from krakked.domain.errors import BadInput
 from krakked.domain.times import DAY_S
@@ -30,13 +32,17 @@ INTERVALS: Final = ("1", "5", "15", "60", "240", "1440")
 
 @click.group(
     invoke_without_command=True,
-    epilog=shared.ending(
+    epilog=fault_flags.table()
+    + "\n\n"
+    + shared.ending(
         ExitCode.DATABASE,
         ExitCode.OCCUPIED,
         ExitCode.CONFIGURATION,
         example=(
             "krakked simulator --market synthetic --speed 60 --balance USD=10000,XBT=1\n"
             "krakked simulator --market replay --candles candles --from 2020-03-01 --speed 600\n"
+            "krakked simulator --market calm --fault answer-lost=0.05 --console\n"
+            "krakked simulator --faults bad-day.yaml --state account.db\n"
             "krakked simulator export-candles --pair XBTUSD --from 2024-01-01 --to 2024-03-31"
             " --out candles"
         ),
@@ -120,14 +126,9 @@ INTERVALS: Final = ("1", "5", "15", "60", "240", "1440")
     default=None,
     help="Of WebSockets, every second.  [default: unless the speed is max]",
 )
-@click.option(
-    "--fault",
-    "faults",
-    multiple=True,
-    metavar="KIND=PROBABILITY",
-    help="Things that go wrong on purpose: request-lost, answer-lost, 5xx, 5xx-after, ws-drop, "
-    "late-visibility.",
-)
+@fault_flags.by_chance
+@fault_flags.by_file
+@click.option("--console", is_flag=True, help="Show trades and orders, a line each.")
 @shared.as_json
 @click.pass_context
 def command(context: click.Context, /, **flags: object) -> int:
@@ -139,9 +140,16 @@ def command(context: click.Context, /, **flags: object) -> int:
         return ExitCode.DONE
     from krakked.simulator import __main__ as simulator
 
+    if flags["console"] and flags["as_json"]:
+        raise _usage("--console is for people and --json for programs; leave one of them out")
     chosen = _options(flags)
-    announce = _announce_json if flags["as_json"] else _announce
-    return simulator.run(chosen, announce=announce, at_end=_say_over)
+
+    def announce(running: RunningSimulator) -> None:
+        (words.announce_json if flags["as_json"] else words.announce)(running)
+        if flags["console"]:
+            running.watch(click.echo)
+
+    return simulator.run(chosen, announce=announce, at_end=words.say_over)
 
 
 @command.command(
@@ -244,17 +252,17 @@ def _strictness(flags: Mapping[str, object]) -> dict[str, object]:
 
 def _chances(flags: Mapping[str, object]) -> dict[str, object]:
     from krakked.sim.exchange.limits import Tier
-    from krakked.simulator.faults import FaultKind
+    from krakked.sim.fault_kinds import FaultKind
 
-    chances = _assignments(_texts(flags, "faults"), "--fault")
-    kinds = {kind.value: kind for kind in FaultKind}
-    for name, chance in chances.items():
-        if name not in kinds or chance > 1:
-            raise _usage(f"--fault {name}={chance}: one of {', '.join(kinds)} and at most 1")
-    return {
-        "tier": Tier(flags.get("tier", "intermediate")),
-        "faults": {kinds[name]: chance for name, chance in chances.items()},
-    }
+    given: dict[str, object] = {"tier": Tier(flags.get("tier", "intermediate"))}
+    chances = fault_flags.chances(_texts(flags, "faults"))
+    given["faults"] = {FaultKind(name): chance for name, chance in chances.items()}
+    path = flags.get("faults_file")
+    mixture = fault_flags.mixture(path if isinstance(path, Path) else None)
+    if mixture is not None:
+        given["fault_mixture"] = mixture.faults
+        given["fault_seed"] = 1 if mixture.seed is None else mixture.seed
+    return given
 
 
 def _keys(flags: Mapping[str, object]) -> dict[str, object]:
@@ -327,56 +335,3 @@ def _day(flags: Mapping[str, object], name: str, flag: str, *, days: int) -> int
 
 def _usage(text: str) -> BadInput:
     return BadInput(text, exit_code=ExitCode.USAGE)
-
-
-def _announce(running: RunningSimulator) -> None:
-    options = running.options
-    speed = "max" if options.speed is None else f"{options.speed:g}"
-    click.echo(
-        f"simulator: {options.market} market, {len(running.pairs)} pairs, "
-        f"seed {options.seed}, speed {speed}"
-    )
-    for name, text in _addresses(running).items():
-        click.echo(f"  {name.ljust(14)}{text}")
-    click.echo("Try:")
-    click.echo(f"  curl '{running.rest_url}/0/public/Ticker?pair={running.pairs[0]}'")
-    if running.admin_url is not None:
-        click.echo(f"  curl {running.admin_url}/state")
-    click.echo(f"  {_engine_line(running)}")
-    click.echo("Ctrl-C stops it.")
-
-
-def _engine_line(running: RunningSimulator) -> str:
-    """An engine that trades here, in another process."""
-    key = running.options.trade_key
-    urls = {name: url for name, url in _addresses(running).items() if name.endswith("_url")}
-    settings = " ".join(f"--set venue.{name}={url}" for name, url in urls.items())
-    keys = f"KRAKEN_API_KEY={key.key} KRAKEN_API_SECRET={key.secret}"
-    return f"{keys} krakked run --env paper {settings}"
-
-
-def _addresses(running: RunningSimulator) -> dict[str, str]:
-    rows = {"rest_url": running.rest_url, "ws_url": running.ws_url}
-    rows["ws_auth_url"] = running.ws_auth_url
-    if running.admin_url is not None:
-        rows["admin_url"] = running.admin_url
-    for role, key in (("trade", running.options.trade_key), ("query", running.options.query_key)):
-        if key is not None:
-            rows |= {f"{role}_key": key.key, f"{role}_secret": key.secret}
-    for account in running.options.accounts:
-        for number, key in enumerate(account.keys, start=1):
-            rows[f"{account.name}_key_{number}"] = key.key
-            rows[f"{account.name}_secret_{number}"] = key.secret
-    return rows
-
-
-def _announce_json(running: RunningSimulator) -> None:
-    import msgspec
-
-    options = running.options
-    row = {"market": options.market, "pairs": running.pairs, "seed": options.seed}
-    click.echo(msgspec.json.encode(row | _addresses(running)).decode())
-
-
-def _say_over(running: RunningSimulator) -> None:
-    click.echo(f"the market of {len(running.pairs)} pairs is over; still serving", err=True)

@@ -35,7 +35,8 @@ from krakked.runtime.settings import Settings, VenueKind
 from krakked.runtime.settings.problems import Problem
 from krakked.sim.exchange.limits import Tier as SimulatorTier
 from krakked.sim.exchange.pairs import PAIRS
-from krakked.simulator.faults import FaultKind
+from krakked.sim.fault_kinds import FaultKind
+from krakked.simulator.fault_files import Mixture, read_mixture
 from krakked.simulator.options import ApiKey, SimulatorOptions, default_key
 
 NO_KEYS: Final = (
@@ -100,6 +101,7 @@ def simulator_options(
 ) -> SimulatorOptions:
     """The simulator of dev: on free ports, with a trade and a query key."""
     chosen = settings.simulator
+    mixture = Mixture() if options.faults_file is None else read_mixture(options.faults_file)
     return SimulatorOptions(
         admin="127.0.0.1:0",
         market=chosen.market,
@@ -115,7 +117,8 @@ def simulator_options(
         state=state,
         heartbeats=not is_lock_step,
         faults=_faults(options.faults),
-        fault_seed=chosen.seed,
+        fault_mixture=mixture.faults,
+        fault_seed=chosen.seed if mixture.seed is None else mixture.seed,
     )
 
 

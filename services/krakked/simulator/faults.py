@@ -19,6 +19,7 @@ import msgspec
 from krakked.domain.errors import BadInput
 from krakked.domain.money import ZERO, BadAmount, parse_amount
 from krakked.domain.pairs import PairStatus
+from krakked.sim.exchange.pairs import PAIRS, find
 from krakked.sim.exchange.params import Params
 from krakked.sim.exchange.rest import METHODS
 from krakked.sim.exchange.ws_orders import METHODS as WS_METHODS
@@ -286,6 +287,8 @@ def _check_values(fault: Armed) -> None:
     _check_range("status", fault.status, 500, 599)
     _check_range("mebibytes", fault.mebibytes, 1, MEBIBYTES_MAX)
     _check_range("ahead", fault.ahead, 0, 2**63)
+    if fault.pair is not None and find(fault.pair) is None:
+        raise BadInput(f"no pair {fault.pair}; there is {', '.join(PAIRS)}")
     for size in fault.sizes or ():
         size_of(size, Decimal(1))
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import ipaddress
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Final
 
 from aiohttp import web
@@ -20,12 +20,14 @@ from aiohttp import web
 from krakked.domain.errors import BadInput
 from krakked.ports.clock import Clock
 from krakked.runtime.exit_codes import ExitCode
+from krakked.sim.exchange.events import ExchangeEvent
 from krakked.sim.exchange.exchange import Exchange
 from krakked.sim.exchange.keys import ALL_PERMISSIONS, QUERY_PERMISSIONS
 from krakked.sim.exchange.limits import Tier
 from krakked.sim.public.gate import OPEN, Gate
 from krakked.sim.public.market_data import MarketData
 from krakked.sim.public.sessions import Hub, Role
+from krakked.simulator import console
 from krakked.simulator.admin import Admin
 from krakked.simulator.faults import Faults
 from krakked.simulator.markets import build_market
@@ -91,6 +93,15 @@ class RunningSimulator:
     async def market_over(self) -> None:
         """Return when the market has nothing more to play: a replay's end."""
         await self._driver.over.wait()
+
+    def watch(self, say: Callable[[str], object]) -> None:
+        """From now on every trade and every change of an order is a line."""
+
+        def watcher(events: Sequence[ExchangeEvent], now_ns: int) -> None:
+            for line in console.lines(events, now_ns):
+                say(line)
+
+        self._venue.watchers.append(watcher)
 
     def settle(self) -> None:
         """Tell and store what was done to ``exchange`` directly (tests)."""

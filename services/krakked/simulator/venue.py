@@ -13,6 +13,7 @@ from typing import Final, Protocol
 
 from krakked.domain.errors import LedgerFailed
 from krakked.domain.times import NS_PER_SECOND
+from krakked.sim.exchange.events import ExchangeEvent
 from krakked.sim.exchange.exchange import Exchange
 from krakked.sim.market.model import Market
 from krakked.sim.public.sessions import Delivery, Hub, Session
@@ -71,6 +72,8 @@ class Venue:
         """What faults will end."""
         self.connections: dict[Session, Connection] = {}
         self.on_settled: Callable[[], None] = _nobody
+        self.watchers: list[Callable[[Sequence[ExchangeEvent], int], None]] = []
+        """Are told what happened, after the clients."""
         self._store = store
         self._stored_ns = 0
         self._failure: LedgerFailed | None = None
@@ -105,6 +108,8 @@ class Venue:
         events = self.exchange.drain()
         if events:
             self.deliver(self.hub.publish(events, now_ns))
+            for watcher in self.watchers:
+                watcher(events, now_ns)
         self.on_settled()
 
     def deliver(self, deliveries: Iterable[Delivery], dropped: Sequence[Session] = ()) -> None:

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from click.testing import Result
 
-from krakked.cli.run import FAULT_KINDS
 from krakked.domain.fills import OpeningLot
 from krakked.domain.ids import Asset, PairName
 from krakked.engine import __main__ as engine
@@ -20,7 +19,7 @@ from krakked.engine.opening import Known
 from krakked.runtime.exit_codes import ExitCode
 from krakked.runtime.run_options import RunOptions
 from krakked.runtime.settings import Environment
-from krakked.simulator.faults import FaultKind
+from krakked.sim.fault_kinds import FaultKind
 
 Krakked = Callable[..., Result]
 
@@ -173,8 +172,7 @@ def test_run_once_is_one_cycle_and_takes_no_live(
         (
             ("--fault", "gremlins=0.1"),
             ExitCode.USAGE,
-            "--fault gremlins=0.1: expected one of request-lost, answer-lost, 5xx, 5xx-after, "
-            "ws-drop, late-visibility and a probability from 0 to 1, like answer-lost=0.01",
+            "--fault gremlins=0.1: no kind gremlins (`krakked simulator --help` lists them)",
         ),
     ],
 )
@@ -207,8 +205,24 @@ def test_flag_out_of_its_range_is_wrong_use(
     assert krakked("run", *flags).exit_code == ExitCode.USAGE
 
 
-def test_kinds_of_faults_are_those_of_the_simulator() -> None:
-    assert {kind.value for kind in FaultKind} == set(FAULT_KINDS)
+def test_every_kind_of_fault_can_be_given_to_run(krakked: Krakked, asked: list[RunOptions]) -> None:
+    flags = [text for kind in FaultKind for text in ("--fault", f"{kind.value}=0.1")]
+    krakked("run", *flags)
+    assert list(asked[0].faults) == [kind.value for kind in FaultKind]
+
+
+def test_file_of_faults_is_handed_on_and_checked_before_anything_starts(
+    krakked: Krakked, asked: list[RunOptions], tmp_path: Path
+) -> None:
+    mixture = tmp_path / "bad-day.yaml"
+    mixture.write_text("faults:\n  - {kind: busy, probability: 0.1}\n")
+    krakked("run", "--faults", str(mixture))
+    assert asked[0].faults_file == mixture
+    mixture.write_text("faults:\n  - {kind: bussy}\n")
+    shown = krakked("run", "--faults", str(mixture))
+    assert shown.exit_code == ExitCode.CONFIGURATION
+    assert f"{mixture}:2: Invalid enum value 'bussy'" in shown.stderr
+    assert len(asked) == 1
 
 
 @pytest.mark.parametrize(
