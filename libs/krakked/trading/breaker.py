@@ -19,16 +19,27 @@ from krakked.domain.kill_switch import KillSwitch, KillSwitchCause
 from krakked.domain.orders import LegKind, Order
 from krakked.trading.desk import Desk
 from krakked.trading.execute import Executor
+from krakked.trading.recording import order_fields
 
 LOOK_S = 5.0
 """Between two looks at entries that a cancel has not ended yet."""
+
+
+class Failure(msgspec.Struct, frozen=True, kw_only=True):
+    """An order that could not be cancelled, and the venue's word."""
+
+    order: Order
+    error: str
+
+    def __str__(self) -> str:
+        return f"{self.order.request.client_order_id}: {self.error}"
 
 
 class Cancelled(msgspec.Struct, frozen=True, kw_only=True):
     """How many orders were cancelled, and which could not be."""
 
     count: int
-    failures: tuple[str, ...]
+    failures: tuple[Failure, ...]
 
     def told(self, before: str = "") -> str:
         """In words.
@@ -38,7 +49,7 @@ class Cancelled(msgspec.Struct, frozen=True, kw_only=True):
         """
         text = f"{before}{self.count} {'order' if self.count == 1 else 'orders'} cancelled"
         if self.failures:
-            raise Transient(f"{text}; not cancelled: {'; '.join(self.failures)}")
+            raise Transient(f"{text}; not cancelled: {'; '.join(map(str, self.failures))}")
         return text
 
 
@@ -104,7 +115,12 @@ class Breaker:
         cancelled = await cancel_each(self._executor, self.entries())
         recorder = self._desk.recorder
         for failure in cancelled.failures:
-            recorder.publish(recorder.event(EventName.ORDER_ERROR, reason=f"cancel: {failure}"))
+            fields = order_fields(
+                failure.order.request,
+                kraken_order_id=failure.order.venue_order_id,
+                kraken_error=f"cancel: {failure.error}",
+            )
+            recorder.publish(recorder.event(EventName.ORDER_ERROR, **fields))
         return cancelled
 
     async def run(self) -> None:
@@ -125,5 +141,5 @@ async def cancel_each(executor: Executor, orders: Iterable[Order]) -> Cancelled:
         try:
             count += await executor.cancel(order)
         except (Transient, Ambiguous, Permanent) as error:
-            failures.append(f"{order.request.client_order_id}: {error}")
+            failures.append(Failure(order=order, error=str(error)))
     return Cancelled(count=count, failures=tuple(failures))

@@ -7,12 +7,13 @@ waited for outside it. So every decision rests on what the ledger holds.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 import msgspec
 
 from krakked.domain.events import Event, EventName
+from krakked.domain.ids import StrategyId
 from krakked.domain.orders import OrderRequest
 from krakked.ports.clock import Clock
 from krakked.ports.ledger import Ledger, Transaction
@@ -38,14 +39,25 @@ def order_fields(request: OrderRequest, **more: object) -> dict[str, object]:
 class Recorder:
     """Writes changes and their events in one transaction, then tells the listeners."""
 
-    def __init__(self, ledger: Ledger, clock: Clock, listeners: Sequence[Listener]) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        clock: Clock,
+        listeners: Sequence[Listener],
+        *,
+        userrefs: Mapping[StrategyId, int] | None = None,
+    ) -> None:
         self.turn = asyncio.Lock()
+        self._userrefs = userrefs or {}
         self._ledger = ledger
         self._clock = clock
         self._listeners = tuple(listeners)
 
     def event(self, name: EventName, **fields: object) -> Event:
-        """An event of now."""
+        """An event of now; one about a strategy carries a person's number for it, if any."""
+        strategy_id = fields.get("strategy_id")
+        if isinstance(strategy_id, str) and strategy_id in self._userrefs:
+            fields["userref"] = self._userrefs[StrategyId(strategy_id)]
         return Event(name=name, at_ns=self._clock.now_ns(), fields=fields)
 
     async def commit(self, work: Callable[[Transaction], T], *events: Event) -> T:

@@ -23,6 +23,7 @@ from krakked.domain.times import NS_PER_SECOND
 from krakked.trading.account import Account
 from krakked.trading.desk import Desk
 from krakked.trading.execute import Executor
+from krakked.trading.recording import order_fields
 
 MakeExit = Callable[[Sequence[Sleeve], str, str], Awaitable[ExecutionPlan | None]]
 """(sleeves, cause, principal) to a recorded plan that closes them."""
@@ -170,8 +171,11 @@ class Stopper:
             self._desk.recorder.publish(
                 self._desk.recorder.event(
                     EventName.ORDER_ERROR,
-                    local_order_id=client_order_id,
-                    kraken_error=str(error),
+                    **order_fields(
+                        order.request,
+                        kraken_order_id=order.venue_order_id,
+                        kraken_error=str(error),
+                    ),
                 )
             )
         for _ in range(END_POLLS_MAX):

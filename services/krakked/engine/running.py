@@ -383,7 +383,9 @@ class Run:
                 last_frame_ns=lambda: self._feed.last_frame_ns(private=False),
             ),
             guard=Guard(account),
-            recorder=Recorder(ledger, clock, self.given.listeners),
+            recorder=Recorder(
+                ledger, clock, self.given.listeners, userrefs=translating.userrefs_of(settings)
+            ),
             clock=clock,
             rules=translating.rules_of(
                 settings,

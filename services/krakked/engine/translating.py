@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from krakked.domain.ids import AccountFingerprint, Asset, account_fingerprint
+from krakked.domain.ids import AccountFingerprint, Asset, StrategyId, account_fingerprint
 from krakked.domain.risk import Limits
 from krakked.ports.ledger import Identity
 from krakked.runtime.settings import Mode, Settings
@@ -40,6 +40,12 @@ def identity_of(settings: Settings) -> Identity:
         account=fingerprint_of(settings),
         base_currency=Asset(settings.portfolio.base_currency),
     )
+
+
+def userrefs_of(settings: Settings) -> dict[StrategyId, int]:
+    """The numbers that a person gave to strategies."""
+    given = settings.strategies.items()
+    return {StrategyId(name): one.userref for name, one in given if one.userref is not None}
 
 
 def places_orders(settings: Settings) -> bool:

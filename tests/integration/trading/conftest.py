@@ -88,6 +88,7 @@ FINGERPRINT = account_fingerprint(venue="simulator", account="test")
 IDENTITY = Identity(environment="dev", venue="simulator", account=FINGERPRINT, base_currency=USD)
 LONG_S = 10.0**9
 PRICE = Decimal(60_000)
+USERREF = 77
 SLEEVE = Sleeve(StrategyId("trend"), XBTUSD)
 
 World: TypeAlias = "TradingWorld"
@@ -143,7 +144,9 @@ class TradingWorld:
         )
         self.guard = Guard(self.account)
         self.guard.is_ready = True
-        self.recorder = Recorder(self.ledger, self.clock, [self.events.append])
+        self.recorder = Recorder(
+            self.ledger, self.clock, [self.events.append], userrefs={SLEEVE.strategy_id: USERREF}
+        )
         self.desk = Desk(
             exchange=self.rest,
             account=self.account,

@@ -163,7 +163,7 @@ def test_cancel_that_fails_is_tried_until_no_entry_rests(play: Play, lost: int) 
             world.fault(FaultKind.REQUEST_LOST, "CancelOrder")
         await world.breaker.trip(KillSwitchCause.MANUAL, "news")
         errors = [e for e in world.events if e.name is EventName.ORDER_ERROR]
-        assert "cancel" in str(errors[-1].fields["reason"])
+        assert "cancel" in str(errors[-1].fields["kraken_error"])
         assert await resting_sides(world) == [Side.BUY]
         await watched(world, 60)
         assert await resting_sides(world) == []

@@ -100,3 +100,9 @@ def test_rules_carry_what_a_difference_may_be_worth(tolerance: str) -> None:
     chosen = settings(portfolio={"reconciliation_tolerance": tolerance})
     rules = translating.rules_of(chosen, replay_bar_s=None, speed=1)
     assert rules.reconciliation_tolerance == Decimal(tolerance)
+
+
+def test_numbers_that_a_person_gave_to_strategies_stand_by_their_ids() -> None:
+    trend = {"type": "trend_following", "userref": 7}
+    chosen = settings(strategies={"trend": trend, "plain": {"type": "mean_reversion"}})
+    assert translating.userrefs_of(chosen) == {"trend": 7}

@@ -398,6 +398,9 @@ class Strategy(Section):
     """Positions it may hold at once. Empty: only the limits of the account count."""
     budget: Percent | None = None
     """Value it may hold, of equity. Empty: `risk.max_per_strategy_pct`, if that names it."""
+    userref: Annotated[int, Field(ge=0, le=2**31 - 1)] | None = None
+    """A number of yours that stands on every event about the strategy. It is not sent: the venue
+    takes a client order id or such a number, not both."""
 
 
 class Scheduler(Section):
