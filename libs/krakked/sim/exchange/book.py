@@ -95,6 +95,17 @@ class Book:
         self._house[side] = rows
         self._house_ns = now_ns
 
+    def set_house_level(
+        self, side: Side, price: Decimal, quantity_base: Decimal, now_ns: int
+    ) -> None:
+        """Replace what the house has at one price; zero takes the level away."""
+        levels, key = self._house[side], key_of(side, price)
+        index = bisect.bisect_left(levels, key, key=lambda level: level.key)
+        is_there = index < len(levels) and levels[index].key == key
+        fresh = [HouseLevel(key, price, quantity_base)] if quantity_base else []
+        levels[index : index + is_there] = fresh
+        self._house_ns = now_ns
+
     def house_levels(self, side: Side) -> list[HouseLevel]:
         """The house's side, best first."""
         return self._house[side]

@@ -32,6 +32,7 @@ from krakked.sim.exchange.core import Core, SystemStatus
 from krakked.sim.exchange.events import ExchangeEvent, PublicTrade, WireRow
 from krakked.sim.exchange.keys import Key, Keys, Permission
 from krakked.sim.exchange.limits import LIMITS, Tier
+from krakked.sim.exchange.mirrored import Mirror
 from krakked.sim.exchange.mischief import Mischief
 from krakked.sim.exchange.options import ExchangeOptions
 from krakked.sim.exchange.pairs import VenueAsset, VenuePair
@@ -52,6 +53,8 @@ class Exchange:
         self._keys = Keys(
             lockout_failures=options.lockout_failures, token_life_s=options.token_life_s
         )
+
+        self._mirrors: dict[PairName, Mirror] = {}
 
     def __repr__(self) -> str:
         return f"<Exchange {self._core!r} {self._keys!r}>"
@@ -97,6 +100,13 @@ class Exchange:
             )
         )
         waiting.settle(core, market)
+
+    def mirror(self, pair: PairName, now_ns: int) -> Mirror:
+        """The way in for another venue's book and trades of that pair, at that instant."""
+        core = self._at(now_ns)
+        if pair not in self._mirrors:
+            self._mirrors[pair] = Mirror(core, core.markets[pair])
+        return self._mirrors[pair]
 
     def depth(self, pair: PairName, count: int) -> tuple[list[Level], list[Level]]:
         """Bids and asks, best first, with the accounts' orders in them."""

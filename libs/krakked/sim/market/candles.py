@@ -29,11 +29,20 @@ class Candle(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     close: Decimal
     volume: Decimal
     trades: int
+    vwap: Decimal | None = None
+    """Average price by volume, where it is known: files do not have it."""
 
     @property
     def end_s(self) -> int:
         """The first second after it."""
         return self.start_s + self.minutes * 60
+
+    @property
+    def cost(self) -> Decimal:
+        """What it traded for; where nobody knows, the middle of its shape stands for its price."""
+        if self.vwap is not None:
+            return self.vwap * self.volume
+        return self.volume * (self.high + self.low + self.close) / 3
 
 
 def candle_of(row: CandleRow, minutes: int) -> Candle:

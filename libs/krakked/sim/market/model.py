@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
-from typing import Final, Protocol
+from typing import Final, Literal, Protocol, runtime_checkable
 
 import msgspec
 
@@ -46,6 +46,7 @@ class Print(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     price: Decimal
     quantity_base: Decimal
     taker_side: Side
+    order_type: Literal["market", "limit"] = "market"
 
 
 class Venue(Protocol):
@@ -112,6 +113,15 @@ class Market(Protocol):
         Raises:
             BadInput: this market's prices are given.
         """
+        ...
+
+
+@runtime_checkable
+class Summarized(Protocol):
+    """A market whose day is known by candles where its trades are not."""
+
+    def day_before(self, pair: PairName, now_ns: int) -> tuple[list[Candle], int]:
+        """Candles of the last 24 hours, and the instant from which trades count beside them."""
         ...
 
 

@@ -13,6 +13,7 @@ from typing import Final
 
 from krakked.domain.money import ZERO
 from krakked.domain.times import DAY_S, NS_PER_SECOND
+from krakked.sim.market.candles import Candle
 
 DAY_NS: Final = DAY_S * NS_PER_SECOND
 
@@ -21,46 +22,60 @@ class DayWindow:
     """The last 24 hours."""
 
     def __init__(self) -> None:
-        self._trades: deque[tuple[int, Decimal, Decimal]] = deque()
+        self._trades: deque[tuple[int, Decimal, Decimal, Decimal, int]] = deque()
+        """Instant, first price, volume, cost, count: of one trade, or of a candle of them."""
         self._highs: deque[tuple[int, Decimal]] = deque()
         self._lows: deque[tuple[int, Decimal]] = deque()
         self._last: Decimal | None = None
         self.volume = ZERO
         self._cost = ZERO
+        self.count = 0
+        """Number of trades."""
 
     def __repr__(self) -> str:
         return f"<DayWindow {self.count} trades, {self.volume} base>"
 
     def add(self, at_ns: int, price: Decimal, quantity_base: Decimal) -> None:
         """One more trade."""
-        self._trades.append((at_ns, price, quantity_base))
-        self.volume += quantity_base
-        self._cost += price * quantity_base
+        self._take((at_ns, price, quantity_base, price * quantity_base, 1))
+        self._stretch(at_ns, price, price)
         self._last = price
-        while self._highs and self._highs[-1][1] <= price:
-            self._highs.pop()
-        self._highs.append((at_ns, price))
-        while self._lows and self._lows[-1][1] >= price:
-            self._lows.pop()
-        self._lows.append((at_ns, price))
         self.forget(at_ns)
+
+    def add_candle(self, candle: Candle) -> None:
+        """Trades that are known only together; they go out of the window together too."""
+        at_ns = candle.start_s * NS_PER_SECOND
+        self._take((at_ns, candle.open, candle.volume, candle.cost, candle.trades))
+        self._stretch(at_ns, candle.high, candle.low)
+        self._last = candle.close
+
+    def _take(self, row: tuple[int, Decimal, Decimal, Decimal, int]) -> None:
+        self._trades.append(row)
+        _, _, quantity_base, cost, count = row
+        self.volume += quantity_base
+        self._cost += cost
+        self.count += count
+
+    def _stretch(self, at_ns: int, high: Decimal, low: Decimal) -> None:
+        while self._highs and self._highs[-1][1] <= high:
+            self._highs.pop()
+        self._highs.append((at_ns, high))
+        while self._lows and self._lows[-1][1] >= low:
+            self._lows.pop()
+        self._lows.append((at_ns, low))
 
     def forget(self, now_ns: int) -> None:
         """Let go of what is older than a day."""
         oldest_ns = now_ns - DAY_NS
         trades = self._trades
         while trades and trades[0][0] <= oldest_ns:
-            _, price, quantity_base = trades.popleft()
+            _, _, quantity_base, cost, count = trades.popleft()
             self.volume -= quantity_base
-            self._cost -= price * quantity_base
+            self._cost -= cost
+            self.count -= count
         for extremes in (self._highs, self._lows):
             while extremes and extremes[0][0] <= oldest_ns:
                 extremes.popleft()
-
-    @property
-    def count(self) -> int:
-        """Number of trades."""
-        return len(self._trades)
 
     @property
     def open(self) -> Decimal | None:
@@ -109,6 +124,17 @@ class Today:
         self.volume += quantity_base
         self._cost += price * quantity_base
         self.count += 1
+
+    def add_candle(self, candle: Candle) -> None:
+        """Trades that are known only together."""
+        day = candle.start_s // DAY_S
+        if day != self._day:
+            self._start(day, candle.open)
+        self.high = max(self.high, candle.high)
+        self.low = min(self.low, candle.low)
+        self.volume += candle.volume
+        self._cost += candle.cost
+        self.count += candle.trades
 
     def roll(self, now_ns: int, last: Decimal) -> None:
         """A new day may have begun without a trade."""

@@ -101,6 +101,5 @@ def _row(candle: Candle) -> Row:
     row = Row(candle.start_s, candle.open)
     row.high, row.low, row.close = candle.high, candle.low, candle.close
     row.volume, row.trades = candle.volume, candle.trades
-    # a recorded candle does not know its average price: the middle of its shape stands for it
-    row.cost = candle.volume * (candle.high + candle.low + candle.close) / 3
+    row.cost = candle.cost
     return row

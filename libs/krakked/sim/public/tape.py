@@ -16,7 +16,7 @@ import msgspec
 from krakked.domain.money import ZERO
 from krakked.sim.exchange.events import PublicTrade
 from krakked.sim.exchange.pairs import VenuePair
-from krakked.sim.market.model import Market, Print
+from krakked.sim.market.model import Market, Print, Summarized
 from krakked.sim.public.days import DAY_NS, DayWindow, Today
 from krakked.sim.public.series import COMMITTED_MAX, CandleSeries, Row
 from krakked.sim.public.trade_log import TradeLog
@@ -59,8 +59,11 @@ class Tape:
         self.trades = TradeLog(self._past)
         self.spreads: deque[Spread] = deque(maxlen=SPREADS_MAX)
         past = market.prints_before(pair.altname, now_ns - DAY_NS, now_ns)
+        counts_ns = self._take_candles(market, now_ns)
         for trade in _numbered(past, pair, last_id):
-            self._note(trade)
+            self.trades.append(trade)
+            if trade.at_ns >= counts_ns:
+                self._count(trade)
 
     def __repr__(self) -> str:
         return f"<Tape {self.pair.altname} {self._window!r}>"
@@ -109,8 +112,21 @@ class Tape:
         found = self._market.prints_before(self.pair.altname, from_ns, oldest.at_ns)
         return _numbered(found, self.pair, oldest.trade_id - 1)
 
+    def _take_candles(self, market: Market, now_ns: int) -> int:
+        """What only candles tell of the last day; from when on its trades are known."""
+        if not isinstance(market, Summarized):
+            return 0
+        candles, counts_ns = market.day_before(self.pair.altname, now_ns)
+        for candle in candles:
+            self._window.add_candle(candle)
+            self._today.add_candle(candle)
+        return counts_ns
+
     def _note(self, trade: PublicTrade) -> None:
         self.trades.append(trade)
+        self._count(trade)
+
+    def _count(self, trade: PublicTrade) -> None:
         self._window.add(trade.at_ns, trade.price, trade.quantity_base)
         self._today.add(trade.at_ns, trade.price, trade.quantity_base)
 
@@ -130,7 +146,7 @@ def _numbered(past: list[Print], pair: VenuePair, last_id: int) -> list[PublicTr
             price=item.price,
             quantity_base=item.quantity_base,
             taker_side=item.taker_side,
-            order_type="market",
+            order_type=item.order_type,
             trade_id=number,
             at_ns=item.at_ns,
         )
