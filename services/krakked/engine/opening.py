@@ -11,12 +11,14 @@ from decimal import Decimal
 
 import msgspec
 
-from krakked.domain.errors import BadInput, Refused
+from krakked.domain.errors import BadInput, Refused, Transient
 from krakked.domain.fills import OpeningLot
 from krakked.domain.ids import Asset, PairName
 from krakked.domain.orders import VenueOrder
+from krakked.domain.times import NS_PER_SECOND
 from krakked.domain.valuation import Valuation
 from krakked.engine.asking import patiently
+from krakked.ports.clock import Clock
 from krakked.ports.exchange import Exchange
 from krakked.ports.ledger import Transaction
 from krakked.ports.market_feed import MarketHistory
@@ -24,6 +26,10 @@ from krakked.runtime.exit_codes import ExitCode
 from krakked.trading.compare import spot_totals
 from krakked.trading.engine import Engine
 from krakked.trading.reconcile import BOOKS_BEGAN_CURSOR, LEDGER_CURSOR, TRADES_CURSOR
+
+SLACK_S = 2.0
+"""More than this machine's clock may be from the venue's."""
+QUIET_TRIES_MAX = 10
 
 
 async def begin_books(engine: Engine) -> None:
@@ -70,15 +76,43 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     """Since when it is held; None: since now."""
 
 
+class Holding(msgspec.Struct, frozen=True, kw_only=True):
+    """What the account holds, and since when."""
+
+    totals: Mapping[Asset, Decimal]
+    at_ns: int
+    """Whatever moves the account at this instant of the venue's or later is not in it."""
+
+
+async def find_holding(exchange: Exchange, clock: Clock, *, slack_s: float = SLACK_S) -> Holding:
+    """What the account holds, read while nothing moved it.
+
+    A deposit beside the reading would be in the balance and in the flows to come, or in neither:
+    so the venue's ledger is read after the balances, and both again if it tells of anything new.
+
+    Raises:
+        Transient: the account does not come to rest.
+    """
+    for _ in range(QUIET_TRIES_MAX):
+        at_ns = clock.now_ns() - int(slack_s * NS_PER_SECOND)
+        balances = await exchange.balances()
+        if not await exchange.ledger_since(at_ns):
+            return Holding(totals=spot_totals(balances), at_ns=at_ns)
+        await clock.sleep(slack_s)
+    raise Transient(
+        "the account moves while it is read (deposits, trades, rewards): stop what moves it, and "
+        "run `krakked portfolio init` again"
+    )
+
+
 async def find_lots(
-    exchange: Exchange,
+    holding: Holding,
     history: MarketHistory,
     valuation: Valuation,
     *,
-    now_ns: int,
     known: Known | None = None,
 ) -> tuple[OpeningLot, ...]:
-    """What the account holds now; nothing is booked.
+    """Opening lots of what the account holds; nothing is booked.
 
     Its cost is what a person says, else a guess: the newest price, where there is one. What does
     not count has no cost: equity never had it, so it cannot have lost it.
@@ -87,17 +121,16 @@ async def find_lots(
         BadInput: a cost was given for what has none to give.
     """
     known = known or Known()
-    totals = spot_totals(await exchange.balances())
     tickers = await history.tickers()
     prices = valuation.prices({name: ticker.last for name, ticker in tickers.items()})
-    held = {asset: quantity for asset, quantity in sorted(totals.items()) if quantity}
+    held = {asset: quantity for asset, quantity in sorted(holding.totals.items()) if quantity}
     _check_known(known, held, valuation)
     lots = []
     for asset, quantity in held.items():
         price = {**prices, **known.prices}.get(asset) if valuation.counts(asset) else None
         cost = None if price is None else quantity * price
         pair = _pair_of(asset, valuation) if valuation.counts(asset) else None
-        at_ns = now_ns if known.at_ns is None else known.at_ns
+        at_ns = holding.at_ns if known.at_ns is None else known.at_ns
         lots.append(
             OpeningLot(asset=asset, quantity=quantity, cost_base=cost, at_ns=at_ns, pair=pair)
         )
@@ -129,8 +162,8 @@ def _pair_of(asset: Asset, valuation: Valuation) -> PairName | None:
     )
 
 
-def book_lots(tx: Transaction, lots: Sequence[OpeningLot], now_ns: int) -> None:
-    """Begin the books with these lots: what was before them is in them.
+def book_lots(tx: Transaction, lots: Sequence[OpeningLot], at_ns: int) -> None:
+    """Begin the books with these lots: what was before that instant is in them.
 
     Raises:
         Refused: the books have begun already.
@@ -140,4 +173,4 @@ def book_lots(tx: Transaction, lots: Sequence[OpeningLot], now_ns: int) -> None:
     for lot in lots:
         tx.insert_opening_lot(lot)
     for cursor in (BOOKS_BEGAN_CURSOR, TRADES_CURSOR, LEDGER_CURSOR):
-        tx.set_cursor(cursor, str(now_ns))
+        tx.set_cursor(cursor, str(at_ns))

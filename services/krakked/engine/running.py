@@ -167,19 +167,16 @@ class Run:
         contact = Contact(addresses, self.given.settings, self.given.source_of)
         await self._stage("venue reachable", contact.told(self._check_venue(rest)))
         await self._stage("keys valid", contact.told(self._check_keys(addresses, rest, ledger)))
+        await self._stage("clock offset", contact.told(self._check_clock(rest)))
         pairs = await self._stage("pairs", contact.told(rest.pairs()))
         self._check_names(pairs)
-        now_ns = self.given.clock.now_ns()
-        lots = await opening.find_lots(
-            rest,
-            rest,
-            valuation_of(self.given.settings, pairs),
-            now_ns=now_ns,
-            known=known,
-        )
+        slack_s = opening.SLACK_S * self.given.pace.factor
+        holding = await opening.find_holding(rest, self.given.clock, slack_s=slack_s)
+        valuation = valuation_of(self.given.settings, pairs)
+        lots = await opening.find_lots(holding, rest, valuation, known=known)
         if not confirm(lots):
             return ExitCode.REFUSED
-        await ledger.write(lambda tx: opening.book_lots(tx, lots, now_ns))
+        await ledger.write(lambda tx: opening.book_lots(tx, lots, holding.at_ns))
         return ExitCode.DONE
 
     async def _open_doors(self, engine: Engine, rest: KrakenRest) -> None:

@@ -23,7 +23,7 @@ from krakked.domain.positions import Sleeve
 from krakked.domain.quotes import Quote
 from krakked.domain.risk_book import Holdings, risk_book
 from krakked.domain.risk_rules import asset_value, open_positions
-from krakked.engine.opening import book_lots
+from krakked.engine.opening import Holding, book_lots, find_holding
 from krakked.ports.market_feed import ExecutionHint
 from krakked.sim.exchange.keys import ALL_PERMISSIONS
 from krakked.simulator.faults import FaultKind
@@ -557,6 +557,59 @@ def test_executions_and_flows_from_before_the_books_began_are_in_the_lots_alone(
         assert len(world.fills()) == 1
 
     play(scenario, speaks_first=False)
+
+
+class MovesWhileRead:
+    """The venue, where somebody pays in right after the balances, or right before, were told."""
+
+    def __init__(self, world: Any, when: str, times: int = 1) -> None:
+        self._world, self._when, self._times = world, when, times
+
+    async def _move(self, when: str) -> None:
+        if when == self._when and self._times:
+            self._times -= 1
+            await self._world.deposit(XBT, "0.25")
+
+    async def balances(self) -> Any:
+        await self._move("before")
+        balances = await self._world.rest.balances()
+        await self._move("after")
+        return balances
+
+    async def ledger_since(self, since_ns: int) -> Any:
+        return await self._world.rest.ledger_since(since_ns)
+
+
+@pytest.mark.parametrize("when", ["before", "after", "never"])
+def test_deposit_beside_the_reading_of_opening_balances_is_counted_once(
+    play: Play, when: str
+) -> None:
+    async def scenario(world: Any) -> None:
+        await world.clock.sleep(10)
+        holding: Holding = await find_holding(MovesWhileRead(world, when), world.clock)
+        assert holding.totals[XBT] == (D("0.5") if when == "never" else D("0.75"))
+        await world.deposit(XBT, "1")  # while a person reads what was found
+        lots = [
+            OpeningLot(asset=asset, quantity=total, cost_base=None, at_ns=holding.at_ns)
+            for asset, total in holding.totals.items()
+        ]
+        world.ledger.run(lambda tx: book_lots(tx, lots, holding.at_ns))
+        await world.clock.sleep(60)
+        await world.restart()
+        assert list(await world.reconciler.reconcile()) == []
+        (flow,) = world.ask(lambda q: list(q.cash_flows()))
+        assert (flow.asset, flow.amount) == (XBT, 1)
+
+    play(scenario, speaks_first=False, balances={USD: D(10_000), XBT: D("0.5")})
+
+
+def test_account_that_never_comes_to_rest_is_not_opened(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        with pytest.raises(Transient, match="the account moves while it is read"):
+            await find_holding(MovesWhileRead(world, "after", times=100), world.clock)
+        await world.reconciler.catch_up()
+
+    play(scenario, speaks_first=False, balances={USD: D(10_000), XBT: D("0.5")})
 
 
 async def begin_with_lot(world: Any, quantity: str, cost: str | None) -> None:

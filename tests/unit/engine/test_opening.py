@@ -15,8 +15,7 @@ from krakked.domain.ids import MANUAL, Asset, PairName
 from krakked.domain.pairs import Pair
 from krakked.domain.positions import opened
 from krakked.domain.valuation import Valuation
-from krakked.engine.opening import Known, find_lots
-from krakked.ports.exchange import Balance
+from krakked.engine.opening import Holding, Known, find_lots
 
 D = Decimal
 USD, XBT, ETH, ADA = Asset("USD"), Asset("XBT"), Asset("ETH"), Asset("ADA")
@@ -27,16 +26,11 @@ class Ticker(msgspec.Struct, frozen=True):
     last: Decimal
 
 
-class Venue:
-    """Holds these amounts; tells these prices."""
+class Market:
+    """Tells these prices."""
 
-    def __init__(self, held: dict[Asset, str], prices: dict[str, str]) -> None:
-        self.held, self.prices = held, prices
-
-    async def balances(self) -> list[Balance]:
-        return [
-            Balance(asset=asset, total=D(total), held=D(0)) for asset, total in self.held.items()
-        ]
+    def __init__(self, prices: dict[str, str]) -> None:
+        self.prices = prices
 
     async def tickers(self) -> dict[PairName, Ticker]:
         return {PairName(name): Ticker(D(price)) for name, price in self.prices.items()}
@@ -61,9 +55,9 @@ PAIRS = {one.name: one for one in (pair(XBT, USD), pair(ETH, XBT), pair(ETH, USD
 def lots(
     held: dict[Asset, str], prices: dict[str, str], known: Known | None = None, **more: Any
 ) -> dict[Asset, OpeningLot]:
-    venue: Any = Venue(held, prices)
-    valuation = Valuation(USD, PAIRS, **more)
-    found = asyncio.run(find_lots(venue, venue, valuation, now_ns=NOW_NS, known=known))
+    market: Any = Market(prices)
+    holding = Holding(totals={asset: D(total) for asset, total in held.items()}, at_ns=NOW_NS)
+    found = asyncio.run(find_lots(holding, market, Valuation(USD, PAIRS, **more), known=known))
     return {lot.asset: lot for lot in found}
 
 
