@@ -37,7 +37,8 @@ class SocketConnection:
         self._faults = FrameFaults(faults, self)
         self._is_over = False
         self._silent_until_ns = 0
-        self._waiting: deque[bytes] = deque()
+        self._waiting: deque[bytes | None] = deque()
+        """None: here the connection closes."""
         self._has_waiting = asyncio.Event()
         self._writer = asyncio.create_task(self._write(), name="simulator socket writer")
 
@@ -66,6 +67,12 @@ class SocketConnection:
         if isinstance(self._transport, asyncio.WriteTransport):
             self._transport.abort()
 
+    def break_off(self) -> None:
+        """Close without a word, once all before it is written."""
+        self._is_over = True
+        self._waiting.append(None)
+        self._has_waiting.set()
+
     def expire(self) -> None:
         """The venue has heard nothing for too long; who is half open does not learn of it."""
         if not self.is_deaf:
@@ -74,7 +81,6 @@ class SocketConnection:
     def deafen(self) -> None:
         """Stay open, and neither hear nor speak any more."""
         self.is_deaf = True
-        self._waiting.clear()
 
     def stall(self, until_ns: int) -> None:
         """Say nothing before that instant."""
@@ -99,12 +105,20 @@ class SocketConnection:
             self._has_waiting.clear()
             while self._waiting:
                 await self._keep_silence()
-                if not self._waiting:
-                    break
-                try:
-                    await self._socket.send_frame(self._waiting.popleft(), WSMsgType.TEXT)
-                except ConnectionError:  # the reader of this socket sees it too, and ends
+                if not await self._write_one():
                     return
+
+    async def _write_one(self) -> bool:
+        """Whether the connection goes on."""
+        frame = self._waiting.popleft() if self._waiting else None
+        if frame is None:
+            self.drop()
+            return False
+        try:
+            await self._socket.send_frame(frame, WSMsgType.TEXT)
+        except ConnectionError:  # the reader of this socket sees it too, and ends
+            return False
+        return True
 
     async def _keep_silence(self) -> None:
         while (rest_ns := self._silent_until_ns - self._clock.now_ns()) > 0:

@@ -18,8 +18,8 @@ _MEBIBYTE: Final = 1024 * 1024
 class Struck(Protocol):
     """The connection, as far as a fault needs it."""
 
-    def drop(self) -> None:
-        """Close without a word."""
+    def break_off(self) -> None:
+        """Close without a word, once all before it is written."""
         ...
 
     def deafen(self) -> None:
@@ -70,7 +70,7 @@ class FrameFaults:
 
     def drop(self, _fault: Armed, _frame: bytes) -> list[bytes]:
         """The connection closes in its place."""
-        self._connection.drop()
+        self._connection.break_off()
         return []
 
     def deafen(self, _fault: Armed, _frame: bytes) -> list[bytes]:

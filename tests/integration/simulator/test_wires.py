@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from krakked.adapters.system.clock import LoopClock
+from krakked.adapters.system.clock import LoopClock, SystemClock
 from krakked.domain.errors import BadInput
 from krakked.domain.ids import Asset, PairName
 from krakked.domain.times import NS_PER_SECOND
 from krakked.simulator import start
+from krakked.simulator.connection import SocketConnection
 from krakked.simulator.options import ApiKey, default_key
-from krakked.simulator.wires import SocketConnection
 
 
 def test_public_answers_are_json_with_status_200_also_when_they_are_errors(stage: Any) -> None:
@@ -169,7 +169,8 @@ def test_a_reader_that_takes_nothing_is_dropped(stage: Any, monkeypatch: Any) ->
     dropped = []
 
     async def scene(client: Any) -> None:
-        connection = SocketConnection(_Never(), None)  # type: ignore[arg-type]  # never done
+        faults, clock = client.running.faults, SystemClock()
+        connection = SocketConnection(_Never(), None, faults, clock)  # type: ignore[arg-type]  # never done
         connection.drop = lambda: dropped.append(True)  # type: ignore[method-assign]  # counts calls
         for _ in range(5):
             connection.send(b"frame")
@@ -182,6 +183,9 @@ def test_a_reader_that_takes_nothing_is_dropped(stage: Any, monkeypatch: Any) ->
 class _Never:
     async def send_frame(self, frame: bytes, kind: object) -> None:
         await asyncio.get_running_loop().create_future()
+
+    async def close(self) -> None:
+        """Nothing to say."""
 
 
 def test_a_replay_says_when_it_is_over_and_goes_on_serving(stage: Any, tmp_path: Any) -> None:
