@@ -14,27 +14,18 @@ import msgspec
 from aiohttp import web
 
 from krakked.domain.errors import BadInput, LedgerFailed
-from krakked.domain.ids import Asset, PairName
-from krakked.domain.money import ZERO, BadAmount, parse_amount, to_text
+from krakked.domain.ids import PairName
+from krakked.domain.money import BadAmount, to_text
 from krakked.domain.pairs import PairStatus
 from krakked.domain.times import to_rfc3339
 from krakked.sim.exchange.core import SystemStatus
 from krakked.sim.fault_kinds import FILTERS, KINDS, FaultKind, Kind
 from krakked.simulator import acts
+from krakked.simulator.balances import BalanceAct, amount, change_balances
 from krakked.simulator.faults import Armed, check, check_chance
-from krakked.simulator.options import ACCOUNT
 from krakked.simulator.venue import Venue
 
 Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-class BalanceAct(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``POST /balances``: money comes in or goes out."""
-
-    deposit: dict[str, str] = {}
-    withdraw: dict[str, str] = {}
-    adjust: dict[str, str] = {}
-    account: str = ACCOUNT
 
 
 class StatusAct(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -103,7 +94,7 @@ class Admin:
     async def _set_prices(self, request: web.Request) -> web.Response:
         given = msgspec.json.decode(await request.read(), type=dict[str, str])
         now_ns = self._venue.catch_up()
-        prices = {self._pair(name): _amount(text, name) for name, text in given.items()}
+        prices = {self._pair(name): amount(text, name) for name, text in given.items()}
         for pair, price in prices.items():
             self._check_price(pair, price)
         for pair, price in prices.items():
@@ -122,46 +113,11 @@ class Admin:
 
     async def _change_balances(self, request: web.Request) -> web.Response:
         act = msgspec.json.decode(await request.read(), type=BalanceAct)
-        exchange = self._venue.exchange
-        if not exchange.has_account(act.account):
-            raise BadInput(
-                f"no account {act.account}; there is {', '.join(exchange.account_names())}"
-            )
-        now_ns = self._venue.catch_up()
-        deposits = self._amounts(act.deposit, _positive)
-        withdrawals = self._amounts(act.withdraw, _positive)
-        adjustments = self._amounts(act.adjust, _amount)
-        self._check_funds(act.account, deposits, withdrawals, adjustments)
-        for asset, amount in deposits.items():
-            exchange.deposit(act.account, asset, amount, now_ns)
-        for asset, amount in withdrawals.items():
-            exchange.withdraw(act.account, asset, amount, now_ns)
-        for asset, amount in adjustments.items():
-            exchange.book_adjustment(act.account, asset, amount, now_ns)
-        self._venue.settle(now_ns)
+        venue = self._venue
+        now_ns = venue.catch_up()
+        change_balances(venue.exchange, venue.hub.data.assets, act, now_ns)
+        venue.settle(now_ns)
         return _answer(self._account(act.account)["balances"])
-
-    def _amounts(
-        self, given: dict[str, str], read: Callable[[str, str], Decimal]
-    ) -> dict[Asset, Decimal]:
-        return {self._asset(name): read(text, name) for name, text in given.items()}
-
-    def _check_funds(
-        self,
-        account: str,
-        deposits: dict[Asset, Decimal],
-        withdrawals: dict[Asset, Decimal],
-        adjustments: dict[Asset, Decimal],
-    ) -> None:
-        """All or nothing: what an open order holds, and what is not there, cannot leave."""
-        for asset in sorted({*withdrawals, *adjustments}):
-            there = self._venue.exchange.available(account, asset) + deposits.get(asset, ZERO)
-            leaving = withdrawals.get(asset, ZERO) - adjustments.get(asset, ZERO)
-            if leaving > max(there, ZERO):
-                raise BadInput(
-                    f"{account} has {to_text(there)} {asset} free, not {to_text(leaving)}; "
-                    "take less, or cancel the orders that hold it"
-                )
 
     async def _faults(self, _request: web.Request) -> web.Response:
         return _answer(self._faults_now() | {"kinds": _kinds(), "filters": FILTERS})
@@ -207,12 +163,6 @@ class Admin:
 
     def _pair(self, name: str) -> PairName:
         return acts.pair_named(self._venue, name)
-
-    def _asset(self, name: str) -> Asset:
-        known = self._venue.hub.data.assets
-        if name not in known:
-            raise BadInput(f"no asset {name}; there is {', '.join(known)}")
-        return Asset(name)
 
     def _clock_now(self, now_ns: int) -> dict[str, object]:
         return {"now_ns": now_ns, "now": to_rfc3339(now_ns), "speed": self._speed or "max"}
@@ -286,17 +236,6 @@ def _kind(row: Kind) -> dict[str, object]:
         "only_channels": row.channels,
         "now": row.can_be_now,
     }
-
-
-def _amount(text: str, what: str) -> Decimal:
-    return parse_amount(text, what=what)
-
-
-def _positive(text: str, what: str) -> Decimal:
-    value = parse_amount(text, what=what)
-    if value <= 0:
-        raise BadInput(f"{what} {text}: give a positive amount")
-    return value
 
 
 def _answer(value: object) -> web.Response:

@@ -147,3 +147,39 @@ def test_the_price_of_a_replay_cannot_be_moved(stage: Any, tmp_path: Path) -> No
 
     answer = stage.play(scene, stage.options(market="replay", candles=tmp_path))
     assert "replays recorded candles" in answer["error"]
+
+
+def test_rewards_dividends_and_allocations_are_booked_and_told(stage: Any) -> None:
+    async def scene(client: Any) -> None:
+        act = {"deposit": {"XBT": "1"}, "allocate": {"XBT.F": "0.4"}, "reward": {"XBT.F": "0.01"}}
+        answer = await client.admin("/balances", act | {"dividend": {"SOL": "2"}})
+        assert answer["status"] == 200
+        assert (answer["XBT"], answer["XBT.F"], answer["SOL"]) == (
+            "0.6000000000",
+            "0.4100000000",
+            "2.00000000",
+        )
+        back = await client.admin("/balances", {"allocate": {"XBT.F": "-0.41"}})
+        assert (back["XBT"], back["XBT.F"]) == ("1.0100000000", "0.0000000000")
+        rows = (await client.post("Ledgers", type="earn"))["result"]["ledger"].values()
+        assert sorted(row["subtype"] for row in rows) == [
+            *["allocation"] * 2,
+            *["deallocation"] * 2,
+            "reward",
+        ]
+
+    stage.play(scene)
+
+
+def test_more_than_is_free_cannot_be_allocated_and_nothing_is_done(stage: Any) -> None:
+    async def scene(client: Any) -> None:
+        for act in (
+            {"deposit": {"USD": "5"}, "allocate": {"XBT.F": "0.4"}},
+            {"deposit": {"USD": "5"}, "allocate": {"USD.F": "-1"}},
+            {"deposit": {"USD": "5"}, "allocate": {"USD": "1"}},
+            {"deposit": {"USD": "5"}, "allocate": {"USD.Q": "1"}},
+        ):
+            assert (await client.admin("/balances", act))["status"] == 400
+        assert (await client.post("Balance"))["result"] == {"ZUSD": "10000.0000"}
+
+    stage.play(scene)

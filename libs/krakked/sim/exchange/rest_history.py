@@ -122,7 +122,7 @@ def _order_rows(call: Call, orders: Sequence[Order]) -> dict[str, object]:
         for order in orders:
             if order.trades:
                 rows[order.order_id]["trades"] = history.leading(order.trades)
-    return {order_id: row for order_id, row in rows.items()}  # noqa: C416
+    return {str(order_id): row for order_id, row in rows.items()}
 
 
 def _consolidates(call: Call) -> bool:
