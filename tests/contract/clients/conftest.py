@@ -19,9 +19,13 @@ ENVIRONMENTS = HERE.parents[2] / ".clients"
 SCENE_TIMEOUT_S = 45
 SIMULATOR = [sys.executable, "-m", "krakked.cli", "simulator", "--json", "--market", "calm"]
 SIMULATOR += ["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--query-key", "asks-only"]
-SIMULATOR += ["--balance", "USD=100000,XBT=2,ETH=10"]
+SIMULATOR += ["--balance", "USD=1000000,XBT=20,ETH=10"]
 USUAL = ("--speed", "5", "--tier", "none")
 """The calm market trades every ten seconds of its own time: nobody waits for that."""
+BUSY = ("--market", "synthetic", "--speed", "60", "--tier", "none")
+"""Later flags win: this market moves."""
+SPLIT = (*USUAL, "--listen-private", "127.0.0.1:0")
+"""As the venue has it: private channels on a host of their own, and nowhere else."""
 STRICT = ("--speed", "1", "--tier", "starter")
 
 Seen = dict[str, list[dict[str, Any]]]
@@ -57,7 +61,7 @@ def play(client: str, program: str, venue: dict[str, Any], scene: str) -> Seen:
         text=True,
         timeout=SCENE_TIMEOUT_S,
         check=False,
-        env={"PATH": os.defpath, "PYTHONPYCACHEPREFIX": str(ENVIRONMENTS / "pycache")},
+        env={"PATH": os.defpath, "PYTHONDONTWRITEBYTECODE": "1"},
     )
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     seen: Seen = defaultdict(list)
@@ -71,6 +75,27 @@ def play(client: str, program: str, venue: dict[str, Any], scene: str) -> Seen:
 def venue() -> Iterator[dict[str, Any]]:
     """A simulator without limits, at five times the usual pace."""
     with simulator(*USUAL) as said:
+        yield said
+
+
+@pytest.fixture
+def own_venue() -> Iterator[dict[str, Any]]:
+    """The usual simulator, for one test alone: large orders change an account's fees."""
+    with simulator(*USUAL) as said:
+        yield said
+
+
+@pytest.fixture
+def busy_venue() -> Iterator[dict[str, Any]]:
+    """A simulator whose books move all the time."""
+    with simulator(*BUSY) as said:
+        yield said
+
+
+@pytest.fixture
+def split_venue() -> Iterator[dict[str, Any]]:
+    """A simulator with two hosts, each as strict as the venue's."""
+    with simulator(*SPLIT) as said:
         yield said
 
 

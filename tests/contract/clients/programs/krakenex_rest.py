@@ -136,6 +136,11 @@ def errors(venue: Venue) -> None:
     tell("old_nonce", **api.ask("Balance"))
 
 
+def one_call(venue: Venue) -> None:
+    """For a look at what another client left behind."""
+    tell("Balance", **Api(venue).ask("Balance"))
+
+
 def limits(venue: Venue) -> None:
     """Calls until refused; then orders, which have a counter of their own, until refused."""
     api = Api(venue)
@@ -161,6 +166,7 @@ if __name__ == "__main__":
             "batches": batches,
             "dead_man": dead_man,
             "errors": errors,
+            "one_call": one_call,
             "limits": limits,
         }
     )
