@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
+import resource
 import signal
+import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 SIMULATOR = [sys.executable, "-m", "krakked.cli", "simulator"]
 PORTS = ["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]
@@ -90,3 +94,40 @@ def test_start_and_stop_take_a_moment_only() -> None:
     read_until(process.stdout, "rest_url")
     assert ended(process, signal.SIGINT) == (0, "")
     assert time.monotonic() - before < 15
+
+
+def test_the_port_is_open_within_three_seconds_of_work() -> None:
+    """Counted in the processor's time, which a busy machine does not stretch."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    process = started("--market", "calm", "--json")
+    announced = json.loads(read_until(process.stdout, "rest_url")[0])
+    host, _, port = announced["rest_url"].removeprefix("http://").rpartition(":")
+    socket.create_connection((host, int(port)), timeout=1).close()
+    assert ended(process, signal.SIGINT) == (0, "")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 3
+
+
+def test_every_account_survives_being_killed(tmp_path: Path) -> None:
+    accounts = tmp_path / "accounts.yaml"
+    accounts.write_text("{alice: {balances: {USD: 5, XBT.F: 0.25}}}", encoding="utf-8")
+    flags = ("--market", "calm", "--json", "--accounts", str(accounts))
+    flags += ("--state", str(tmp_path / "state"))
+    first = started(*flags)
+    announced = json.loads(read_until(first.stdout, "rest_url")[0])
+    assert announced["alice_key_1"] == "alice-key"
+    act = {"account": "alice", "allocate": {"XBT.F": "-0.05"}, "deposit": {"USD": "1.5"}}
+    told = asked(announced["admin_url"] + "/balances", act)
+    assert told == {"USD": "6.5000", "XBT.F": "0.2000000000", "XBT": "0.0500000000"}
+    first.kill()
+    first.communicate()
+    again = started(*flags)
+    announced = json.loads(read_until(again.stdout, "rest_url")[0])
+    assert asked(announced["admin_url"] + "/balances")["alice"] == told
+    assert ended(again, signal.SIGTERM) == (0, "")
+
+
+def asked(url: str, body: object = None) -> Any:
+    data = None if body is None else json.dumps(body).encode()
+    with urllib.request.urlopen(url, data=data, timeout=10) as answer:  # noqa: S310 (our own)
+        return json.loads(answer.read())

@@ -81,3 +81,37 @@ def test_a_price_that_is_set_is_where_the_book_stands_from_the_next_trade_on(ven
     still.set_price(XBTUSD, Decimal("50000.0"))
     venue.play(still, until_ns=after(30))
     assert {str(item.price) for item in venue.prints[XBTUSD]} == {"50005.0", "49995.0"}
+
+
+def test_every_pair_has_a_price_that_somebody_would_pay() -> None:
+    assert set(DEFAULT_PRICES) == set(PAIRS)
+    for name, price in DEFAULT_PRICES.items():
+        assert price % PAIRS[name].tick_size == 0
+        assert price > PAIRS[name].tick_size * 1_000
+
+
+def test_there_are_free_ticks_inside_the_first_levels(venue: Any) -> None:
+    venue.play(market(*PAIRS), until_ns=after(11))
+    for _, pair, bids, asks in venue.books:
+        tick = PAIRS[pair].tick_size
+        first, second = asks[0][0], asks[1][0]
+        assert first - bids[0][0] > 2 * tick
+        assert second - first > 2 * tick
+        assert bids[0][0] - bids[1][0] > 2 * tick
+
+
+def test_a_market_order_of_a_hundred_thousand_finds_all_it_wants(venue: Any) -> None:
+    venue.play(market(*PAIRS), until_ns=after(11))
+    for _, pair, bids, asks in venue.books:
+        worth = Decimal(100_000) if PAIRS[pair].quote.altname.startswith("USD") else Decimal(2)
+        for side in (bids, asks):
+            assert sum(price * size for price, size in side) > worth
+
+
+@pytest.mark.parametrize("minutes", [1, 5, 60, 1440])
+def test_candles_of_the_past_are_contiguous(minutes: int) -> None:
+    for pair in PAIRS:
+        candles = market(*PAIRS).candles_before(pair, minutes, START_NS, 50)
+        starts = [candle.start_s for candle in candles]
+        assert starts == list(range(starts[0], starts[0] + 50 * minutes * 60, minutes * 60))
+        assert all(candle.trades > 0 for candle in candles)

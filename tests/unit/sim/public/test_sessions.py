@@ -430,3 +430,16 @@ def test_an_order_over_the_socket_is_acknowledged_and_executed(bench: Any) -> No
     assert (answer["success"], answer["req_id"]) == (True, 3)
     assert {"time_in", "time_out"} <= set(answer)
     assert client.take("executions")[-1]["data"][0]["exec_type"] == "filled"
+
+
+def test_the_book_tells_when_an_order_joins_it_and_when_it_leaves(bench: Any) -> None:
+    client = bench.connect()
+    client.subscribe("book", symbol=["BTC/USD"])
+    client.take()
+    order = {"pair": "XBTUSD", "type": "buy", "ordertype": "limit", "volume": "0.01"}
+    (txid,) = bench.post("AddOrder", **order, price="59995.5")["txid"]
+    (joined,) = client.take("book")
+    assert joined["data"][0]["bids"] == [{"price": "59995.5", "qty": "0.01000000"}]
+    bench.post("CancelOrder", txid=txid)
+    (left,) = client.take("book")
+    assert left["data"][0]["bids"][0] == {"price": "59995.5", "qty": "0.00000000"}
