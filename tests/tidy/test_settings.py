@@ -23,7 +23,7 @@ from krakked.runtime.settings.documents import markdown
 
 ALL = known.known_settings()
 NUMBERS = {int, float, Decimal}
-COUNTS_NOTHING = {"health.port", "ui.port", "simulator.seed"}
+COUNTS_NOTHING = {"health.port", "ui.port", "simulator.seed", "strategies.*.userref"}
 LOCKS = {"account.confirm_name", "execution.allow_live_trading"}
 """They only let live start: the rules of the settings themselves are who reads them."""
 READ_BY_LATER_SERVICES = "ui."

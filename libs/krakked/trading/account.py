@@ -190,6 +190,23 @@ class Account:
             },
         )
 
+    def overdrawn(self) -> dict[Asset, Decimal]:
+        """Of which assets positions hold more than the account, and by how much.
+
+        A fee in a third asset, or a purchase paid with one, comes out of no sleeve's position: it
+        is ``manual``'s, and where that has too little, a sleeve cannot sell all that it holds.
+        """
+        held: dict[Asset, Decimal] = {}
+        for position in self.positions.values():
+            pair = self.pairs.get(position.sleeve.pair)
+            if pair is not None:
+                held[pair.base] = held.get(pair.base, ZERO) + position.quantity_base
+        return {
+            asset: quantity - self.totals.get(asset, ZERO)
+            for asset, quantity in sorted(held.items())
+            if quantity > self.totals.get(asset, ZERO)
+        }
+
     def of_unknown_cost(self) -> tuple[PairName, ...]:
         """Pairs with a position that counts as gain in part, for nobody knows what it cost."""
         found = {one.sleeve.pair for one in self.positions.values() if one.has_unknown_cost}

@@ -297,6 +297,7 @@ class Engine:
             "stale_pairs": list(market.stale_pairs(now_ns)),
             "kept_pairs": list(self.options.kept),
             "without_price": list(self.marker.lost),
+            "overdrawn": [f"{asset} {amount}" for asset, amount in account.overdrawn().items()],
             "open_orders": len(account.live_orders()),
             "unknown_orders": list(account.unknown_pairs()),
             "foreign_orders": _shown(account.drifts, DriftKind.FOREIGN),

@@ -67,8 +67,8 @@ class Executor:
         self._told_expired: PlanId | None = None
         self._validator = Validator(desk)
 
-    async def send(self, request: OrderRequest, plan: ExecutionPlan, attempt: int) -> float | None:
-        """Try one leg once, if it may still be sent; after how many seconds to try it again.
+    async def send(self, request: OrderRequest, plan: ExecutionPlan, attempt: int) -> int | None:
+        """Try one leg once, if it may still be sent; after how many nanoseconds to try it again.
 
         None: it has its answer, or will never be sent. Tries are counted from 0.
         """
@@ -81,7 +81,7 @@ class Executor:
         if error is None:
             return None
         if attempt < self._rules.max_retries:
-            return self._rules.pause_s(attempt, error.retry_after_s)
+            return self._rules.pause_ns(attempt, error.retry_after_s)
         await self._drop(request, "the venue could not be reached often enough")
         return None
 

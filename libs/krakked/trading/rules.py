@@ -8,6 +8,7 @@ import msgspec
 
 from krakked.domain.money import ZERO
 from krakked.domain.orders import OrderType, TimeInForce
+from krakked.domain.times import NS_PER_SECOND
 
 
 class ExecutionRules(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,3 +54,7 @@ class ExecutionRules(msgspec.Struct, frozen=True, kw_only=True):
         """How long to wait before asking again: by rule, or longer if the venue says so."""
         pause = self.retry_backoff_s * self.retry_backoff_factor**attempt
         return max(pause, retry_after_s or 0.0)
+
+    def pause_ns(self, attempt: int, retry_after_s: float | None) -> int:
+        """The same in nanoseconds."""
+        return int(self.pause_s(attempt, retry_after_s) * NS_PER_SECOND)

@@ -35,8 +35,8 @@ class Validator:
 
     async def validate(
         self, request: OrderRequest, plan: ExecutionPlan, attempt: int
-    ) -> float | None:
-        """Ask once, if it may still be asked; the seconds until the next time, or None."""
+    ) -> int | None:
+        """Ask once, if it may still be asked; the nanoseconds until the next time, or None."""
         rules = self._desk.rules
         refusal = self._refusal(request, plan)
         if refusal is not None:
@@ -48,7 +48,7 @@ class Validator:
         self._tell_error(request, error)
         if attempt < rules.max_retries:
             wanted_s = error.retry_after_s if isinstance(error, Transient) else None
-            return rules.pause_s(attempt, wanted_s)
+            return rules.pause_ns(attempt, wanted_s)
         silence = "the venue could not be asked often enough"
         await self._end(request, Journal.DROPPED, EventName.ORDER_ENDED, reason=silence)
         return None

@@ -44,8 +44,11 @@ def identity_of(settings: Settings) -> Identity:
 
 def userrefs_of(settings: Settings) -> dict[StrategyId, int]:
     """The numbers that a person gave to strategies."""
-    given = settings.strategies.items()
-    return {StrategyId(name): one.userref for name, one in given if one.userref is not None}
+    return {
+        StrategyId(name): strategy.userref
+        for name, strategy in settings.strategies.items()
+        if strategy.userref is not None
+    }
 
 
 def places_orders(settings: Settings) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
+from decimal import Decimal
 from random import Random
 from typing import Any
 
@@ -274,6 +275,18 @@ def test_status_shows_pairs_that_are_only_watched_and_assets_without_a_price(pla
         assert "valuation" in engine.degraded()
         engine.marker.lost = ()
         assert "valuation" not in engine.degraded()
+
+    play(scenario)
+
+
+def test_status_shows_what_positions_hold_beyond_the_account(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        engine = engine_of(world)
+        await world.bought("0.01")
+        assert engine.status()["overdrawn"] == []
+        world.account.post("XBT", Decimal("-0.004"))
+        assert engine.status()["overdrawn"] == ["XBT 0.00400000"]
+        world.account.post("XBT", Decimal("0.004"))
 
     play(scenario)
 

@@ -144,6 +144,47 @@ def test_booking_changes_position_holdings_and_order_together(
     assert found.filled_base == 1
 
 
+def holds_xbt(account: Account, make_trade: MakeTrade, pair: Pair) -> None:
+    """The sleeve bought 2 XBT for quote, fees in quote."""
+    account.post(USD, D(1000))
+    trade = make_trade(quantity_base=D(2))
+    account.put_booking(
+        book(trade, pair=pair, order=None, position=account.position(TREND), prices={})
+    )
+
+
+@pytest.mark.parametrize(
+    ("kept_by_hand", "overdrawn"), [("0", {XBT: D("0.01")}), ("0.01", {}), ("0.5", {})]
+)
+def test_fee_in_the_asset_of_another_sleeve_is_manuals_and_shown_where_it_has_too_little(
+    account: Account,
+    make_trade: MakeTrade,
+    pair: Pair,
+    kept_by_hand: str,
+    overdrawn: dict[Asset, Decimal],
+) -> None:
+    holds_xbt(account, make_trade, pair)
+    account.post(XBT, D(kept_by_hand))
+    other = msgspec.structs.replace(pair, name=ETHUSD, base=ETH)
+    account.pairs[ETHUSD] = other
+    sleeve = Sleeve(StrategyId("trend"), ETHUSD)
+    trade = make_trade("T2", pair=ETHUSD, fee_amount=D("0.01"), fee_asset=XBT)
+    prices = {USD: D(1), XBT: D(100)}
+    account.put_booking(
+        book(trade, pair=other, order=None, position=account.position(sleeve), prices=prices)
+    )
+    assert account.position(TREND).quantity_base == 2
+    assert account.totals[XBT] == 2 + D(kept_by_hand) - D("0.01")
+    assert account.overdrawn() == overdrawn
+
+
+def test_account_whose_positions_are_all_it_holds_is_not_overdrawn(
+    account: Account, make_trade: MakeTrade, pair: Pair
+) -> None:
+    holds_xbt(account, make_trade, pair)
+    assert account.overdrawn() == {}
+
+
 # valuation
 
 
