@@ -86,10 +86,15 @@ def test_a_resting_order_is_filled_by_the_market_as_a_maker(scene: Scene) -> Non
     assert abs(Decimal(trade["fee"]) - fee) <= Decimal("0.0001")
 
 
-def test_many_orders_are_cancelled_by_reference_and_at_once(scene: Scene) -> None:
+def test_many_orders_are_entered_and_cancelled_at_once(scene: Scene) -> None:
+    """A form has no lists of objects: krakenex sends flat ``orders[0][price]``."""
     seen = {name: told[0] for name, told in scene("batches").items()}
+    assert [entry["descr"]["order"] for entry in seen["added"]["result"]["orders"]] == [
+        "buy 0.00100000 XBTUSD @ limit 10000.0",
+        "buy 0.00100000 XBTUSD @ limit 10001.0",
+    ]
     assert seen["userref"]["result"] == {"count": 2}
-    assert seen["all"]["error"] == []
+    assert seen["all"]["result"] == {"count": 2}
 
 
 def test_dead_man_switch_cancels_when_it_is_due(scene: Scene) -> None:

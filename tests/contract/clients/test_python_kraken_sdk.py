@@ -67,6 +67,7 @@ def test_an_order_is_entered_amended_cancelled_and_one_expires(scene: Scene) -> 
     assert (order["vol"], order["descr"]["price"]) == ("0.00200000", "10001.0")
     assert "post" in order["oflags"].split(",")
     assert seen["canceled"] == {"count": 1}
+    assert (seen["truncated"]["volume"], seen["truncated"]["price"]) == ("0.12345678", "10000.0")
     assert seen["expiring"]["status"] == "open"
     assert seen["expired"]["closetm"] >= seen["expiring"]["expiretm"]
 
@@ -131,6 +132,18 @@ def test_refusals_become_the_errors_that_the_client_has_for_them(scene: Scene) -
         "maintenance": "KrakenServiceUnavailableError",
         "cancel_only": "KrakenMarketInOnlyCancelModeError",
         "post_only": "KrakenMarketInOnlyPostModeError",
+    }
+
+
+def test_what_the_simulator_does_not_have_is_an_unknown_method(scene: Scene) -> None:
+    assert {name: told["error"] for name, told in scene("absent").items()} == {
+        "positions": "KrakenUnknownMethodError",
+        "export": "KrakenUnknownMethodError",
+        "transfer": "KrakenUnknownMethodError",
+        "subaccount": "KrakenUnknownMethodError",
+        "deposit": "KrakenUnknownMethodError",
+        "withdrawal": "KrakenUnknownMethodError",
+        "earn": "KrakenUnknownMethodError",
     }
 
 

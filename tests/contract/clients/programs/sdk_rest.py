@@ -7,7 +7,13 @@ from functools import partial
 from typing import Any
 
 import kraken.exceptions  # type: ignore[import-not-found]  # lives in an environment of its own
-from kraken.spot import Market, Trade, User  # type: ignore[import-not-found]  # likewise
+from kraken.spot import (  # type: ignore[import-not-found]  # likewise
+    Earn,
+    Funding,
+    Market,
+    Trade,
+    User,
+)
 from telling import Venue, play, tell, wait_for  # type: ignore[import-not-found]  # beside this
 
 PAIR = "XBTUSD"
@@ -75,6 +81,9 @@ def order_entry(venue: Venue) -> None:
     open_orders = user.get_open_orders(cl_ord_id="from-the-sdk")["open"]
     tell("open", orders=open_orders)
     tell("canceled", **trade.cancel_order(cl_ord_id="from-the-sdk"))
+    Market.URL = venue.rest  # a Trade makes a Market for itself, and hands no address on
+    cut = trade.truncate("0.123456789", "volume", PAIR), trade.truncate("10000.07", "price", PAIR)
+    tell("truncated", volume=cut[0], price=cut[1])
     expiring = limit(timeinforce="GTD", expiretm="+5")["txid"][0]
     tell("expiring", **user.get_orders_info(txid=expiring)[expiring])
 
@@ -195,8 +204,22 @@ def errors(venue: Venue) -> None:
     for mode in ("maintenance", "cancel_only", "post_only"):
         venue.admin("/status", system=mode)
         order = partial(trade.create_order, ordertype="market", side="buy", pair=PAIR)
-        tell(mode, **refusal(lambda order=order: order(volume="0.001")))
+        tell(mode, **refusal(partial(order, volume="0.001")))
     venue.admin("/status", system="online")
+
+
+def absent(venue: Venue) -> None:
+    """What the simulator does not have."""
+    _, user = clients(venue)
+    access = {"key": venue.key, "secret": venue.secret, "url": venue.rest}
+    funding, earn = Funding(**access), Earn(**access)
+    tell("positions", **refusal(user.get_open_positions))
+    tell("export", **refusal(lambda: user.request_export_report("trades", "all of them")))
+    tell("transfer", **refusal(lambda: user.account_transfer("XBT", 1, "a", "b")))
+    tell("subaccount", **refusal(lambda: user.create_subaccount("name", "a@example.org")))
+    tell("deposit", **refusal(lambda: funding.get_deposit_methods("XBT")))
+    tell("withdrawal", **refusal(lambda: funding.withdraw_funds("XBT", "a key", 1)))
+    tell("earn", **refusal(earn.list_earn_strategies))
 
 
 def limits(venue: Venue) -> None:
@@ -223,6 +246,7 @@ if __name__ == "__main__":
             "triggers": triggers,
             "dead_man": dead_man,
             "errors": errors,
+            "absent": absent,
             "limits": limits,
         }
     )

@@ -9,8 +9,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
-import kraken.spot.orderbook  # type: ignore[import-not-found]  # in an environment of its own
-from kraken.spot import (  # type: ignore[import-not-found]  # likewise
+from kraken.spot import (  # type: ignore[import-not-found]  # in an environment of its own
     Market,
     SpotOrderBookClient,
     SpotWSClient,
@@ -105,7 +104,7 @@ async def channels(venue: Venue) -> None:
 async def books(venue: Venue) -> None:
     """Books in motion: the client checks each checksum, and says so where it differs."""
     SpotOrderBookClient.WS_URL = venue.ws
-    kraken.spot.orderbook.Market = partial(Market, url=venue.rest)
+    Market.URL = venue.rest  # it takes no address, nor does the Market that it makes for itself
     pairs = (SYMBOL, "ETH/USD", "DOGE/USD")
     updates = dict.fromkeys(pairs, 0)
     mismatches: list[str] = []
