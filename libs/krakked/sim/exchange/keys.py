@@ -28,6 +28,8 @@ from krakked.sim.exchange.limits import Counter, UnderWay
 NONCE_MAX: Final = 2**64 - 1
 NONCE_DIGITS_MAX: Final = 20
 FAILURE_WINDOW_NS: Final = 60 * NS_PER_SECOND
+STRANGERS_MAX: Final = 1_000
+"""Unknown keys whose failures are remembered."""
 LOCKOUT_NS: Final = 900 * NS_PER_SECOND
 
 
@@ -45,6 +47,29 @@ class Permission(enum.Enum):
 
 ALL_PERMISSIONS: Final = frozenset(Permission)
 QUERY_PERMISSIONS: Final = frozenset(Permission) - {Permission.MODIFY, Permission.CLOSE}
+
+
+class Failures:
+    """Bad calls with one key, whether there is such a key or not."""
+
+    __slots__ = ("_at_ns", "locked_until_ns")
+
+    def __init__(self) -> None:
+        self._at_ns: list[int] = []
+        self.locked_until_ns = 0
+
+    def __repr__(self) -> str:
+        return f"<Failures {len(self._at_ns)}>"
+
+    def count(self, limit: int, now_ns: int) -> None:
+        """One more; too many in a minute lock the key out. A limit of zero is none."""
+        if limit == 0:
+            return
+        recent = [at for at in self._at_ns if at > now_ns - FAILURE_WINDOW_NS]
+        self._at_ns = [*recent, now_ns]
+        if len(self._at_ns) >= limit:
+            self.locked_until_ns = now_ns + LOCKOUT_NS
+            self._at_ns = []
 
 
 class Key:
@@ -70,11 +95,10 @@ class Key:
         """The highest seen."""
         self.counter = Counter()
         self.under_way = UnderWay()
-        self.locked_until_ns = 0
+        self.failures = Failures()
         self.secret = secret
         self._secret = base64.b64decode(secret)
         self._late: dict[int, None] = {}
-        self._failures_ns: list[int] = []
 
     def __repr__(self) -> str:
         return f"<Key of {self.account}, nonce {self.nonce}>"
@@ -108,16 +132,6 @@ class Key:
         self._late[nonce] = None
         return True
 
-    def fail(self, limit: int, now_ns: int) -> None:
-        """Count one bad call; too many in a minute lock the key out."""
-        if limit == 0:
-            return
-        recent = [at for at in self._failures_ns if at > now_ns - FAILURE_WINDOW_NS]
-        self._failures_ns = [*recent, now_ns]
-        if len(self._failures_ns) >= limit:
-            self.locked_until_ns = now_ns + LOCKOUT_NS
-            self._failures_ns = []
-
     def _forget_late(self, nonce: int) -> None:
         for old in [old for old in self._late if old <= nonce - self.nonce_window]:
             del self._late[old]
@@ -139,6 +153,7 @@ class Keys:
         self._token_life_ns = token_life_s * NS_PER_SECOND
         self._keys: dict[str, Key] = {}
         self._tokens: dict[str, Token] = {}
+        self._strangers: dict[str, Failures] = {}
 
     def __repr__(self) -> str:
         return f"<Keys {len(self._keys)} keys, {len(self._tokens)} tokens>"
@@ -167,11 +182,21 @@ class Keys:
             VenueError: EAPI:Invalid key or EGeneral:Temporary lockout.
         """
         key = self._keys.get(api_key or "")
-        if key is None:
-            raise VenueError(INVALID_KEY)
-        if now_ns < key.locked_until_ns:
+        failures = self._stranger(api_key or "") if key is None else key.failures
+        if now_ns < failures.locked_until_ns:
             raise VenueError(LOCKOUT)
+        if key is None:
+            failures.count(self._lockout_failures, now_ns)
+            raise VenueError(INVALID_KEY)
         return key
+
+    def _stranger(self, api_key: str) -> Failures:
+        """Of a key that is not known; whoever was quiet longest is forgotten first."""
+        found = self._strangers.pop(api_key, None) or Failures()
+        self._strangers[api_key] = found
+        if len(self._strangers) > STRANGERS_MAX:
+            del self._strangers[next(iter(self._strangers))]
+        return found
 
     def check(self, key: Key, path: str, nonce: str | None, body: bytes, sign: str | None) -> None:
         """Signature, then nonce.
@@ -188,7 +213,7 @@ class Keys:
 
     def fail(self, key: Key, now_ns: int) -> None:
         """Count a bad call of a known key."""
-        key.fail(self._lockout_failures, now_ns)
+        key.failures.count(self._lockout_failures, now_ns)
 
     def issue_token(self, name: str, key: Key, now_ns: int) -> int:
         """Remember a token; answers its life in seconds."""

@@ -259,7 +259,7 @@ def _key_row(key: Key) -> KeyRow:
         created_ns=key.created_ns,
         late=key.late,
         last_used_ns=key.last_used_ns,
-        locked_until_ns=key.locked_until_ns,
+        locked_until_ns=key.failures.locked_until_ns,
     )
 
 
@@ -273,5 +273,6 @@ def _key(row: KeyRow) -> Key:
         created_ns=row.created_ns,
     )
     key.resume(row.nonce, row.late)
-    key.last_used_ns, key.locked_until_ns = row.last_used_ns, row.locked_until_ns
+    key.last_used_ns = row.last_used_ns
+    key.failures.locked_until_ns = row.locked_until_ns
     return key

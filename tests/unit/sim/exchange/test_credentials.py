@@ -10,7 +10,13 @@ from urllib.parse import urlencode
 import pytest
 
 from krakked.sim.exchange.calls import PrivateRequest
-from krakked.sim.exchange.keys import ALL_PERMISSIONS, QUERY_PERMISSIONS, Key, Permission
+from krakked.sim.exchange.keys import (
+    ALL_PERMISSIONS,
+    QUERY_PERMISSIONS,
+    STRANGERS_MAX,
+    Key,
+    Permission,
+)
 
 NONCE = "EAPI:Invalid nonce"
 
@@ -267,3 +273,25 @@ def test_a_restart_keeps_the_window_the_lockout_and_the_last_use(make_bench):
     third = make_bench()
     third.exchange.load(again.exchange.dump())
     assert b"Temporary lockout" in third.send("Balance", {}, who="w", nonce=9_000).body
+
+
+def test_an_unknown_key_is_locked_out_too_and_no_other_with_it(make_bench):
+    bench = make_bench(lockout_failures=3)
+    bench.open(USD="1")
+    told = [bench.error("Balance", "nobody") for _ in range(4)]
+    assert told == ["EAPI:Invalid key"] * 3 + ["EGeneral:Temporary lockout"]
+    assert bench.error("Balance", "somebody") == "EAPI:Invalid key"
+    bench.ok("Balance")
+    bench.later(901)
+    assert bench.error("Balance", "nobody") == "EAPI:Invalid key"
+
+
+def test_unknown_keys_are_not_remembered_without_end(make_bench):
+    bench = make_bench(lockout_failures=2)
+    bench.open(USD="1")
+    bench.error("Balance", "first")
+    for number in range(STRANGERS_MAX):
+        bench.error("Balance", f"k{number}")
+    assert bench.error("Balance", "first") == "EAPI:Invalid key"
+    assert bench.error("Balance", f"k{STRANGERS_MAX - 1}") == "EAPI:Invalid key"
+    assert bench.error("Balance", f"k{STRANGERS_MAX - 1}") == "EGeneral:Temporary lockout"
