@@ -8,6 +8,7 @@ handled, after it was, or a WebSocket frame on its way out.
 from __future__ import annotations
 
 import enum
+import sys
 from typing import Final
 
 import msgspec
@@ -350,3 +351,27 @@ def of_place(place: Strikes) -> tuple[FaultKind, ...]:
 def names() -> str:
     """All of them, for a line of help."""
     return ", ".join(kind.value for kind in FaultKind)
+
+
+def as_markdown() -> str:
+    """The table as the documents show it: one part for each place where faults strike."""
+    parts = [_part(place.value, [r for r in _ROWS if r.strikes is place]) for place in Strikes]
+    head = "| parameter | unit | default | means |\n|---|---|---|---|\n"
+    filters = "\n".join(f"| `{p.name}` | {p.unit} | {p.default} | {p.doc} |" for p in FILTERS)
+    return "\n\n".join([*parts, "### Filters, for every kind", head + filters])
+
+
+def _part(title: str, rows: list[Kind]) -> str:
+    head = "| kind | does | parameters | strikes only |\n|---|---|---|---|"
+    return "\n".join([f"### Strikes {title}", "", head, *map(_line, rows)])
+
+
+def _line(row: Kind) -> str:
+    chosen = "; ".join(f"`{p.name}` ({p.unit}, {p.default}): {p.doc}" for p in row.parameters)
+    only = ", ".join(f"`{name}`" for name in (*row.methods, *row.channels))
+    now = " *" if row.can_be_now else ""
+    return f"| `{row.name.value}`{now} | {row.doc} | {chosen or '–'} | {only or '–'} |"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(as_markdown() + "\n")

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from krakked.sim.fault_kinds import FaultKind
+
 
 def test_the_clock_is_the_loops(stage: Any) -> None:
     async def scene(client: Any) -> None:
@@ -100,6 +102,11 @@ def test_statuses_reach_orders_and_subscribers(stage: Any) -> None:
         ("/faults", {"kind": "flood"}, "Invalid enum value 'flood'"),
         ("/faults", {"probabilities": {"5xx": "2"}}, "from 0 to 1"),
         ("/faults", {"kind": "5xx", "count": 0}, "count"),
+        ("/faults", {"kind": "busy", "seconds": 2}, "busy has no parameter seconds; it has none"),
+        ("/faults", {"kind": "delay", "seconds": "long"}, "Invalid decimal string"),
+        ("/faults", {"kind": "duplicate", "now": True}, "strikes what is under way; now can be"),
+        ("/faults", {"kind": "duplicate", "method": "AddOrder"}, "give channel, not method"),
+        ("/faults", {"sort": "busy"}, "unknown field `sort`"),
         ("/faults", {"kind": "5xx", "method": "AddOrderr"}, "did you mean AddOrder?"),
         ("/status", {"pair": "XBTUSD"}, "pair and status go together"),
         ("/status", {"system": "asleep"}, "Invalid enum value"),
@@ -183,3 +190,22 @@ def test_more_than_is_free_cannot_be_allocated_and_nothing_is_done(stage: Any) -
         assert (await client.post("Balance"))["result"] == {"ZUSD": "10000.0000"}
 
     stage.play(scene)
+
+
+def test_every_kind_of_fault_is_listed_with_its_parameters_units_and_defaults(stage: Any) -> None:
+    async def scene(client: Any) -> Any:
+        await client.admin("/faults", {"kind": "delay", "seconds": 0.5, "probability": 0.25})
+        await client.admin("/faults", {"kind": "ws-drop", "contains": "trade", "skip": 2})
+        return await client.admin("/faults")
+
+    shown = stage.play(scene)
+    rows = {row["kind"]: row for row in shown["kinds"]}
+    assert set(rows) == {kind.value for kind in FaultKind}
+    assert rows["delay"]["strikes"] == "before a request is handled"
+    assert rows["delay"]["parameters"] == [
+        {"name": "seconds", "unit": "seconds", "default": "2", "doc": "how long"}
+    ]
+    assert rows["ws-drop"]["only_channels"] == ["executions", "balances"]
+    assert {row["name"] for row in shown["filters"]} >= {"method", "channel", "count"}
+    assert shown["mixture"] == [{"kind": "delay", "probability": "0.25", "seconds": "0.5"}]
+    assert shown["armed"] == [{"kind": "ws-drop", "contains": "trade", "skip": 2}]
