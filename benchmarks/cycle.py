@@ -45,6 +45,7 @@ from krakked.trading.desk import Desk
 from krakked.trading.execute import Executor
 from krakked.trading.guard import Guard
 from krakked.trading.market import Boundary, Market
+from krakked.trading.order_queue import OrderQueue
 from krakked.trading.recording import Recorder
 from krakked.trading.rules import ExecutionRules
 
@@ -139,7 +140,8 @@ class Bench:
             min_liquidity_24h_usd=Decimal(0),
         )
         self.cycler = Cycler(desk, store, sleeves, limits)
-        self.executor = Executor(desk, on_unknown=lambda: None, on_wake=lambda _sleeve, _why: None)
+        executor = Executor(desk, on_unknown=lambda: None, on_wake=lambda _sleeve, _why: None)
+        self.queue = OrderQueue(executor)
 
     def bars(self, name: PairName, count: int) -> list[Bar]:
         rows = []
@@ -192,7 +194,8 @@ class Bench:
         self.start_s += HOUR_S
         await self.cycler.run(Boundary(Timeframe.H1, self.start_s), plans.append)
         for plan in plans:
-            await self.executor.execute(plan)
+            self.queue.put(plan)
+        await self.queue.work()
         return began_s, sum(len(plan.legs) for plan in plans)
 
 

@@ -14,22 +14,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Collection, Sequence
-from decimal import Decimal
+from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
 from krakked.domain.commands import Resolve
 from krakked.domain.errors import Permanent, Refused, Transient
 from krakked.domain.events import Event, EventName
-from krakked.domain.fills import CashFlow, CashFlowKind
-from krakked.domain.ids import TradeId, VenueOrderId, is_ours
-from krakked.domain.money import ZERO
+from krakked.domain.ids import VenueOrderId
 from krakked.domain.orders import Journal, Order, VenueOrder
-from krakked.domain.portfolio import Day, Difference, Drift, DriftKind
+from krakked.domain.portfolio import Difference, Drift, DriftKind
 from krakked.domain.times import NS_PER_SECOND
-from krakked.ports.exchange import LedgerRow
-from krakked.ports.ledger import Transaction
 from krakked.trading.compare import (
     classify,
     compare_balances,
@@ -41,34 +36,14 @@ from krakked.trading.compare import (
     spot_totals,
     standing,
 )
+from krakked.trading.cursors import CURSOR_OVERLAP_NS, TRADES_CURSOR, Cursors
 from krakked.trading.desk import Desk
 from krakked.trading.fills import FillBooker
+from krakked.trading.flows import FlowBooker
 from krakked.trading.outages import venue_outage
 from krakked.trading.recording import order_fields
 
-TRADES_CURSOR = "trades_ns"
-LEDGER_CURSOR = "ledger_ns"
-BOOKS_BEGAN_CURSOR = "books_began_ns"
-"""Executions and flows before it are in the opening lots, and are not booked again."""
-CURSOR_OVERLAP_NS = 300 * NS_PER_SECOND
-"""Rows this much older than the cursor are asked for again: late ones must not be skipped."""
 UNKNOWN_PAUSE_S = 2.0
-
-TRADE = "trade"
-"""The venue's ledger type of what executions moved: no flow, unless nobody tracks them."""
-CASH_FLOW_KINDS = {
-    "deposit": CashFlowKind.DEPOSIT,
-    "withdrawal": CashFlowKind.WITHDRAWAL,
-    "reward": CashFlowKind.REWARD,
-    "staking": CashFlowKind.REWARD,
-    "dividend": CashFlowKind.REWARD,
-    "transfer": CashFlowKind.TRANSFER,
-    TRADE: CashFlowKind.TRANSFER,
-    "fee": CashFlowKind.FEE,
-}
-"""The venue's ledger types; any other is an adjustment."""
-EXTERNAL_FLOWS = (CashFlowKind.DEPOSIT, CashFlowKind.WITHDRAWAL, CashFlowKind.TRANSFER)
-"""Flows that are neither gain nor loss of a day; the others count into its drawdown."""
 
 
 class Reconciler:
@@ -79,6 +54,8 @@ class Reconciler:
     ) -> None:
         self._desk = desk
         self._booker = booker
+        self._cursors = Cursors(desk)
+        self._flows = FlowBooker(desk, booker, self._cursors)
         self._on_drift = on_drift
         self._wanted = asyncio.Event()
         self.outage = venue_outage(desk, "answers")
@@ -203,31 +180,20 @@ class Reconciler:
         """Book what the venue knows and we do not: executions, ends of orders, cash flows."""
         await self._book_trades()
         await self._settle_live_orders()
-        await self._book_cash_flows()
+        await self._flows.book()
 
     async def _book_trades(self) -> None:
-        trades = await self._desk.exchange.trades_since(self._since_ns(TRADES_CURSOR))
+        trades = await self._desk.exchange.trades_since(self._cursors.since_ns(TRADES_CURSOR))
         await self._booker.book(trades)
         if trades:
-            await self._move_cursor(TRADES_CURSOR, max(trade.at_ns for trade in trades))
-
-    def _since_ns(self, cursor: str) -> int:
-        """A little before the cursor, but never before the books began."""
-        cursors = self._desk.account.cursors
-        began_ns = int(cursors.get(BOOKS_BEGAN_CURSOR, "0"))
-        return max(began_ns, int(cursors.get(cursor, "0")) - CURSOR_OVERLAP_NS)
-
-    async def _move_cursor(self, name: str, at_ns: int) -> None:
-        async with self._desk.recorder.turn:
-            await self._desk.recorder.commit(lambda tx: tx.set_cursor(name, str(at_ns)))
-            self._desk.account.cursors[name] = str(at_ns)
+            await self._cursors.move(TRADES_CURSOR, max(trade.at_ns for trade in trades))
 
     async def _follow_confirmed(self) -> None:
         """What REST confirmed by name need not be read again with what came before it."""
         confirmed_ns = self._booker.confirmed_until_ns
         cursor_ns = int(self._desk.account.cursors.get(TRADES_CURSOR, "0"))
         if confirmed_ns > cursor_ns and not self._booker.unconfirmed:
-            await self._move_cursor(TRADES_CURSOR, confirmed_ns)
+            await self._cursors.move(TRADES_CURSOR, confirmed_ns)
 
     async def _settle_live_orders(self) -> None:
         ids = [o.venue_order_id for o in self._live() if o.venue_order_id is not None]
@@ -317,109 +283,6 @@ class Reconciler:
         await self._adopt(order, report)
         return f"taken for the venue's order {venue_id}"
 
-    # cash flows
-
-    async def _book_cash_flows(self) -> None:
-        account = self._desk.account
-        rows = await self._desk.exchange.ledger_since(self._since_ns(LEDGER_CURSOR))
-        flows = [
-            self._flow(row)
-            for row in [*(row for row in rows if row.type != TRADE), *await self._untracked(rows)]
-            if row.kind == "spot"
-        ]
-        async with self._desk.recorder.turn:
-            told, day = await self._desk.recorder.commit(lambda tx: self._book_flows(tx, flows))
-            for flow, _ in told:
-                account.post(flow.asset, flow.amount)
-                account.net_flows += flow.value_base or ZERO
-            account.day = day
-        for _, event in told:
-            self._desk.recorder.publish(event)
-        if rows:
-            await self._move_cursor(LEDGER_CURSOR, max(row.at_ns for row in rows))
-
-    async def _untracked(self, rows: Sequence[LedgerRow]) -> list[LedgerRow]:
-        """What executions of other people's orders moved, where those are not tracked."""
-        if self._desk.rules.tracks_manual_trades:
-            return []
-        moved = [row for row in rows if row.type == TRADE]
-        unbooked = set(await self._unbooked({TradeId(row.reference_id) for row in moved}))
-        if not unbooked:
-            return []
-        since_ns = min(row.at_ns for row in moved if row.reference_id in unbooked)
-        foreign = await self._foreign_trades(unbooked, since_ns - CURSOR_OVERLAP_NS)
-        return [row for row in moved if row.reference_id in foreign]
-
-    async def _foreign_trades(self, ids: Collection[TradeId], since_ns: int) -> set[TradeId]:
-        """Of these executions, those of orders that the venue tells us are not ours.
-
-        One that is ours and not booked yet is booked here; one that the venue does not show yet
-        is neither, and is looked at again.
-        """
-        told = await self._desk.exchange.trades_since(max(0, since_ns))
-        trades = [trade for trade in told if trade.trade_id in ids]
-        await self._booker.book(trades)
-        unbooked = set(await self._unbooked({trade.trade_id for trade in trades}))
-        order_ids = {t.trade_id: t.venue_order_id for t in trades if t.trade_id in unbooked}
-        reports = await self._desk.exchange.orders(sorted(set(order_ids.values())))
-        return {
-            trade_id
-            for trade_id, order_id in order_ids.items()
-            if order_id in reports and not self._is_ours(reports[order_id])
-        }
-
-    def _is_ours(self, report: VenueOrder) -> bool:
-        return is_ours(report.client_order_id, self._desk.account.fingerprint)
-
-    async def _unbooked(self, ids: Collection[TradeId]) -> list[TradeId]:
-        known = await self._desk.recorder.commit(lambda tx: tx.known_trades(ids))
-        return [trade_id for trade_id in sorted(ids) if trade_id not in known]
-
-    def _book_flows(
-        self, tx: Transaction, flows: Sequence[CashFlow]
-    ) -> tuple[list[tuple[CashFlow, Event]], Day | None]:
-        """The new ones with their events as stored, and the day, in one transaction."""
-        told = self._insert_flows(tx, flows)
-        day = self._desk.account.day
-        if not told or day is None:
-            return told, day
-        came_in = _external([flow for flow, _ in told])
-        day = msgspec.structs.replace(day, net_flows=day.net_flows + came_in)
-        tx.save_day(day)
-        return told, day
-
-    def _insert_flows(
-        self, tx: Transaction, flows: Sequence[CashFlow]
-    ) -> list[tuple[CashFlow, Event]]:
-        told = []
-        for flow in flows:
-            if tx.insert_cash_flow(flow):
-                event = self._flow_event(flow)
-                told.append((flow, msgspec.structs.replace(event, sequence=tx.add_event(event))))
-        return told
-
-    def _flow_event(self, flow: CashFlow) -> Event:
-        return self._desk.recorder.event(
-            EventName.CASH_FLOW_BOOKED,
-            kind=flow.kind.value,
-            asset=flow.asset,
-            amount=str(flow.amount),
-            ledger_id=flow.ledger_id,
-        )
-
-    def _flow(self, row: LedgerRow) -> CashFlow:
-        amount = row.amount - row.fee
-        price = self._desk.account.worth(row.asset, self._desk.market.quotes)
-        return CashFlow(
-            ledger_id=row.ledger_id,
-            kind=CASH_FLOW_KINDS.get(row.type, CashFlowKind.ADJUSTMENT),
-            asset=row.asset,
-            amount=amount,
-            fee=row.fee,
-            at_ns=row.at_ns,
-            value_base=None if price is None else amount * price,
-        )
-
     # drift
 
     async def _conclude(self, differences: Sequence[Difference]) -> None:
@@ -470,8 +333,3 @@ class Reconciler:
             for drift in of_kinds(drifts, DriftKind.FOREIGN)
             if drift.difference.key not in known
         ]
-
-
-def _external(flows: Sequence[CashFlow]) -> Decimal:
-    """What came in from outside less what went out, where its value is known."""
-    return sum((flow.value_base or ZERO for flow in flows if flow.kind in EXTERNAL_FLOWS), ZERO)

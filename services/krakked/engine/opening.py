@@ -24,8 +24,8 @@ from krakked.ports.ledger import Transaction
 from krakked.ports.market_feed import MarketHistory
 from krakked.runtime.exit_codes import ExitCode
 from krakked.trading.compare import spot_totals
+from krakked.trading.cursors import BOOKS_BEGAN_CURSOR, LEDGER_CURSOR, TRADES_CURSOR
 from krakked.trading.engine import Engine
-from krakked.trading.reconcile import BOOKS_BEGAN_CURSOR, LEDGER_CURSOR, TRADES_CURSOR
 
 SLACK_S = 2.0
 """More than this machine's clock may be from the venue's."""

@@ -17,8 +17,8 @@ from krakked.domain.money import ZERO
 from krakked.domain.portfolio import Difference
 from krakked.engine.asking import agree, patiently
 from krakked.trading.compare import compare_fills, standing
+from krakked.trading.cursors import BOOKS_BEGAN_CURSOR
 from krakked.trading.engine import Engine
-from krakked.trading.reconcile import BOOKS_BEGAN_CURSOR
 
 
 class PairLine(msgspec.Struct, frozen=True, kw_only=True):

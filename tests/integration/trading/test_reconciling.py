@@ -28,12 +28,12 @@ from krakked.ports.market_feed import ExecutionHint
 from krakked.sim.exchange.keys import ALL_PERMISSIONS
 from krakked.simulator.faults import FaultKind
 from krakked.simulator.options import ACCOUNT, default_key
-from krakked.trading.fills import HINT_TRIES_MAX
-from krakked.trading.reconcile import (
+from krakked.trading.cursors import (
     BOOKS_BEGAN_CURSOR,
     LEDGER_CURSOR,
     TRADES_CURSOR,
 )
+from krakked.trading.fills import HINT_TRIES_MAX
 from krakked.trading.rules import ExecutionRules
 
 Play = Callable[..., Any]

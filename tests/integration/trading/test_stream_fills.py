@@ -19,7 +19,7 @@ from krakked.domain.positions import Sleeve
 from krakked.sim.exchange.keys import ALL_PERMISSIONS
 from krakked.simulator.faults import FaultKind
 from krakked.simulator.options import ACCOUNT, default_key
-from krakked.trading.reconcile import TRADES_CURSOR
+from krakked.trading.cursors import TRADES_CURSOR
 
 Play = Callable[..., Any]
 D = Decimal

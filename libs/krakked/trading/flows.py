@@ -1,0 +1,157 @@
+"""Cash flows: what the venue's ledger tells that no execution of ours explains.
+
+Deposits, withdrawals, rewards, transfers and fees, each booked once by its ledger id, with its
+value at that moment. Money from outside is neither gain nor loss of the day. Where executions of
+other people's orders are not tracked, what they moved is a flow too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from decimal import Decimal
+
+import msgspec
+
+from krakked.domain.events import Event, EventName
+from krakked.domain.fills import CashFlow, CashFlowKind
+from krakked.domain.ids import TradeId, is_ours
+from krakked.domain.money import ZERO
+from krakked.domain.orders import VenueOrder
+from krakked.domain.portfolio import Day
+from krakked.ports.exchange import LedgerRow
+from krakked.ports.ledger import Transaction
+from krakked.trading.cursors import CURSOR_OVERLAP_NS, LEDGER_CURSOR, Cursors
+from krakked.trading.desk import Desk
+from krakked.trading.fills import FillBooker
+
+TRADE = "trade"
+"""The venue's ledger type of what executions moved: no flow, unless nobody tracks them."""
+CASH_FLOW_KINDS = {
+    "deposit": CashFlowKind.DEPOSIT,
+    "withdrawal": CashFlowKind.WITHDRAWAL,
+    "reward": CashFlowKind.REWARD,
+    "staking": CashFlowKind.REWARD,
+    "dividend": CashFlowKind.REWARD,
+    "transfer": CashFlowKind.TRANSFER,
+    TRADE: CashFlowKind.TRANSFER,
+    "fee": CashFlowKind.FEE,
+}
+"""The venue's ledger types; any other is an adjustment."""
+EXTERNAL_FLOWS = (CashFlowKind.DEPOSIT, CashFlowKind.WITHDRAWAL, CashFlowKind.TRANSFER)
+"""Flows that are neither gain nor loss of a day; the others count into its drawdown."""
+
+
+class FlowBooker:
+    """Books cash flows; the one writer of them."""
+
+    def __init__(self, desk: Desk, booker: FillBooker, cursors: Cursors) -> None:
+        self._desk = desk
+        self._booker = booker
+        self._cursors = cursors
+
+    async def book(self) -> None:
+        """Book the rows of the venue's ledger since the cursor that are no executions of ours."""
+        account = self._desk.account
+        rows = await self._desk.exchange.ledger_since(self._cursors.since_ns(LEDGER_CURSOR))
+        flows = [
+            self._flow(row)
+            for row in [*(row for row in rows if row.type != TRADE), *await self._untracked(rows)]
+            if row.kind == "spot"
+        ]
+        async with self._desk.recorder.turn:
+            told, day = await self._desk.recorder.commit(lambda tx: self._book_flows(tx, flows))
+            for flow, _ in told:
+                account.post(flow.asset, flow.amount)
+                account.net_flows += flow.value_base or ZERO
+            account.day = day
+        for _, event in told:
+            self._desk.recorder.publish(event)
+        if rows:
+            await self._cursors.move(LEDGER_CURSOR, max(row.at_ns for row in rows))
+
+    async def _untracked(self, rows: Sequence[LedgerRow]) -> list[LedgerRow]:
+        """What executions of other people's orders moved, where those are not tracked."""
+        if self._desk.rules.tracks_manual_trades:
+            return []
+        moved = [row for row in rows if row.type == TRADE]
+        unbooked = set(await self._unbooked({TradeId(row.reference_id) for row in moved}))
+        if not unbooked:
+            return []
+        since_ns = min(row.at_ns for row in moved if row.reference_id in unbooked)
+        foreign = await self._foreign_trades(unbooked, since_ns - CURSOR_OVERLAP_NS)
+        return [row for row in moved if row.reference_id in foreign]
+
+    async def _foreign_trades(self, ids: Collection[TradeId], since_ns: int) -> set[TradeId]:
+        """Of these executions, those of orders that the venue tells us are not ours.
+
+        One that is ours and not booked yet is booked here; one that the venue does not show yet
+        is neither, and is looked at again.
+        """
+        told = await self._desk.exchange.trades_since(max(0, since_ns))
+        trades = [trade for trade in told if trade.trade_id in ids]
+        await self._booker.book(trades)
+        unbooked = set(await self._unbooked({trade.trade_id for trade in trades}))
+        order_ids = {t.trade_id: t.venue_order_id for t in trades if t.trade_id in unbooked}
+        reports = await self._desk.exchange.orders(sorted(set(order_ids.values())))
+        return {
+            trade_id
+            for trade_id, order_id in order_ids.items()
+            if order_id in reports and not self._is_ours(reports[order_id])
+        }
+
+    def _is_ours(self, report: VenueOrder) -> bool:
+        return is_ours(report.client_order_id, self._desk.account.fingerprint)
+
+    async def _unbooked(self, ids: Collection[TradeId]) -> list[TradeId]:
+        known = await self._desk.recorder.commit(lambda tx: tx.known_trades(ids))
+        return [trade_id for trade_id in sorted(ids) if trade_id not in known]
+
+    def _book_flows(
+        self, tx: Transaction, flows: Sequence[CashFlow]
+    ) -> tuple[list[tuple[CashFlow, Event]], Day | None]:
+        """The new ones with their events as stored, and the day, in one transaction."""
+        told = self._insert_flows(tx, flows)
+        day = self._desk.account.day
+        if not told or day is None:
+            return told, day
+        came_in = _external([flow for flow, _ in told])
+        day = msgspec.structs.replace(day, net_flows=day.net_flows + came_in)
+        tx.save_day(day)
+        return told, day
+
+    def _insert_flows(
+        self, tx: Transaction, flows: Sequence[CashFlow]
+    ) -> list[tuple[CashFlow, Event]]:
+        told = []
+        for flow in flows:
+            if tx.insert_cash_flow(flow):
+                event = self._flow_event(flow)
+                told.append((flow, msgspec.structs.replace(event, sequence=tx.add_event(event))))
+        return told
+
+    def _flow_event(self, flow: CashFlow) -> Event:
+        return self._desk.recorder.event(
+            EventName.CASH_FLOW_BOOKED,
+            kind=flow.kind.value,
+            asset=flow.asset,
+            amount=str(flow.amount),
+            ledger_id=flow.ledger_id,
+        )
+
+    def _flow(self, row: LedgerRow) -> CashFlow:
+        amount = row.amount - row.fee
+        price = self._desk.account.worth(row.asset, self._desk.market.quotes)
+        return CashFlow(
+            ledger_id=row.ledger_id,
+            kind=CASH_FLOW_KINDS.get(row.type, CashFlowKind.ADJUSTMENT),
+            asset=row.asset,
+            amount=amount,
+            fee=row.fee,
+            at_ns=row.at_ns,
+            value_base=None if price is None else amount * price,
+        )
+
+
+def _external(flows: Sequence[CashFlow]) -> Decimal:
+    """What came in from outside less what went out, where its value is known."""
+    return sum((flow.value_base or ZERO for flow in flows if flow.kind in EXTERNAL_FLOWS), ZERO)
