@@ -179,7 +179,7 @@ _ROWS: Final = (
         doc="The book that a new order meets holds these sizes only, a tick apart from the best "
         "price on, until the market's next event: a taker is filled in part, in pieces.",
         parameters=(_SIZES,),
-        methods=NEW_ORDERS,
+        methods=("AddOrder",),
     ),
     Kind(
         name=FaultKind.FILL_RACE,

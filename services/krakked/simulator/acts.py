@@ -125,7 +125,11 @@ def _fill_race(venue: Venue, fault: Armed, asked: Asked, now_ns: int) -> None:
     if asked.account is None:
         return
     mischief = venue.exchange.mischief(now_ns)
-    for order_id in mischief.named_orders(asked.account, asked.params):
+    if asked.names[-1] == "CancelAll":
+        meant = mischief.resting(asked.account)
+    else:
+        meant = mischief.named_orders(asked.account, asked.params)
+    for order_id in meant:
         volume = mischief.volume(order_id) or ZERO
         for piece in fault.pieces():
             mischief.fill(order_id, size_of(piece, volume))
@@ -151,7 +155,7 @@ def _filling(venue: Venue, order_id: str, quantity_base: Decimal) -> Callable[[i
 
 
 def _fill_now(venue: Venue, fault: Armed, now_ns: int) -> None:
-    resting = venue.exchange.mischief(now_ns).resting(None)
+    resting = venue.exchange.mischief(now_ns).resting()
     _fill_in_pieces(venue, fault, resting, now_ns)
 
 

@@ -15,6 +15,7 @@ from krakked.domain.money import ZERO, round_down
 from krakked.domain.orders import Side
 from krakked.sim.exchange import matching
 from krakked.sim.exchange.core import Core, Market
+from krakked.sim.exchange.errors import VenueError
 from krakked.sim.exchange.keys import Keys
 from krakked.sim.exchange.limits import OVERDRAFT_POINTS, charge_engine
 from krakked.sim.exchange.orders import Order
@@ -70,22 +71,22 @@ class Mischief:
                 charge_engine(owner.counter(pair), owner.limits, most, self._core.now_ns)
 
     def named_orders(self, account: str, params: Params) -> list[str]:
-        """The resting orders that a request names; all of them if it names none."""
-        owner = self._core.accounts[account]
-        names = [str(name) for field in _ID_FIELDS for name in _listed(params.raw(field))]
+        """The resting orders that a request names."""
+        names = [name for field in _ID_FIELDS for name in _listed(params, field)]
         return [
             order.order_id
-            for order in owner.open.values()
-            if self._rests(order) and (not names or _is_named(order, names))
+            for order in self._core.accounts[account].open.values()
+            if self._rests(order) and (order.order_id in names or order.ask.cl_ord_id in names)
         ]
 
-    def resting(self, pair: PairName | None) -> list[str]:
-        """Orders of every account that rest, on one pair or on all."""
+    def resting(self, account: str | None = None) -> list[str]:
+        """Orders that rest, of one account or of all."""
+        owners = [self._core.accounts[account]] if account else self._core.accounts.values()
         return [
             order.order_id
-            for account in self._core.accounts.values()
-            for order in account.open.values()
-            if self._rests(order) and pair in (None, order.ask.pair)
+            for owner in owners
+            for order in owner.open.values()
+            if self._rests(order)
         ]
 
     def volume(self, order_id: str) -> Decimal | None:
@@ -94,15 +95,20 @@ class Mischief:
         return None if order is None else order.quantity_base
 
     def fill(self, order_id: str, quantity_base: Decimal) -> None:
-        """Somebody takes that much of a resting order, at its price; less if less is left."""
+        """Somebody takes that much of a resting order, at its price; less if less is left.
+
+        Of an iceberg one portion after the other is taken, as anybody would have to.
+        """
         order = self._resting(order_id)
         if order is None:
             return
         market = self._core.markets[order.ask.pair]
         exact = round_down(quantity_base, market.pair.lot_decimals)
-        taken = min(exact, order.remaining_base)
-        if taken > 0:
+        left = min(exact, order.remaining_base)
+        while left > 0:
+            taken = min(left, order.visible_base)
             matching.fill_maker(self._core, market, order, taken)
+            left -= taken
 
     def thin_book(self, pair: str, is_buy: bool, sizes: Sequence[Decimal]) -> None:
         """The house offers a buyer (or bids a seller) these sizes only, a tick apart."""
@@ -140,18 +146,14 @@ class Mischief:
         return any(each is order for each in book.resting(order.ask.side))
 
 
+def _listed(params: Params, field: str) -> list[str]:
+    """What is no list of names will be refused by whoever is asked for it."""
+    try:
+        return params.listed(field)
+    except VenueError:
+        return []
+
+
 def _exact(market: Market, sizes: Iterable[Decimal]) -> list[Decimal]:
     rounded = (round_down(size, market.pair.lot_decimals) for size in sizes)
     return [size for size in rounded if size > 0]
-
-
-def _is_named(order: Order, names: Sequence[str]) -> bool:
-    return order.order_id in names or order.ask.cl_ord_id in names
-
-
-def _listed(value: object) -> list[object]:
-    if value is None:
-        return []
-    if isinstance(value, list):
-        return value
-    return list(str(value).split(","))
