@@ -72,6 +72,8 @@ class Market:
         self.quote_decimals = min(pair.cost_decimals, pair.quote.decimals)
         """To which costs and fees are kept: as precise as the ledger of the quote asset."""
         self.base_decimals = pair.base.decimals
+        self.stored_price: Decimal | None = None
+        """The last price before a restart: what waits was looking at it."""
         self.watch = Watch()
         """Orders that wait for a price."""
         self.unseen: list[Decimal] = []
@@ -109,7 +111,12 @@ class Market:
 
     def reference(self) -> Decimal | None:
         """The last price, or the middle before any trade."""
-        return self.last_trade.price if self.last_trade is not None else self.mid()
+        return self.mid() if self.last_price is None else self.last_price
+
+    @property
+    def last_price(self) -> Decimal | None:
+        """Of the newest trade, also of one before a restart."""
+        return self.stored_price if self.last_trade is None else self.last_trade.price
 
     def price_of(self, reference: Reference) -> Decimal | None:
         """What triggers look at; the index of the wider market is modelled as the middle here."""

@@ -36,6 +36,8 @@ class MetaRow(msgspec.Struct, frozen=True, kw_only=True):
     now_ns: int
     ids: dict[str, int]
     trade_counts: dict[PairName, int]
+    last_prices: dict[PairName, Decimal] = {}
+    """What orders that wait for a price last saw of it."""
 
 
 class AccountRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,6 +128,7 @@ def _restore_meta(core: Core, found: Sequence[MetaRow]) -> None:
             if pair in core.markets:
                 market = core.markets[pair]
                 market.trade_count = max(market.trade_count, count)
+                market.stored_price = meta.last_prices.get(pair)
 
 
 def _restore_account(core: Core, row: AccountRow) -> None:
@@ -199,7 +202,12 @@ def _record(core: Core, keys: Keys, name: RowKey) -> msgspec.Struct | None:
     match kind:
         case "meta":
             counts = {pair: market.trade_count for pair, market in core.markets.items()}
-            return MetaRow(now_ns=core.now_ns, ids=core.ids.counters(), trade_counts=counts)
+            return MetaRow(
+                now_ns=core.now_ns,
+                ids=core.ids.counters(),
+                trade_counts=counts,
+                last_prices=_last_prices(core),
+            )
         case "account":
             return _account_row(core, row_id)
         case "key":
@@ -209,6 +217,11 @@ def _record(core: Core, keys: Keys, name: RowKey) -> msgspec.Struct | None:
             return _balance_row(core, row_id)
         case "order" | "trade" | "ledger":
             return _history_row(core, name)
+
+
+def _last_prices(core: Core) -> dict[PairName, Decimal]:
+    found = {pair: market.last_price for pair, market in core.markets.items()}
+    return {pair: price for pair, price in found.items() if price is not None}
 
 
 def _history_row(core: Core, name: RowKey) -> msgspec.Struct | None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from krakked.domain.money import ZERO
 from krakked.domain.orders import Side
+from krakked.sim.exchange.core import SystemStatus
 from krakked.sim.exchange.settlement import hold_amount, hold_asset
 
 ACCOUNTS = ("alice", "bob")
@@ -26,11 +27,36 @@ sides = st.sampled_from(("buy", "sell"))
 flags = st.sampled_from(("", "", "post", "fcib"))
 times = st.sampled_from(({}, {}, {"timeinforce": "IOC"}, {"timeinforce": "FOK"}))
 expiries = st.sampled_from(({}, {}, {"expiretm": "+7"}, {"starttm": "+3"}))
+closes = st.sampled_from(
+    (
+        {},
+        {},
+        {"close[ordertype]": "limit", "close[price]": "#5"},
+        {"close[ordertype]": "stop-loss", "close[price]": "#3"},
+        {
+            "close[ordertype]": "trailing-stop-limit",
+            "close[price]": "+0.01%",
+            "close[price2]": "-1",
+        },
+    )
+)
+rules = st.sampled_from(("cancel-newest", "cancel-oldest", "cancel-both"))
+stop_kinds = st.sampled_from(("stop-loss", "take-profit", "stop-loss-limit", "take-profit-limit"))
+trail_kinds = st.sampled_from(("trailing-stop", "trailing-stop-limit"))
+distances = st.sampled_from(("+0.5", "+3", "+0.01%"))
+references = st.sampled_from(("last", "last", "index"))
 
 acts = st.one_of(
     st.tuples(st.just("limit"), who, sides, sizes, prices, flags, st.one_of(times, expiries)),
     st.tuples(st.just("limit"), who, sides, sizes, prices, flags, st.one_of(times, expiries)),
-    st.tuples(st.just("market"), who, sides, sizes),
+    st.tuples(st.just("market"), who, sides, sizes, closes),
+    st.tuples(st.just("iceberg"), who, sides, sizes, prices, st.integers(1, 15), rules),
+    st.tuples(st.just("stop"), who, sides, sizes, stop_kinds, prices, prices, references, expiries),
+    st.tuples(st.just("trail"), who, sides, sizes, trail_kinds, distances, references, expiries),
+    st.tuples(st.just("edit"), who, st.integers(0, 9), sizes, prices),
+    st.tuples(st.just("batch"), who, sides, sizes, prices, prices, closes),
+    st.tuples(st.just("cancel_batch"), who, st.integers(0, 9), st.integers(0, 9)),
+    st.tuples(st.just("maintenance"), st.integers(0, 12)),
     st.tuples(st.just("amend"), who, st.integers(0, 9), sizes, prices),
     st.tuples(st.just("cancel"), who, st.integers(0, 9)),
     st.tuples(st.just("cancel_all"), who),
@@ -49,8 +75,50 @@ def limit(bench, name, side, size, price, flag, when):
     bench.call("AddOrder", name, **bench.ask(side, size, price, oflags=flag, **when))
 
 
-def market(bench, name, side, size):
-    bench.call("AddOrder", name, **bench.ask(side, size))
+def market(bench, name, side, size, close):
+    bench.call("AddOrder", name, **bench.ask(side, size, **close))
+
+
+def iceberg(bench, name, side, size, price, portions, rule):
+    shown = Decimal(size) / portions
+    more = {"ordertype": "iceberg", "displayvol": f"{shown:.8f}", "stptype": rule}
+    bench.call("AddOrder", name, **bench.ask(side, size, price, **more))
+
+
+def stop(bench, name, side, size, kind, trigger, price, reference, when):
+    more = {"ordertype": kind, "price2": price, "trigger": reference} | when
+    bench.call("AddOrder", name, **bench.ask(side, size, trigger, **more))
+
+
+def trail(bench, name, side, size, kind, distance, reference, when):
+    more = {"ordertype": kind, "price2": "-1", "trigger": reference} | when
+    bench.call("AddOrder", name, **bench.ask(side, size, distance, **more))
+
+
+def edit(bench, name, index, size, price):
+    txid = pick(bench, name, index)
+    bench.call("EditOrder", name, pair="XBTUSD", txid=txid, volume=size, price=price)
+
+
+def batch(bench, name, side, size, first, second, close):
+    orders = {}
+    for place, price in enumerate((first, second)):
+        for key, value in bench.ask(side, size, price).items():
+            orders[f"orders[{place}][{key}]"] = value
+        for key, value in close.items():
+            orders[f"orders[{place}][close]{key.removeprefix('close')}"] = value
+    bench.call("AddOrderBatch", name, pair="XBTUSD", **orders)
+
+
+def cancel_batch(bench, name, first, second):
+    names = ",".join(pick(bench, name, index) for index in (first, second))
+    bench.call("CancelOrderBatch", name, orders=names)
+
+
+def maintenance(bench, seconds):
+    bench.exchange.set_system_status(SystemStatus.MAINTENANCE, bench.now_ns)
+    bench.later(seconds)
+    bench.exchange.set_system_status(SystemStatus.ONLINE, bench.now_ns)
 
 
 def pick(bench, name, index):
@@ -77,6 +145,13 @@ def house(bench, shift, bid_size, ask_size):
 DEEDS: dict[str, Callable[..., object]] = {
     "limit": limit,
     "market": market,
+    "iceberg": iceberg,
+    "stop": stop,
+    "trail": trail,
+    "edit": edit,
+    "batch": batch,
+    "cancel_batch": cancel_batch,
+    "maintenance": maintenance,
     "amend": amend,
     "cancel": cancel,
     "cancel_all": lambda bench, name: bench.ok("CancelAll", name),
@@ -160,9 +235,15 @@ def check_book(bench):
         order.order_id
         for name in ACCOUNTS
         for order in bench.account(name).open.values()
-        if order.status.value == "open"
+        if order.status.value == "open" and not order.waits
     }
     assert resting == open_orders
+    waiting = [
+        order for name in ACCOUNTS for order in bench.account(name).open.values() if order.waits
+    ]
+    started = [order for order in waiting if order.status.value == "open"]
+    assert len(bench.core.markets["XBTUSD"].watch) == len(started)
+    assert not bench.core.markets["XBTUSD"].closes
 
 
 def check_money(bench):
