@@ -19,8 +19,9 @@ from krakked.domain.errors import BadInput
 from krakked.domain.ids import StrategyId
 from krakked.domain.orders import TimeInForce
 from krakked.domain.strategies import known_types
+from krakked.runtime.settings.fields import Environment, Mode, VenueKind
 from krakked.runtime.settings.known import dotted
-from krakked.runtime.settings.models import Environment, Mode, Settings, VenueKind
+from krakked.runtime.settings.models import Settings
 from krakked.runtime.settings.problems import Problem
 
 Rule: TypeAlias = Callable[[Settings], Iterator[Problem]]

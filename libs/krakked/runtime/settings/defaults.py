@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from krakked.runtime.settings.fields import Environment
 from krakked.runtime.settings.files import Given
-from krakked.runtime.settings.models import Environment
 
 _BUNDLED: Final[Mapping[str, object]] = {
     "strategies.trend.type": "trend_following",

@@ -21,7 +21,8 @@ import msgspec
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
-from krakked.runtime.settings.models import NameText, Settings, Spoken, Unit
+from krakked.runtime.settings.fields import NameText, Spoken, Unit
+from krakked.runtime.settings.models import Settings
 
 SettingPath: TypeAlias = tuple[str, ...]
 

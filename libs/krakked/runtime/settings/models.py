@@ -8,141 +8,37 @@ Percentages are of equity where nothing else is said; durations carry their unit
 
 from __future__ import annotations
 
-import enum
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Literal
 
-import msgspec
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import Field
 
 from krakked.domain.bars import Timeframe
 from krakked.domain.orders import OrderType, TimeInForce
-
-
-class Spoken(msgspec.Struct, frozen=True):
-    """Stands in an annotation and says in words what may be written."""
-
-    words: str
-
-
-class Unit(msgspec.Struct, frozen=True):
-    """Stands in an annotation and says what a number counts."""
-
-    words: str
-
-
-SECONDS: Final = Unit("seconds")
-BARS: Final = Unit("bars")
-POSITIONS: Final = Unit("positions")
-ORDERS: Final = Unit("orders")
-
-Number = Annotated[Decimal, Field(ge=0, le=10**12, allow_inf_nan=False)]
-Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False), SECONDS]
-Percent = Annotated[Decimal, Field(ge=0, le=100, allow_inf_nan=False), Unit("%")]
-Amount = Annotated[Number, Unit("the base currency")]
-Port = Annotated[int, Field(ge=0, le=65_535)]
-PairText = Annotated[
-    str, Field(pattern=r"^[A-Z0-9]{4,20}$"), Spoken("the altname of a pair, like `XBTUSD`")
-]
-AssetText = Annotated[
-    str, Field(pattern=r"^[A-Z0-9]{2,12}$"), Spoken("the code of an asset, like `XBT`")
-]
-ClockTime = Annotated[
-    str,
-    Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$"),
-    Spoken("a time of day in quotes, `00:00`"),
-]
-NameText = Annotated[
-    str,
-    Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$"),
-    Spoken("a name of small letters, digits, `_` and `-`"),
-]
-
-
-class Environment(enum.Enum):
-    """Which overlay is read, and what the books belong to."""
-
-    DEV = "dev"
-    PAPER = "paper"
-    LIVE = "live"
-
-
-class Mode(enum.Enum):
-    """What may happen to an order."""
-
-    DRY_RUN = "dry_run"
-    """Plans are made and written down; nothing is sent."""
-    PAPER = "paper"
-    """Orders go to the simulator."""
-    LIVE = "live"
-    """Orders go to the venue, for money."""
-
-
-class VenueKind(enum.Enum):
-    """Where orders go."""
-
-    SIMULATOR = "simulator"
-    KRAKEN = "kraken"
-
-
-class Tier(enum.Enum):
-    """The account's verification tier: it decides the rate limits."""
-
-    STARTER = "starter"
-    INTERMEDIATE = "intermediate"
-    PRO = "pro"
-    NONE = "none"
-    """No limits; the simulator only."""
-
-
-def _upper_keys(value: object) -> object:
-    if isinstance(value, dict):
-        return {str(key).upper(): item for key, item in value.items()}
-    return value
-
-
-def _unlimited(value: object) -> object:
-    return None if isinstance(value, str) and value.strip().lower() == "max" else value
-
-
-def _without_slash(value: str) -> str:
-    return value.rstrip("/")
-
-
-HttpUrl = Annotated[
-    str,
-    Field(pattern=r"^https?://[^/\s]+(/\S*)?$"),
-    AfterValidator(_without_slash),
-    Spoken("an address `http://…` or `https://…`"),
-]
-WsUrl = Annotated[
-    str,
-    Field(pattern=r"^wss?://[^/\s]+(/\S*)?$"),
-    AfterValidator(_without_slash),
-    Spoken("an address `ws://…` or `wss://…`"),
-]
-Balances = Annotated[
-    dict[AssetText, Annotated[Number, Unit("units of the asset")]], BeforeValidator(_upper_keys)
-]
-Speed = Annotated[
-    Annotated[
-        Decimal,
-        Field(gt=0, le=1_000_000, allow_inf_nan=False),
-        Unit("simulated seconds in a real one"),
-    ]
-    | None,
-    BeforeValidator(_unlimited),
-    Spoken("a number or `max`"),
-]
-
-
-class Section(BaseModel):
-    """Base of all sections: frozen, and nothing unknown."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, validate_default=False
-    )
+from krakked.runtime.settings.fields import (
+    BARS,
+    ORDERS,
+    POSITIONS,
+    SECONDS,
+    Amount,
+    AssetText,
+    ClockTime,
+    Environment,
+    HttpUrl,
+    Mode,
+    NameText,
+    PairText,
+    Percent,
+    Seconds,
+    Section,
+    Spoken,
+    Tier,
+    Unit,
+    VenueKind,
+    WsUrl,
+)
+from krakked.runtime.settings.services import Health, Logging, Scheduler, Simulator, Ui
 
 
 class Region(Section):
@@ -320,7 +216,7 @@ class Portfolio(Section):
 
     base_currency: AssetText = "USD"
     """Equity is counted in this."""
-    valuation_pairs: dict[AssetText, PairText] = {}
+    valuation_pairs: dict[AssetText, PairText] = Field(default={})
     """Which pair values an asset, by its code: `{ETH: ETHXBT}` values ETH in XBT, and that by
     XBTUSD. Assets not named here are valued by their pair against `base_currency`; without one they
     count nothing and are flagged. Such pairs are streamed, not traded."""
@@ -362,7 +258,7 @@ class Risk(Section):
     """Positions held at once; more of them hardly spread the risk, for pairs move together."""
     max_per_asset_pct: Percent = Decimal(5)
     """Value held in one asset, over all strategies, of equity: one asset may go to nothing."""
-    max_per_strategy_pct: dict[NameText, Percent] = {}
+    max_per_strategy_pct: dict[NameText, Percent] = Field(default={})
     """Value held by one strategy, by its id, of equity: one of them may be wrong. Who is not named
     has no limit of his own."""
     max_daily_drawdown_pct: Percent = Decimal(10)
@@ -392,7 +288,7 @@ class Strategy(Section):
     """On the close of which bars it is asked."""
     pairs: tuple[PairText, ...] = ()
     """Only on these pairs. Empty: on every pair of the universe."""
-    params: dict[str, object] = {}
+    params: dict[str, object] = Field(default={})
     """Its parameters by name; each type documents its own."""
     max_positions: Annotated[int, Field(ge=0, le=1_000), POSITIONS] | None = None
     """Positions it may hold at once. Empty: only the limits of the account count."""
@@ -401,90 +297,6 @@ class Strategy(Section):
     userref: Annotated[int, Field(ge=0, le=2**31 - 1)] | None = None
     """A number of yours that stands on every event about the strategy. It is not sent: the venue
     takes a client order id or such a number, not both."""
-
-
-class Scheduler(Section):
-    """How often what no event triggers is looked at."""
-
-    portfolio_sync_sec: Seconds = 60
-    """Seconds between two comparisons of our books with the venue."""
-    strategy_loop_sec: Seconds = 1
-    """Seconds between two looks for bars whose end has passed while no frame came."""
-
-
-class Health(Section):
-    """The probes `/livez /readyz /startupz` and `/metrics`."""
-
-    host: str = "127.0.0.1"
-    """Address they listen on. In a pod it must be 0.0.0.0: the kubelet cannot reach loopback."""
-    port: Port | None = 8081
-    """0 takes any free port; `null` serves none."""
-
-
-class UiAuth(Section):
-    """Who may use the HTTP API."""
-
-    enabled: bool = False
-    """Whether a bearer token is asked for on everything but `/health`."""
-    token: SecretStr | None = None
-    """The token. Better given as `KRAKKED_UI__AUTH__TOKEN` than in a file."""
-
-
-class RefreshIntervals(Section):
-    """How often screens ask again when no event told them."""
-
-    portfolio_seconds: Seconds = 5
-    """Equity and positions."""
-    orders_seconds: Seconds = 5
-    """Orders and executions."""
-    system_seconds: Seconds = 15
-    """Health and metrics."""
-
-
-class Ui(Section):
-    """The HTTP API and the screens, as the service that will serve them reads them."""
-
-    enabled: bool = False
-    """Whether it is served. This version has no such service, so `true` is refused: nobody should
-    wait at a door that nothing opens."""
-    host: str = "127.0.0.1"
-    """Address it listens on. Behind anything but loopback, turn `ui.auth.enabled` on."""
-    port: Port = 8080
-    """0 takes any free port."""
-    base_path: Annotated[str, Field(pattern=r"^/\S*$"), Spoken("a path from `/` on")] = "/"
-    """Path under which a proxy serves it."""
-    auth: UiAuth = UiAuth()
-    """Who may use it."""
-    read_only: bool = False
-    """Whether every change is answered with 403."""
-    refresh_intervals: RefreshIntervals = RefreshIntervals()
-    """How often screens ask again."""
-
-
-class Logging(Section):
-    """What is written to standard output."""
-
-    level: Literal["debug", "info", "warning", "error", "critical"] = "info"
-    """Lines below this level are left out."""
-    format: Literal["auto", "json", "pretty"] = "auto"
-    """`auto` is pretty on a terminal and JSON in a pipe."""
-
-
-class Simulator(Section):
-    """The Kraken look-alike that starts in this process in dev."""
-
-    market: Literal["calm", "synthetic", "replay"] = "synthetic"
-    """A still book, seeded trends and jumps, or recorded candles (`--candles`)."""
-    seed: Annotated[int, Field(ge=0, le=2**32)] = 1
-    """One seed is one market: the same numbers every time."""
-    speed: Speed = Decimal(60)
-    """Simulated seconds in a real one; `max` is as fast as the machine can."""
-    balances: Balances = {"USD": Decimal(10_000)}
-    """What the account holds at first, by asset."""
-    tier: Tier = Tier.INTERMEDIATE
-    """Verification tier of its account."""
-    pairs: tuple[PairText, ...] = ()
-    """Pairs it lists. Empty: all it knows."""
 
 
 class Settings(Section):
@@ -508,7 +320,7 @@ class Settings(Section):
     """How the account is counted."""
     risk: Risk = Risk()
     """Limits."""
-    strategies: dict[NameText, Strategy] = {}
+    strategies: dict[NameText, Strategy] = Field(default={})
     """Strategies by id. The id stands on every decision, order and fill: rename it and its sleeves
     are new ones."""
     scheduler: Scheduler = Scheduler()

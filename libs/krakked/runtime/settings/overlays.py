@@ -20,9 +20,10 @@ from krakked.domain.errors import BadInput
 from krakked.runtime.settings import known
 from krakked.runtime.settings.contradictions import contradictions
 from krakked.runtime.settings.defaults import environment_defaults
+from krakked.runtime.settings.fields import Environment
 from krakked.runtime.settings.files import Given, parse_text, read_file
 from krakked.runtime.settings.known import PREFIX, SettingPath, dotted
-from krakked.runtime.settings.models import Environment, Settings
+from krakked.runtime.settings.models import Settings
 from krakked.runtime.settings.problems import Problem, from_validation, refuse
 
 RESERVED_VARIABLES: Final = {
