@@ -47,10 +47,10 @@ def read(text: str | bytes) -> Any:
 class Scene:
     """A calm market, one account, and its orders, trades and rewards of an hour."""
 
-    def __init__(self) -> None:
+    def __init__(self, **choices: Any) -> None:
         self.now_ns = START_NS
         self.market = CalmMarket(pairs=PAIRS, prices=DEFAULT_PRICES, start_ns=START_NS)
-        self.exchange = Exchange(pairs=PAIRS, options=ExchangeOptions(), now_ns=START_NS)
+        self.exchange = Exchange(pairs=PAIRS, options=ExchangeOptions(**choices), now_ns=START_NS)
         deposits = {Asset(name): Decimal(10_000) for name in ("USD", "XBT", "ETH", "USDT")}
         self.exchange.open_account("a", deposits=deposits, tier=Tier.NONE, now_ns=START_NS)
         self.exchange.add_key("a", key="k", secret=SECRET, permissions=ALL_PERMISSIONS)
@@ -256,3 +256,34 @@ def shapes() -> Shapes:
 @pytest.fixture
 def make_scene() -> type[Scene]:
     return Scene
+
+
+UNKNOWN = "EOrder:Unknown order"
+DOCUMENTED_PAGES = {
+    "Get_API_Key_Info": ("GetApiKeyInfo", None),
+    "Get_Account_Balance": ("Balance", None),
+    "Get_Extended_Balance": ("BalanceEx", None),
+    "Get_Trade_Balance": ("TradeBalance", None),
+    "Get_Open_Orders": ("OpenOrders", None),
+    "Get_Closed_Orders": ("ClosedOrders", None),
+    "Get_Trades_History": ("TradesHistory", None),
+    "Get_Ledgers_Info": ("Ledgers", None),
+    "Get_Websockets_Token": ("GetWebSocketsToken", None),
+    "Cancel_All_Orders": ("CancelAll", None),
+    "Cancel_All_Orders_After_X": ("CancelAllOrdersAfter", None),
+    "Query_Orders_Info": ("QueryOrders", UNKNOWN),
+    "Query_Trades_Info": ("QueryTrades", "EQuery:Unknown trade"),
+    "Query_Ledgers": ("QueryLedgers", "EQuery:Unknown ledger"),
+    "Cancel_Order": ("CancelOrder", UNKNOWN),
+    "Amend_Order": ("AmendOrder", UNKNOWN),
+    "Edit_Order": ("EditOrder", UNKNOWN),
+    "Get_Trade_Volume": ("TradeVolume", "EQuery:Unknown asset pair"),
+}
+"""The page, its method, and the one error it gets here; the pairs of the last one are in a spelling
+that no recording knows.
+"""
+
+
+@pytest.fixture
+def documented_pages() -> dict[str, tuple[str, str | None]]:
+    return DOCUMENTED_PAGES

@@ -173,3 +173,68 @@ def test_a_fill_of_an_order_is_told_in_the_documented_order(library: Any, life: 
     life.order("buy", "0.005", "65000")
     told = [row["exec_type"] for f in life.frames[session][1:] for row in f["data"]]
     assert told == [*printed, "filled"]
+
+
+ORDER = {"order_type": "limit", "side": "buy", "order_qty": 0.01, "limit_price": 50000}
+TRADING_PAGES = {
+    "add_order": ("Add_Order", lambda _: {"symbol": "BTC/USD", "order_userref": 5, **ORDER}),
+    "amend_order": (
+        "Amend_Order",
+        lambda life: {"cl_ord_id": resting(life, "amended"), "order_qty": 0.02},
+    ),
+    "edit_order": (
+        "Edit_Order",
+        lambda life: {
+            "order_id": life.order("buy", "0.01", "50000"),
+            "symbol": "BTC/USD",
+            "order_qty": 0.02,
+        },
+    ),
+    "cancel_order": (
+        "Cancel_Order",
+        lambda life: {"order_id": [life.order("buy", "0.01", "50000") for _ in range(2)]},
+    ),
+    "cancel_all": ("Cancel_All", lambda _: {}),
+    "cancel_all_orders_after": ("Cancel_on_Disconnect", lambda _: {"timeout": 100}),
+    "batch_add": (
+        "Batch_Add",
+        lambda _: {"symbol": "BTC/USD", "orders": [{**ORDER, "order_userref": n} for n in (1, 2)]},
+    ),
+}
+"""Pages of trading requests, and one of ours of that kind."""
+
+
+def resting(life: Any, name: str) -> str:
+    life.order("buy", "0.01", "50000", cl_ord_id=name)
+    return name
+
+
+@pytest.mark.parametrize("method", sorted(TRADING_PAGES))
+def test_trading_is_acknowledged_with_the_documented_keys(
+    library: Any, life: Any, shapes: Any, method: str
+) -> None:
+    page, params = TRADING_PAGES[method]
+    printed = [line for line in library.lines(f"websocket_v2_{page}") if "success" in line]
+    request = {"method": method, "params": params(life) | {"token": life.token()}, "req_id": 9}
+    answers = life.ask(life.connect(), request)
+    assert len(answers) == len(printed)
+    for ours, theirs in zip(answers, printed, strict=True):
+        had, wanted = shapes.of(ours), shapes.of(theirs)
+        extra = {".req_id", ".result.order_id"} if method == "amend_order" else set()
+        assert set(wanted) <= set(had)
+        assert set(had) - set(wanted) <= extra
+        assert all(had[place] == kinds for place, kinds in wanted.items())
+
+
+@pytest.mark.parametrize(
+    ("answer", "place"), [("documented", ".result.count"), ("live", ".orders_cancelled")]
+)
+def test_a_batch_of_cancels_is_acknowledged_in_either_recorded_way(
+    make_scene: Any, shapes: Any, answer: str, place: str
+) -> None:
+    scene = make_scene(batch_cancel_answer=answer)
+    scene.live()
+    orders = [scene.order("buy", "0.01", "50000") for _ in range(2)]
+    params = {"orders": orders, "token": scene.token()}
+    (ours,) = scene.ask(scene.connect(), {"method": "batch_cancel", "params": params})
+    assert place in shapes.of(ours)
