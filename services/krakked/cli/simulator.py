@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from krakked.simulator.options import ApiKey
 
 T = TypeVar("T")
-MARKETS: Final = ("calm", "synthetic", "replay")
+MARKETS: Final = ("calm", "synthetic", "replay", "follow")
 TIERS: Final = ("starter", "intermediate", "pro", "none")
 STRICT_CONCURRENT: Final = 5
 """Requests of one key at a time under --strict; the venue does not say how many it takes."""
@@ -35,12 +35,16 @@ INTERVALS: Final = ("1", "5", "15", "60", "240", "1440")
     epilog=fault_flags.table()
     + "\n\n"
     + shared.ending(
+        ExitCode.VENUE_UNREACHABLE,
         ExitCode.DATABASE,
         ExitCode.OCCUPIED,
+        ExitCode.CLOCK,
         ExitCode.CONFIGURATION,
         example=(
             "krakked simulator --market synthetic --speed 60 --balance USD=10000,XBT=1\n"
             "krakked simulator --market replay --candles candles --from 2020-03-01 --speed 600\n"
+            "krakked simulator --market follow --source-rest http://127.0.0.1:8700"
+            " --listen 127.0.0.1:8710 --admin 127.0.0.1:8711 --state paper.state\n"
             "krakked simulator --market calm --fault answer-lost=0.05 --console\n"
             "krakked simulator --faults bad-day.yaml --state account.db\n"
             "krakked simulator export-candles --pair XBTUSD --from 2024-01-01 --to 2024-03-31"
@@ -72,6 +76,16 @@ INTERVALS: Final = ("1", "5", "15", "60", "240", "1440")
     "--candles",
     type=click.Path(path_type=Path),
     help="Folder of <PAIR>_<minutes>.csv[.gz] files, for --market replay.",
+)
+@click.option(
+    "--source-rest",
+    metavar="URL",
+    help="Venue that --market follow mirrors.  [default: Kraken's own]",
+)
+@click.option(
+    "--source-ws",
+    metavar="URL",
+    help="Its public WebSocket v2.  [default: Kraken's own; of a --source-rest, ws://…/v2 there]",
 )
 @click.option("--from", "start", metavar="DATE", help="First day of simulated time, UTC.")
 @click.option("--to", "end", metavar="DATE", help="Last day of a replay, UTC, inclusive.")
@@ -220,8 +234,29 @@ def _options(flags: Mapping[str, object]) -> SimulatorOptions:
     if balances := _texts(flags, "balances"):
         parts = [part for text in balances for part in text.split(",")]
         given["balances"] = _assignments(parts, "--balance")
+    given |= _source(flags, speed)
     given |= _keys(flags) | _chances(flags) | _people(flags) | _strictness(flags)
     return SimulatorOptions(**given)  # type: ignore[arg-type]  # each name has its type above
+
+
+def _source(flags: Mapping[str, object], speed: float | None) -> dict[str, object]:
+    """The venue to follow, if one is named."""
+    rest, ws = flags.get("source_rest"), flags.get("source_ws")
+    if flags.get("market") != "follow":
+        if rest is not None or ws is not None:
+            raise _usage("--source-rest and --source-ws go with --market follow")
+        return {}
+    if speed != 1:
+        raise _usage("--market follow goes as time does; leave --speed out")
+    if rest is None and ws is None:
+        return {}
+    if rest is None:
+        raise _usage("--source-ws needs the --source-rest of the same venue")
+    from krakked.simulator.options import SourceOptions
+
+    url = str(rest).rstrip("/")
+    there = f"{url.replace('http', 'ws', 1)}/v2" if ws is None else str(ws)
+    return {"source": SourceOptions(rest=url, ws=there)}
 
 
 def _people(flags: Mapping[str, object]) -> dict[str, object]:

@@ -83,6 +83,8 @@ class Admin:
             "connections": len(venue.connections),
             "faults": self._faults_now(),
         }
+        if venue.source_state is not None:
+            state["source"] = venue.source_state()
         return _answer(state)
 
     async def _clock(self, _request: web.Request) -> web.Response:

@@ -22,7 +22,7 @@ from krakked.sim.fault_kinds import FaultKind
 from krakked.sim.public.gate import OPEN, GateLimits
 from krakked.simulator.faults import Armed
 
-MarketKind: TypeAlias = Literal["calm", "synthetic", "replay"]
+MarketKind: TypeAlias = Literal["calm", "synthetic", "replay", "follow"]
 ACCOUNT: Final = "main"
 BALANCES: Final = {Asset("USD"): Decimal(10_000)}
 DEFAULT_TRADE_KEY: Final = "simulator-trade-key"
@@ -64,6 +64,25 @@ def default_key(name: str) -> ApiKey:
     return ApiKey(key=name, secret=base64.b64encode(name.encode() * 4).decode())
 
 
+class SourceOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """The venue that ``follow`` mirrors, and when to take it for lost."""
+
+    rest: str = "https://api.kraken.com"
+    ws: str = "wss://ws.kraken.com/v2"
+    silence_s: float = 10.0
+    """Without any frame for so long it is lost (it sends heartbeats); 0: never."""
+    late_s: float = 30.0
+    """Data that is older when it arrives is no market any more; 0: any age will do."""
+    quiet_s: float = 60.0
+    """Without market data for so long its REST is asked whether the book is still that; 0: not."""
+    clock_s: float = 30.0
+    """How far its clock may be from ours at the start."""
+    connect_s: float = 10.0
+    subscribe_s: float = 30.0
+    backoff_s: float = 0.5
+    backoff_max_s: float = 30.0
+
+
 class SimulatorOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Defaults are a small synthetic venue on free ports."""
 
@@ -86,6 +105,8 @@ class SimulatorOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Starting prices; the rest has the usual ones. Not for ``replay``."""
     speed: float | None = 1.0
     """Shown only: the event loop owns the pace. None: as fast as possible."""
+    source: SourceOptions = SourceOptions()
+    """For ``follow``."""
     seed: int = 1
     balances: Mapping[Asset, Decimal] = msgspec.field(default_factory=lambda: dict(BALANCES))
     """What the account starts with, as deposits; a stored account keeps its own."""
@@ -127,6 +148,8 @@ def check(options: SimulatorOptions) -> None:
         )
     if options.market == "replay" and options.prices:
         raise BadInput("recorded candles have prices of their own; leave the given ones out")
+    if options.market == "follow":
+        _check_following(options)
     if None not in (options.from_s, options.to_s) and _span(options) <= 0:
         raise BadInput("--from is not before --to; exchange them", exit_code=ExitCode.USAGE)
 
@@ -139,7 +162,7 @@ def exchange_options(options: SimulatorOptions) -> ExchangeOptions:
     """
     given: dict[str, object] = {
         "seed": options.seed,
-        "prints_own_trades": options.market != "replay",
+        "prints_own_trades": options.market not in ("replay", "follow"),
     }
     unknown = [name for name in options.choices if name not in ExchangeOptions.__struct_fields__]
     if unknown:
@@ -174,7 +197,26 @@ def _check_accounts(options: SimulatorOptions) -> None:
         seen.add(key.key)
 
 
+def _check_following(options: SimulatorOptions) -> None:
+    """Prices, time and pace are the source's."""
+    if options.prices:
+        raise BadInput("--market follow has the prices of its source; leave --price out")
+    if options.from_s is not None or options.to_s is not None:
+        raise BadInput(
+            "--market follow lives now; leave --from and --to out", exit_code=ExitCode.USAGE
+        )
+    for flag, url in (("--source-rest", options.source.rest), ("--source-ws", options.source.ws)):
+        scheme = "http" if flag == "--source-rest" else "ws"
+        if not url.startswith((f"{scheme}://", f"{scheme}s://")):
+            raise BadInput(
+                f"{flag} {url}: write {scheme}://HOST:PORT or {scheme}s://HOST",
+                exit_code=ExitCode.USAGE,
+            )
+
+
 def _check_pairs(options: SimulatorOptions) -> None:
+    if options.market == "follow":
+        return  # the source says what it lists
     for pair in (*options.pairs, *options.prices):
         if pair not in PAIRS:
             raise BadInput(f"pair {pair} is not known; known are {', '.join(PAIRS)}")

@@ -30,6 +30,7 @@ from krakked.sim.public.sessions import Hub, Role
 from krakked.simulator import console
 from krakked.simulator.admin import Admin
 from krakked.simulator.faults import Faults
+from krakked.simulator.following import Follower, open_source
 from krakked.simulator.markets import build_market
 from krakked.simulator.options import (
     ACCOUNT,
@@ -54,7 +55,9 @@ _SHUTDOWN_S: Final = 1.0
 class RunningSimulator:
     """A simulator that serves; made by :func:`start`."""
 
-    def __init__(self, options: SimulatorOptions, venue: Venue) -> None:
+    def __init__(
+        self, options: SimulatorOptions, venue: Venue, follower: Follower | None = None
+    ) -> None:
         self.options = options
         self.exchange = venue.exchange
         self.market = venue.market
@@ -63,6 +66,7 @@ class RunningSimulator:
         """REST base without ``/0``; WebSocket addresses with ``/v2``."""
         self.admin_url: str | None = None
         self._venue = venue
+        self._follower = follower
         self._driver = Driver(venue)
         self._tasks: list[asyncio.Task[None]] = []
         self._runners: list[web.AppRunner] = []
@@ -122,6 +126,8 @@ class RunningSimulator:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._follower is not None:
+            await self._follower.close()
         self._venue.drop_all()
         for runner in self._runners:
             await runner.cleanup()
@@ -148,6 +154,8 @@ class RunningSimulator:
         self._run(self._driver.run(), "simulator driver")
         if self.options.heartbeats:
             self._run(beat(self._venue), "simulator heartbeats")
+        if self._follower is not None:
+            self._run(self._follower.run(), "simulator follower")
 
     def _run(self, work: Coroutine[object, object, None], name: str) -> None:
         self._tasks.append(asyncio.create_task(work, name=name))
@@ -178,32 +186,56 @@ async def start(options: SimulatorOptions, *, clock: Clock) -> RunningSimulator:
     """Build the world and serve it on the running loop.
 
     Raises:
-        BadInput: options, candles, state file or ports that cannot be used; nothing is left open.
+        BadInput: options, candles, state file, source or ports that cannot be used; nothing is
+            left open.
     """
     check(options)
-    now_ns = clock.now_ns()
-    market, pairs = build_market(options, now_ns)
-    store = None if options.state is None else StateStore(options.state)
-    exchange = Exchange(pairs=pairs, options=exchange_options(options), now_ns=now_ns)
-    _people(exchange, options, store, now_ns)
-    data = MarketData(pairs=pairs, market=market, exchange=exchange, now_ns=now_ns)
-    venue = Venue(
-        exchange=exchange,
-        market=market,
-        hub=Hub(data, _gate(options)),
-        faults=Faults(options.faults, options.fault_seed, options.fault_mixture),
-        clock=SkewedClock(clock),
-        store=store,
-    )
-    running = RunningSimulator(options, venue)
-    venue.settle(venue.catch_up())
+    follower = await open_source(options, clock) if options.market == "follow" else None
     try:
+        venue = _world(options, clock, follower)
+    except BadInput:
+        if follower is not None:
+            await follower.close()
+        raise
+    running = RunningSimulator(options, venue, follower)
+    try:
+        venue.settle(venue.catch_up())
+        if follower is not None:
+            await follower.begin()
         await running.open_ports()
     except BadInput:
         await running.stop()
         raise
     running.run_tasks()
     return running
+
+
+def _world(options: SimulatorOptions, clock: Clock, follower: Follower | None) -> Venue:
+    """Market, accounts and what is known of them, nothing of it served yet."""
+    now_ns = clock.now_ns()
+    if follower is None:
+        market, pairs = build_market(options, now_ns)
+    else:
+        market, pairs = follower.market, follower.pairs
+    store = None if options.state is None else StateStore(options.state)
+    exchange = Exchange(pairs=pairs, options=exchange_options(options), now_ns=now_ns)
+    _people(exchange, options, store, now_ns)
+    if follower is not None:
+        follower.prepare(exchange)
+    venue = Venue(
+        exchange=exchange,
+        market=market,
+        hub=Hub(
+            MarketData(pairs=pairs, market=market, exchange=exchange, now_ns=now_ns),
+            _gate(options),
+        ),
+        faults=Faults(options.faults, options.fault_seed, options.fault_mixture),
+        clock=SkewedClock(clock),
+        store=store,
+    )
+    if follower is not None:
+        follower.attach(venue)
+    return venue
 
 
 def _gate(options: SimulatorOptions) -> Gate:

@@ -74,6 +74,8 @@ class Venue:
         self.on_settled: Callable[[], None] = _nobody
         self.watchers: list[Callable[[Sequence[ExchangeEvent], int], None]] = []
         """Are told what happened, after the clients."""
+        self.source_state: Callable[[], dict[str, object]] | None = None
+        """How the venue is that this one follows, if it follows one."""
         self._store = store
         self._stored_ns = 0
         self._failure: LedgerFailed | None = None
