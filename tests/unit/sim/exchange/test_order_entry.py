@@ -99,6 +99,9 @@ REFUSALS = [
     ({"volume": "3"}, "EOrder:Insufficient funds"),
     ({"volume": "999999999999999", "price": "999999999999999"}, "EOrder:Insufficient funds"),
     ({"timeinforce": "DAY"}, INVALID + "timeinforce"),
+    ({"timeinforce": "FOK", "ordertype": "market"}, INVALID + "timeinforce"),
+    ({"timeinforce": "GTD", "ordertype": "market"}, INVALID + "timeinforce"),
+    ({"stptype": "cancel_newest"}, INVALID + "stptype"),
     ({"timeinforce": "GTD"}, INVALID + "expiretm"),
     ({"timeinforce": "GTD", "expiretm": "+4"}, INVALID + "expiretm"),
     ({"timeinforce": "GTD", "expiretm": "+2764800"}, INVALID + "expiretm"),
@@ -464,3 +467,8 @@ def test_maintenance_with_an_armed_dead_man_cancels_everything_on_return(venue):
     venue.house(asks=[("48000.0", "5")])
     venue.exchange.set_system_status(SystemStatus.ONLINE, venue.now_ns)
     assert venue.status(txid) == ("canceled", "0.00000000")
+
+
+def test_fields_without_a_meaning_here_are_accepted(venue):
+    more = {"broker": "AA00 N84G", "asset_class": "currency", "oflags": "nompp"}
+    assert venue.ok("AddOrder", **venue.ask("sell", "0.1"), **more)["txid"]

@@ -75,6 +75,28 @@ def test_limit_order_with_an_expiry_is_good_till_then(venue):
     assert venue.status(frame["result"]["order_id"])[0] == "expired"
 
 
+def test_fill_or_kill_fills_whole_or_not_at_all(venue):
+    order = LIMIT | {"limit_price": 50001, "time_in_force": "fok"}
+    whole = one(venue.ws("add_order", **order))["result"]["order_id"]
+    none = one(venue.ws("add_order", **(order | {"order_qty": 1})))["result"]["order_id"]
+    assert (venue.status(whole)[0], venue.status(none)) == ("closed", ("canceled", "0.00000000"))
+
+
+def test_fill_or_kill_can_be_unknown_to_websocket(make_bench):
+    venue = make_bench(ws_fill_or_kill=False)
+    venue.open(USD="10000")
+    frame = one(venue.ws("add_order", **LIMIT, time_in_force="fok"))
+    assert frame["error"] == INVALID + "time_in_force"
+    assert venue.add("buy", "0.1", "49000", timeinforce="FOK")
+
+
+@pytest.mark.parametrize("change", [{"side": "sell"}, {"order_type": "stop-loss"}])
+def test_budget_is_for_market_buys(venue, change):
+    order = {"order_type": "market", "side": "buy", "symbol": "BTC/USD", "cash_order_qty": 100}
+    order |= {"triggers": {"price": 49000}} | change
+    assert one(venue.ws("add_order", **order))["error"] == INVALID + "order_qty"
+
+
 def test_validated_order_is_not_placed(venue):
     frame = one(venue.ws("add_order", **LIMIT, validate=True))
     assert (frame["success"], venue.account().open) == (True, {})
