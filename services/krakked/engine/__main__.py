@@ -21,10 +21,11 @@ from krakked.adapters.system.clock import LoopClock, SystemClock
 from krakked.domain.errors import BadInput
 from krakked.domain.fills import OpeningLot
 from krakked.engine import reporting, telling, venues
+from krakked.engine.given import Given
 from krakked.engine.opening import Known
 from krakked.engine.paces import pace_of
 from krakked.engine.places import Places, places_of
-from krakked.engine.running import Given, Run
+from krakked.engine.running import Run
 from krakked.engine.strictness import strict
 from krakked.engine.venues import Pace
 from krakked.ports.clock import Clock

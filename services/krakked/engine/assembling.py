@@ -10,10 +10,14 @@ from krakked.domain.ids import PairName, StrategyId
 from krakked.domain.positions import Sleeve
 from krakked.domain.strategies import build
 from krakked.domain.universe import Universe
+from krakked.engine import translating
+from krakked.engine.given import Given
+from krakked.engine.listing import Listing, kept_in_words
 from krakked.engine.pair_names import SourceOf, nowhere
-from krakked.runtime.settings import Settings
+from krakked.runtime.settings import Mode, Settings
 from krakked.runtime.settings.problems import Problem, refuse
 from krakked.trading.cycling import ConfiguredSleeve
+from krakked.trading.engine import EngineOptions
 
 
 def configured_sleeves(
@@ -65,3 +69,22 @@ def timeframes_of(settings: Settings) -> tuple[Timeframe, ...]:
     """Those that are kept, shortest first; what strategies ask for is among them."""
     kept = set(settings.market_data.timeframes)
     return tuple(sorted(kept, key=lambda timeframe: timeframe.seconds)) or (Timeframe.H1,)
+
+
+def options_of(given: Given, listing: Listing, timeframes: tuple[Timeframe, ...]) -> EngineOptions:
+    """What the engine itself is told."""
+    settings = given.settings
+    return EngineOptions(
+        pairs=listing.universe.pairs,
+        valuing=listing.valuing,
+        kept=kept_in_words(listing, settings),
+        timeframes=timeframes,
+        backfill_bars=settings.market_data.backfill_bars,
+        mark_interval_s=settings.scheduler.portfolio_sync_sec * given.pace.factor,
+        day_boundary_s=translating.day_boundary_s(settings),
+        drawdown_max_pct=settings.risk.max_daily_drawdown_pct,
+        kill_switch_on_drift=settings.risk.kill_switch_on_drift,
+        clock_look_s=settings.scheduler.strategy_loop_sec * given.pace.factor,
+        is_paced_by_bars=given.is_lock_step,
+        halts_when_dead_man_fires=settings.execution.mode is Mode.LIVE,
+    )

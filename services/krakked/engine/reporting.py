@@ -5,20 +5,25 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from decimal import Decimal
+from pathlib import Path
 
 import msgspec
 
+from krakked.adapters.sqlite.queries import open_queries
 from krakked.domain.errors import Transient
 from krakked.domain.events import EventName
 from krakked.domain.fills import Fill, VenueTrade
 from krakked.domain.ids import PairName
 from krakked.domain.money import ZERO
-from krakked.domain.portfolio import Difference
+from krakked.domain.portfolio import Difference, Snapshot
 from krakked.engine.asking import agree, patiently
 from krakked.trading.compare import compare_fills, standing
 from krakked.trading.cursors import BOOKS_BEGAN_CURSOR
 from krakked.trading.engine import Engine
+
+EVERYTHING = 1_000_000_000
 
 
 class PairLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,6 +48,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     fees: Decimal
     realized: Decimal
     unrealized: Decimal
+    unknown_cost: tuple[PairName, ...] = ()
+    """Pairs whose part of it is no more than their worth: nobody knows what they cost."""
     equity_start: Decimal
     equity_end: Decimal
     drawdown_max_pct: Decimal
@@ -150,7 +157,7 @@ def render(report: Report) -> str:
         "",
         f"bars {report.bars}, plans {report.plans}, orders {report.orders}, fills {report.fills}",
         f"fees {report.fees:.2f}, realized {report.realized:.2f},"
-        f" unrealized {report.unrealized:.2f}",
+        f" unrealized {report.unrealized:.2f}{_unknown(report.unknown_cost)}",
         f"equity {report.equity_start:.2f} -> {report.equity_end:.2f} ({change:+.2f}),"
         f" deepest fall {report.drawdown_max_pct:.2f} %",
         f"digest {report.digest}",
@@ -174,3 +181,51 @@ def verdict_lines(differences: Sequence[Difference]) -> list[str]:
     count = len(differences)
     verdict = "zero differences" if not count else f"{count} differences"
     return [*(f"difference: {difference}" for difference in differences), f"books: {verdict}"]
+
+
+def _unknown(pairs: Sequence[PairName]) -> str:
+    return f" with {' '.join(pairs)} of unknown cost" if pairs else ""
+
+
+# read from the database
+
+
+def read_fills(database: Path) -> Sequence[Fill]:
+    """Every execution that is booked."""
+    with closing(open_queries(database)) as queries:
+        return queries.fills(limit=EVERYTHING)
+
+
+def projection_differences(database: Path) -> Sequence[Difference]:
+    """What is kept for quick reading, against what follows from the rows."""
+    with closing(open_queries(database)) as queries:
+        return queries.projection_differences()
+
+
+def report_of(
+    engine: Engine,
+    database: Path,
+    snapshot: Snapshot,
+    *,
+    equity_start: Decimal,
+    differences: tuple[Difference, ...],
+) -> Report:
+    """What the run did, as the database and the last snapshot tell it."""
+    with closing(open_queries(database)) as queries:
+        fills = queries.fills(limit=EVERYTHING)
+        return Report(
+            pairs=pair_lines(fills),
+            bars=engine.feeder.bars_closed,
+            plans=len(queries.plans(limit=EVERYTHING)),
+            orders=len(queries.orders(limit=EVERYTHING)),
+            fills=len(fills),
+            fees=snapshot.fees,
+            realized=snapshot.realized,
+            unrealized=snapshot.unrealized,
+            unknown_cost=engine.desk.account.of_unknown_cost(),
+            equity_start=equity_start,
+            equity_end=snapshot.equity,
+            drawdown_max_pct=engine.marker.drawdown_max_pct,
+            digest=queries.digest(),
+            differences=differences,
+        )

@@ -3,50 +3,40 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import AsyncExitStack
 from typing import TypeVar
-
-import msgspec
 
 from krakked.adapters.kraken.nonces import fingerprint
 from krakked.adapters.kraken.rest import KrakenRest
 from krakked.adapters.parquet.bar_store import ParquetBarStore
 from krakked.adapters.sqlite.connections import caution
 from krakked.adapters.sqlite.ledger import SqliteLedger, open_ledger
-from krakked.adapters.sqlite.queries import open_queries
-from krakked.domain.bars import Timeframe
 from krakked.domain.errors import BadInput, Fenced, KrakkedError, LedgerFailed, Transient
 from krakked.domain.events import Event, EventName
-from krakked.domain.fills import Fill, OpeningLot
+from krakked.domain.fills import OpeningLot
 from krakked.domain.ids import Asset, PairName, StrategyId
-from krakked.domain.portfolio import Difference, Snapshot
+from krakked.domain.portfolio import Difference
 from krakked.engine import assembling, opening, reporting, translating, venues
 from krakked.engine.accounts import Seen, meet_account
 from krakked.engine.asking import agree
 from krakked.engine.contact import Contact
+from krakked.engine.ending import Ending
+from krakked.engine.given import Given
 from krakked.engine.keys import KeyNames, check_keys
 from krakked.engine.listing import (
     Listing,
-    kept_in_words,
     read_listing,
     remarks_as_events,
     valuation_of,
 )
 from krakked.engine.offsets import LOOK_S, ClockOffset
-from krakked.engine.pair_names import SourceOf, check_pair_names
-from krakked.engine.places import Places
-from krakked.engine.venues import Addresses, Pace
+from krakked.engine.pair_names import check_pair_names
+from krakked.engine.venues import Addresses
 from krakked.engine.watching import BEAT_S, Heartbeat
-from krakked.ports.clock import Clock
 from krakked.runtime import control_socket
-from krakked.runtime.credentials import Keys
 from krakked.runtime.exit_codes import ExitCode
-from krakked.runtime.health import HealthState
-from krakked.runtime.metrics import Metrics
-from krakked.runtime.run_options import RunOptions
-from krakked.runtime.settings import Environment, Mode, Settings
+from krakked.runtime.settings import Environment, Mode
 from krakked.runtime.stages import Stages
 from krakked.runtime.supervisor import Supervisor
 from krakked.simulator import RunningSimulator, start
@@ -54,43 +44,20 @@ from krakked.trading.account import Account
 from krakked.trading.control import Control, Hands
 from krakked.trading.cycling import Cycler
 from krakked.trading.desk import Desk
-from krakked.trading.engine import Engine, EngineOptions
+from krakked.trading.engine import Engine
 from krakked.trading.guard import Guard
 from krakked.trading.market import Market
 from krakked.trading.proving import Prover
-from krakked.trading.recording import Listener, Recorder
+from krakked.trading.recording import Recorder
 from krakked.trading.retention import Pruned, Retention
 
 T = TypeVar("T")
 
 CLOCK_OFFSET_MAX_S = 1
-EVERYTHING = 1_000_000_000
-AFTER_LAST_CANDLE_S = 60.0
 ARM_TRIES_MAX = 5
 ARM_PAUSE_S = 1.0
-ONCE_PAUSE_S = 0.5
 BOOKS_S = 10.0
 """For comparing the books at a stop: drained and closed, it ends within Kubernetes' 30 s."""
-
-
-class Given(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run is made of before anything is opened."""
-
-    settings: Settings
-    source_of: SourceOf
-    options: RunOptions
-    places: Places
-    pace: Pace
-    keys: Keys
-    clock: Clock
-    listeners: Sequence[Listener]
-    metrics: Metrics
-    health: HealthState
-
-    @property
-    def is_lock_step(self) -> bool:
-        """Whether the clock jumps."""
-        return self.pace.speed is None
 
 
 class Run:
@@ -400,24 +367,7 @@ class Run:
             history=rest,
             store=store,
             cycler=cycler,
-            options=self._engine_options(timeframes),
-        )
-
-    def _engine_options(self, timeframes: tuple[Timeframe, ...]) -> EngineOptions:
-        settings = self.given.settings
-        return EngineOptions(
-            pairs=self.listing.universe.pairs,
-            valuing=self.listing.valuing,
-            kept=kept_in_words(self.listing, settings),
-            timeframes=timeframes,
-            backfill_bars=settings.market_data.backfill_bars,
-            mark_interval_s=settings.scheduler.portfolio_sync_sec * self.given.pace.factor,
-            day_boundary_s=translating.day_boundary_s(settings),
-            drawdown_max_pct=settings.risk.max_daily_drawdown_pct,
-            kill_switch_on_drift=settings.risk.kill_switch_on_drift,
-            clock_look_s=settings.scheduler.strategy_loop_sec * self.given.pace.factor,
-            is_paced_by_bars=self.given.is_lock_step,
-            halts_when_dead_man_fires=settings.execution.mode is Mode.LIVE,
+            options=assembling.options_of(self.given, self.listing, timeframes),
         )
 
     async def _start_feed(self, engine: Engine, contact: Contact) -> None:
@@ -456,16 +406,10 @@ class Run:
 
     async def _prove_ledger(self) -> Sequence[Difference]:
         """Over a reader of its own, and beside the loop: a large ledger takes its time."""
+        database = self.given.places.database
         if self.given.is_lock_step:
-            return self._projection_differences()
-        return await asyncio.to_thread(self._projection_differences)
-
-    def _projection_differences(self) -> Sequence[Difference]:
-        queries = open_queries(self.given.places.database)
-        try:
-            return queries.projection_differences()
-        finally:
-            queries.close()
+            return reporting.projection_differences(database)
+        return await asyncio.to_thread(reporting.projection_differences, database)
 
     async def _arm_dead_man(self, engine: Engine) -> None:
         """Nothing is sent before the venue has said when it would cancel it."""
@@ -477,46 +421,10 @@ class Run:
             await self.given.clock.sleep(ARM_PAUSE_S)
         raise Transient("the venue does not arm the dead-man switch; start again")
 
-    # the end
-
     def arrange_end(self) -> None:
-        """Stop by itself where that was asked for: after a duration, or when a replay is over."""
-        options, simulator = self.given.options, self.simulator
-        if options.once:
-            self.supervisor.start("one cycle", self._wait_for_one_cycle())
-        if options.duration_s is not None:
-            self._after_real_seconds(float(options.duration_s))
-        if simulator is not None and options.candles is not None:
-            self.supervisor.start("end of candles", self._wait_for_candles(simulator))
-
-    def _after_real_seconds(self, seconds: float) -> None:
-        loop = asyncio.get_running_loop()
-        timer = threading.Timer(
-            seconds,
-            loop.call_soon_threadsafe,
-            (self.supervisor.request_stop, "the duration is over"),
-        )
-        timer.daemon = True
-        timer.start()
-        self._stack.callback(timer.cancel)
-
-    async def _wait_for_one_cycle(self) -> None:
-        """Until the first plans are carried out and what they filled is booked."""
-        engine = self.engine
-        assert engine is not None
-        await engine.first_cycle_done.wait()
-        while engine.has_work or not engine.booker.is_idle:
-            await self.given.clock.sleep(ONCE_PAUSE_S * self.given.pace.factor)
-        await self.given.clock.sleep(ONCE_PAUSE_S * self.given.pace.factor)
-        self.supervisor.request_stop("one cycle is done")
-        await asyncio.Event().wait()
-
-    async def _wait_for_candles(self, simulator: RunningSimulator) -> None:
-        """After the last candle the engine gets time to close its bar and to trade on it."""
-        await simulator.market_over()
-        await self.given.clock.sleep(AFTER_LAST_CANDLE_S)
-        self.supervisor.request_stop("the candles are over")
-        await asyncio.Event().wait()
+        """Stop by itself where that was asked for."""
+        assert self.engine is not None
+        Ending(self.given, self.supervisor, self.engine, self._stack).arrange(self.simulator)
 
     # stop
 
@@ -533,7 +441,7 @@ class Run:
         await self.supervisor.stop("cycles", "stops", "history", "reconcile")
         comparing = reporting.compare_books(
             engine,
-            self._read_fills,
+            lambda: reporting.read_fills(self.given.places.database),
             since_ns=self._compared_from_ns(),
             limit_s=BOOKS_S * self.given.pace.patience,
         )
@@ -545,40 +453,15 @@ class Run:
         engine.desk.recorder.publish(engine.desk.recorder.event(EventName.ENGINE_STOPPED))
         if differences is None or snapshot is None:
             return None
-        return self._report(engine, snapshot, tuple(differences))
+        return reporting.report_of(
+            engine,
+            self.given.places.database,
+            snapshot,
+            equity_start=self.equity_start,
+            differences=tuple(differences),
+        )
 
     def _compared_from_ns(self) -> int:
         """In dev everything; elsewhere what this run did, for a stop must not take long."""
         is_dev = self.given.settings.environment is Environment.DEV
         return 0 if is_dev else self._began_ns
-
-    def _read_fills(self) -> Sequence[Fill]:
-        queries = open_queries(self.given.places.database)
-        try:
-            return queries.fills(limit=EVERYTHING)
-        finally:
-            queries.close()
-
-    def _report(
-        self, engine: Engine, snapshot: Snapshot, differences: tuple[Difference, ...]
-    ) -> reporting.Report:
-        queries = open_queries(self.given.places.database)
-        try:
-            fills = queries.fills(limit=EVERYTHING)
-            return reporting.Report(
-                pairs=reporting.pair_lines(fills),
-                bars=engine.feeder.bars_closed,
-                plans=len(queries.plans(limit=EVERYTHING)),
-                orders=len(queries.orders(limit=EVERYTHING)),
-                fills=len(fills),
-                fees=snapshot.fees,
-                realized=snapshot.realized,
-                unrealized=snapshot.unrealized,
-                equity_start=self.equity_start,
-                equity_end=snapshot.equity,
-                drawdown_max_pct=engine.marker.drawdown_max_pct,
-                digest=queries.digest(),
-                differences=differences,
-            )
-        finally:
-            queries.close()

@@ -14,8 +14,9 @@ from krakked.adapters.sqlite.ledger import SqliteLedger
 from krakked.adapters.system.clock import SystemClock
 from krakked.domain.events import Event, EventName
 from krakked.engine import running
+from krakked.engine.given import Given
 from krakked.engine.places import Places
-from krakked.engine.running import Given, Run
+from krakked.engine.running import Run
 from krakked.engine.venues import Pace
 from krakked.runtime.credentials import Keys
 from krakked.runtime.health import HealthState

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
 
@@ -54,9 +55,11 @@ def run_of(books: Books, stack: contextlib.AsyncExitStack) -> Run:
         listeners=(),
         pace=SimpleNamespace(patience=1.0),
         settings=SimpleNamespace(environment=Environment.DEV),
+        places=SimpleNamespace(database=None),
     )
     supervisor: Any = Supervisor()
     run = Run(given, supervisor, stack)
+    run.equity_start = Decimal(100)
     run.engine = SimpleNamespace(  # type: ignore[assignment]  # what a stop needs of it
         drain=books.drain,
         marker=books,
@@ -73,7 +76,7 @@ def test_figures_of_the_end_hold_what_was_booked_while_the_books_were_compared(
 ) -> None:
     books = Books()
     monkeypatch.setattr(reporting, "compare_books", books.compare)
-    monkeypatch.setattr(Run, "_report", lambda _, __, snapshot, ___: snapshot)
+    monkeypatch.setattr(reporting, "report_of", lambda _, __, snapshot, **___: snapshot)
 
     async def scenario() -> Any:
         async with contextlib.AsyncExitStack() as stack:

@@ -1,0 +1,50 @@
+"""The table at the end of a run: its figures in words."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from krakked.domain.ids import PairName
+from krakked.engine.reporting import Report, render
+
+D = Decimal
+
+
+def report(**unknown: tuple[PairName, ...]) -> Report:
+    return Report(
+        pairs=(),
+        bars=3,
+        plans=2,
+        orders=2,
+        fills=1,
+        fees=D("0.5"),
+        realized=D(-1),
+        unrealized=D("30000"),
+        equity_start=D(10_000),
+        equity_end=D("10010.5"),
+        drawdown_max_pct=D("1.25"),
+        digest="abc",
+        differences=(),
+        **unknown,
+    )
+
+
+@pytest.mark.parametrize(
+    ("pairs", "words"),
+    [
+        ((), "unrealized 30000.00"),
+        (("ADAUSD", "XBTUSD"), "unrealized 30000.00 with ADAUSD XBTUSD of unknown cost"),
+    ],
+)
+def test_unrealized_profit_says_whose_cost_nobody_knows(pairs: tuple[str, ...], words: str) -> None:
+    lines = render(report(unknown_cost=tuple(map(PairName, pairs)))).splitlines()
+    assert lines[3] == f"fees 0.50, realized -1.00, {words}"
+
+
+def test_equity_is_told_with_its_change_and_its_deepest_fall() -> None:
+    lines = render(report()).splitlines()
+    assert lines[2] == "bars 3, plans 2, orders 2, fills 1"
+    assert lines[4] == "equity 10000.00 -> 10010.50 (+10.50), deepest fall 1.25 %"
+    assert lines[5] == "digest abc"
