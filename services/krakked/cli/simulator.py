@@ -32,9 +32,7 @@ INTERVALS: Final = ("1", "5", "15", "60", "240", "1440")
 
 @click.group(
     invoke_without_command=True,
-    epilog=fault_flags.table()
-    + "\n\n"
-    + shared.ending(
+    epilog=shared.ending(
         ExitCode.VENUE_UNREACHABLE,
         ExitCode.DATABASE,
         ExitCode.OCCUPIED,
@@ -50,7 +48,9 @@ INTERVALS: Final = ("1", "5", "15", "60", "240", "1440")
             "krakked simulator export-candles --pair XBTUSD --from 2024-01-01 --to 2024-03-31"
             " --out candles"
         ),
-    ),
+    )
+    + "\n\n"
+    + fault_flags.table(),
 )
 @click.option(
     "--listen",

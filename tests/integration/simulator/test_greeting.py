@@ -1,0 +1,57 @@
+"""What the simulator prints at its start can be typed as it stands."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+CCXT = ROOT / ".clients/ccxt/bin/python"
+
+
+@pytest.fixture
+def tries() -> Iterator[list[str]]:
+    """The three commands of a simulator that runs."""
+    flags = ["--market", "calm", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-m", "krakked.cli", "simulator", *flags],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONWARNINGS": "error"},
+    )
+    assert process.stdout is not None
+    lines = [line.strip() for line in iter(process.stdout.readline, "Ctrl-C stops it.\n")]
+    yield lines[lines.index("Try:") + 1 :]
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=20)
+    assert process.returncode == 0
+
+
+def test_three_commands_are_printed_that_a_shell_can_read(tries: list[str]) -> None:
+    curl, ccxt, engine = (shlex.split(line) for line in tries)
+    assert curl[0] == "curl"
+    assert curl[1].endswith("/0/public/Ticker?pair=XBTUSD")
+    assert ccxt[:2] == ["python", "-c"]
+    compile(ccxt[2], "greeting", "exec")
+    assert [word for word in engine if "=" not in word] == [
+        *("krakked", "run", "--env", "paper"),
+        *["--set"] * 4,
+    ]
+
+
+@pytest.mark.long
+def test_somebody_elses_client_works_as_the_greeting_shows(tries: list[str]) -> None:
+    if not CCXT.exists():
+        pytest.skip("no ccxt beside the checkout; `make clients` installs it")
+    _, _, code = shlex.split(tries[1])
+    done = subprocess.run(
+        [str(CCXT), "-c", code], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert "'total': {'USD': 10000.0}" in done.stdout, done.stderr
