@@ -17,8 +17,8 @@ from krakked.sim.exchange import checks, errors, executions, matching
 from krakked.sim.exchange.accounts import Account
 from krakked.sim.exchange.core import Core, Market
 from krakked.sim.exchange.errors import VenueError, invalid
-from krakked.sim.exchange.orders import AmendAsk, Amendment, Order, Trigger
-from krakked.sim.exchange.prices import Price
+from krakked.sim.exchange.orders import FORMS, AmendAsk, Amendment, Order, Trigger
+from krakked.sim.exchange.prices import Price, static
 from krakked.sim.exchange.pricing import Resolved, Wanted, resolve
 from krakked.sim.exchange.settlement import fee_tier, refresh_hold
 from krakked.sim.exchange.triggers import is_met
@@ -68,31 +68,36 @@ def _check_applies(order: Order, ask: AmendAsk) -> None:
 
 def _prices_after(market: Market, order: Order, ask: AmendAsk) -> Resolved:
     """Only what is asked for moves; a trailing stop's limit goes with its trigger."""
-    trigger = order.trigger
-    if trigger is not None and ask.trigger is not None:
-        trigger = msgspec.structs.replace(trigger, price=ask.trigger)
-    if order.waits and trigger is not None and order.ask.form.trigger == "trail":
-        return _trailing_after(market, order, trigger, ask.limit or trigger.limit)
     if ask.trigger is None and ask.limit is None:
         return _as_it_is(order)
-    limit = ask.limit
-    if limit is None and order.limit_price is not None:
-        limit = Price(amount=order.limit_price)
-    found = resolve(market, _wanted(order, _at_least_known(order, trigger, ask), limit))
-    return msgspec.structs.replace(found, trigger=trigger)
+    if not order.waits or order.trigger is None:
+        return _limit_after(market, order, ask)
+    trigger = order.trigger
+    if ask.trigger is not None:
+        trigger = msgspec.structs.replace(trigger, price=ask.trigger)
+    if order.ask.form.trigger == "trail":
+        wanted = _wanted(order, trigger, ask.limit or trigger.limit)
+        return resolve(market, wanted, order.peak_price)
+    wanted = _wanted(order, _where_it_is(order, trigger, ask), ask.limit or _limit_of(order))
+    return msgspec.structs.replace(resolve(market, wanted), trigger=trigger)
 
 
-def _at_least_known(order: Order, trigger: Trigger | None, ask: AmendAsk) -> Trigger | None:
+def _limit_after(market: Market, order: Order, ask: AmendAsk) -> Resolved:
+    """An order in the book has nothing but its limit left to move."""
+    wanted = msgspec.structs.replace(_wanted(order, None, ask.limit), form=FORMS["limit"])
+    found = resolve(market, wanted)
+    return msgspec.structs.replace(_as_it_is(order), limit_price=found.limit_price)
+
+
+def _limit_of(order: Order) -> Price | None:
+    return static(order.limit_price)
+
+
+def _where_it_is(order: Order, trigger: Trigger, ask: AmendAsk) -> Trigger:
     """A trigger that is not changed stays where it is, whatever the price is by now."""
-    if trigger is None or ask.trigger is not None or order.trigger_price is None:
+    if ask.trigger is not None or order.trigger_price is None:
         return trigger
     return msgspec.structs.replace(trigger, price=Price(amount=order.trigger_price))
-
-
-def _trailing_after(
-    market: Market, order: Order, trigger: Trigger, limit: Price | None
-) -> Resolved:
-    return resolve(market, _wanted(order, trigger, limit), order.peak_price)
 
 
 def _as_it_is(order: Order) -> Resolved:
@@ -133,7 +138,8 @@ def check(core: Core, account: Account, order: Order, terms: Terms, *, post_only
     rest = msgspec.structs.replace(whole, quantity_base=rest_base)
     checks.check_funds(core, account, market, rest, released=order.hold)
     _check_trigger(market, order, terms)
-    if post_only and not order.waits and matching.plan(core, market, account, rest).crosses:
+    may_not_take = post_only or checks.only_posts(core, market)
+    if may_not_take and not order.waits and matching.plan(core, market, account, rest).crosses:
         raise VenueError(errors.POST_ONLY)
 
 

@@ -188,6 +188,11 @@ def check_display(quantity_base: Decimal, display_base: Decimal | None, name: st
         raise invalid(name)
 
 
+def only_posts(core: Core, market: Market) -> bool:
+    """Whether nobody may take now."""
+    return core.system_status is SystemStatus.POST_ONLY or market.status is PairStatus.POST_ONLY
+
+
 def may_change(core: Core, market: Market) -> None:
     """Whether orders can be amended now."""
     if core.system_status is SystemStatus.CANCEL_ONLY or market.status is PairStatus.CANCEL_ONLY:

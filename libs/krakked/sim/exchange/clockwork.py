@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from krakked.domain.ids import VenueOrderId
 from krakked.domain.orders import VenueStatus
-from krakked.sim.exchange import house, matching, waiting
+from krakked.sim.exchange import checks, house, matching, waiting
 from krakked.sim.exchange.agenda import Due
 from krakked.sim.exchange.core import Core, SystemStatus
+from krakked.sim.exchange.errors import VenueError
+from krakked.sim.exchange.orders import Order
 
 
 def advance(core: Core, now_ns: int) -> None:
@@ -75,10 +77,20 @@ def _keep(core: Core, due: Due) -> None:
         case "reveal":
             del account.hidden[order_id]
         case "start":
-            matching.activate(core, account.open[order_id])
+            _start(core, account.open[order_id])
         case "expire":
             order = account.open[order_id]
             matching.withdraw(core, order, matching.EXPIRED, VenueStatus.EXPIRED)
+
+
+def _start(core: Core, order: Order) -> None:
+    """A scheduled order comes to the engine, if that takes such orders now."""
+    try:
+        checks.check_mode(core, core.markets[order.ask.pair], order.ask)
+    except VenueError as error:
+        matching.cancel(core, order, str(error).partition(":")[2])
+    else:
+        matching.activate(core, order)
 
 
 def _fire_dead_man(core: Core, name: str) -> None:

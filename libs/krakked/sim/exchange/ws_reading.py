@@ -79,11 +79,11 @@ def read_order(
 
 def read_amend(params: Params, market: Market, order: Order) -> AmendAsk:
     """amend_order's arguments."""
-    form = order.ask.form
+    limit_unit: Unit = _limit_unit(order.ask.form) if order.waits else "static"
     return AmendAsk(
         quantity_base=_size(params, "order_qty", market),
         display_base=_size(params, "display_qty", market),
-        limit=_typed(params, "limit_price", "limit_price_type", _limit_unit(form)),
+        limit=_typed(params, "limit_price", "limit_price_type", limit_unit),
         trigger=_typed(params, "trigger_price", "trigger_price_type", _trigger_unit(order)),
         post_only=params.flag("post_only"),
         deadline_ns=params.instant("deadline"),

@@ -68,6 +68,27 @@ def test_limit_of_a_trailing_stop_is_a_distance_from_its_trigger(venue):
     assert venue.account().orders[txid].limit_price == Decimal("49880.0")
 
 
+@pytest.mark.parametrize("wire", ["rest", "websocket"])
+def test_trailing_stop_that_went_off_has_a_plain_limit(venue, wire):
+    venue.strangers("50000", "0.1", Side.BUY)
+    txid = venue.add("sell", "0.1", "+100", ordertype="trailing-stop-limit", price2="+2000")
+    venue.strangers("49900", "0.1", Side.BUY)
+    if wire == "rest":
+        venue.ok("AmendOrder", txid=txid, limit_price="52000")
+    else:
+        venue.ws("amend_order", order_id=txid, limit_price=52000)
+    order = venue.account().orders[txid]
+    assert (order.limit_price, order.trigger_price) == (Decimal(52000), Decimal("49900.0"))
+
+
+def test_amend_in_post_only_mode_may_not_take(venue):
+    txid = venue.add("buy", "0.1", "49000")
+    venue.exchange.set_pair_status("XBTUSD", PairStatus.POST_ONLY)
+    error = venue.error("AmendOrder", txid=txid, limit_price="50001")
+    assert error == "EOrder:Post only order"
+    assert venue.ok("AmendOrder", txid=txid, limit_price="49500")
+
+
 @pytest.mark.parametrize(
     ("fields", "error"),
     [

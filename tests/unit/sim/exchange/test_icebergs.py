@@ -20,7 +20,7 @@ def test_iceberg_shows_only_its_portion(venue):
     assert venue.depth()[1][0] == ("50000.5", "0.20000000")
 
 
-def test_iceberg_is_filled_beyond_what_it_shows(venue, make_bench):
+def test_iceberg_is_filled_beyond_what_it_shows(venue):
     venue.open("bob", USD="100000")
     txid = iceberg(venue)
     venue.add("buy", "0.7", "50000.5", who="bob")

@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 
 from krakked.domain.orders import Side
+from krakked.domain.pairs import PairStatus
 from krakked.sim.exchange.core import FIRST_TRADE_ID
 
 
@@ -298,6 +299,14 @@ def test_scheduled_order_waits_holds_funds_and_starts_at_its_instant(venue):
     assert venue.status(txid)[0] == "pending"
     venue.later(1)
     assert venue.status(txid) == ("closed", "0.50000000")
+
+
+def test_scheduled_order_does_not_start_into_a_market_that_takes_none(venue):
+    txid = venue.add("buy", "0.1", "50001", starttm="+10")
+    venue.exchange.set_pair_status("XBTUSD", PairStatus.CANCEL_ONLY)
+    venue.later(10)
+    row = venue.order(txid)
+    assert (row["status"], row["reason"]) == ("canceled", "Market in cancel_only mode")
 
 
 def test_scheduled_order_can_be_canceled(venue):

@@ -52,7 +52,7 @@ def recorded():
 
 
 @pytest.fixture
-def litecoin(make_bench, monkeypatch):
+def litecoin(make_bench):
     """The recorded requests trade an asset that the simulated venue does not list."""
     import msgspec
 
