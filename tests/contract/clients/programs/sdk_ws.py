@@ -18,7 +18,7 @@ from telling import Venue, play, tell  # type: ignore[import-not-found]  # besid
 
 SYMBOL = "BTC/USD"
 UPDATES = 30
-WAIT_S = 20
+WAIT_S = 30
 Message = dict[str, Any]
 Matches = Callable[[Message], bool]
 
