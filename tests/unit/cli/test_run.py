@@ -218,10 +218,10 @@ def test_file_of_faults_is_handed_on_and_checked_before_anything_starts(
     mixture.write_text("faults:\n  - {kind: busy, probability: 0.1}\n")
     krakked("run", "--faults", str(mixture))
     assert asked[0].faults_file == mixture
-    mixture.write_text("faults:\n  - {kind: bussy}\n")
+    mixture.write_text("faults:\n  - {kind: busyy}\n")
     shown = krakked("run", "--faults", str(mixture))
     assert shown.exit_code == ExitCode.CONFIGURATION
-    assert f"{mixture}:2: Invalid enum value 'bussy'" in shown.stderr
+    assert f"{mixture}:2: Invalid enum value 'busyy'" in shown.stderr
     assert len(asked) == 1
 
 
