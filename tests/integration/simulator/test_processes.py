@@ -111,7 +111,7 @@ def test_the_port_is_open_within_three_seconds_of_work() -> None:
 def test_every_account_survives_being_killed(tmp_path: Path) -> None:
     accounts = tmp_path / "accounts.yaml"
     accounts.write_text("{alice: {balances: {USD: 5, XBT.F: 0.25}}}", encoding="utf-8")
-    flags = ["--market", "calm", "--json", "--accounts", str(accounts)]
+    flags: list[str] = ["--market", "calm", "--json", "--accounts", str(accounts)]
     flags += ["--state", str(tmp_path / "state")]
     first = started(*flags)
     announced = json.loads(read_until(first.stdout, "rest_url")[0])

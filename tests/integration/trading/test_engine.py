@@ -16,7 +16,7 @@ from krakked.adapters.kraken.websocket import FeedSettings, KrakenFeed
 from krakked.domain.bars import Timeframe
 from krakked.domain.errors import Transient
 from krakked.domain.events import EventName
-from krakked.domain.ids import PairName
+from krakked.domain.ids import Asset, PairName
 from krakked.domain.kill_switch import KillSwitchCause
 from krakked.domain.limits import Limits
 from krakked.domain.portfolio import Difference, Drift, DriftKind
@@ -268,7 +268,7 @@ def test_books_at_the_end_miss_a_fill_of_ours_also_when_others_are_not_tracked(
 def test_status_shows_pairs_that_are_only_watched_and_assets_without_a_price(play: Play) -> None:
     async def scenario(world: Any) -> None:
         engine = engine_of(world, kept=("ADAUSD: not named in universe.include_pairs",))
-        engine.marker.lost = ("ADA",)
+        engine.marker.lost = (Asset("ADA"),)
         status = engine.status()
         assert status["kept_pairs"] == ["ADAUSD: not named in universe.include_pairs"]
         assert status["without_price"] == ["ADA"]

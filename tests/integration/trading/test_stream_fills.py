@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -54,6 +55,12 @@ def changed(world: Any, change: Callable[[Any], Any]) -> None:
             on_hint(after)
 
     world.booker.on_hint = altered
+
+
+def kept_in(heard: list[Any], hint: Any) -> Any:
+    """As it came, and remembered."""
+    heard.append(hint)
+    return hint
 
 
 async def moment(world: Any) -> None:
@@ -301,7 +308,7 @@ async def by_hand(world: Any) -> None:
 def test_fill_that_the_stream_tells_twice_is_booked_once(play: Play) -> None:
     async def scenario(world: Any) -> None:
         heard: list[Any] = []
-        changed(world, lambda hint: heard.append(hint) or hint)
+        changed(world, partial(kept_in, heard))
         async with world.listening():
             await world.submit(price=None)
             await moment(world)

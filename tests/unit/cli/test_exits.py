@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from krakked.adapters.sqlite.ledger import open_ledger
 from krakked.domain.decisions import ExitRecord, Outcome
 from krakked.domain.limits import LimitCheck, LimitName
 from krakked.domain.times import NS_PER_SECOND
+from krakked.ports.ledger import Transaction
 
 Krakked = Callable[..., Result]
 HOUR_NS = 3600 * NS_PER_SECOND
@@ -56,9 +58,13 @@ def exits(ledger: Path, records: Any) -> Path:
         decided_at_ns=newest_ns + 3 * HOUR_NS,
         last_decided_at_ns=newest_ns + 4 * HOUR_NS,
     )
+
+    def saved(exit_record: ExitRecord, tx: Transaction) -> None:
+        tx.save_exit(exit_record)
+
     opened = open_ledger(ledger, records.IDENTITY, clock=records.FixedClock(), threaded=False)
     for one in (stop, dust):
-        opened.run(lambda tx, one=one: tx.save_exit(one))
+        opened.run(partial(saved, one))
     asyncio.run(opened.close())
     return ledger
 

@@ -42,8 +42,8 @@ def test_anything_else_is_survived(name: EventName) -> None:
 def test_flag_decides_whether_a_run_listens_that_closely(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_strict: bool, code: ExitCode
 ) -> None:
-    monkeypatch.setattr(engine.logs, "configure", lambda *_, **__: None)
-    monkeypatch.setattr(engine.telling, "voice", lambda *_: lambda _: None)
+    monkeypatch.setattr("krakked.engine.__main__.logs.configure", lambda *_, **__: None)
+    monkeypatch.setattr("krakked.engine.__main__.telling.voice", lambda *_: lambda _: None)
 
     async def work(run: Run, supervisor: Supervisor) -> int:
         run._tell(Event(name=EventName.DRIFT_FOUND, at_ns=0, fields={}))
