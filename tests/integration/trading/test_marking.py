@@ -146,7 +146,7 @@ def test_mark_sees_a_flow_in_the_equity_and_in_the_flows_or_in_neither(play: Pla
         await world.marker.mark()
         await world.deposit(USD, "5000")
         await world.recorder.turn.acquire()
-        booking = asyncio.create_task(world.reconciler._book_cash_flows())
+        booking = asyncio.create_task(world.reconciler._flows.book())
         await world.clock.sleep(1)
         marking = asyncio.create_task(world.marker.mark())
         await world.clock.sleep(1)

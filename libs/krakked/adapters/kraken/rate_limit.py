@@ -19,6 +19,7 @@ from typing import Final
 
 import msgspec
 
+from krakked.domain.errors import Transient
 from krakked.domain.ids import ClientOrderId, PairName, VenueOrderId
 from krakked.domain.times import NS_PER_SECOND
 from krakked.ports.clock import Clock
@@ -148,11 +149,25 @@ class RateLimiter:
         if counter is not None and points:
             await self._take(counter, points, waits=method not in _UNDELAYED)
 
-    async def before_add(self, pair: PairName) -> None:
-        """Wait until the engine counter of the pair has room for a new order, and charge it."""
+    async def before_add(self, pair: PairName, *, not_after_ns: int | None = None) -> None:
+        """Wait until the engine counter of the pair has room for a new order, and charge it.
+
+        Raises:
+            Transient: there is none before that instant; nothing was charged, and orders for other
+                pairs need not stand behind this one.
+        """
         counter = self._engine_counter(pair)
-        if counter is not None:
-            await self._take(counter, _ADD_POINTS, waits=True)
+        if counter is None:
+            return
+        now_ns = self._clock.now_ns()
+        wait_ns = counter.wait_ns(_ADD_POINTS, now_ns)
+        if wait_ns and not_after_ns is not None and now_ns + wait_ns > not_after_ns:
+            wait_s = wait_ns / NS_PER_SECOND
+            raise Transient(
+                f"AddOrder: not sent, no room for {pair} in the venue's rate limit for {wait_s:.1f} s",
+                retry_after_s=wait_s,
+            )
+        await self._take(counter, _ADD_POINTS, waits=True)
 
     async def before_cancel(self, order_id: ClientOrderId | VenueOrderId) -> None:
         """The same for cancelling; an order we did not place lately costs nothing."""

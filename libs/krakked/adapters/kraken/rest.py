@@ -136,7 +136,8 @@ class KrakenRest:
     async def _submit(
         self, request: OrderRequest, deadline_at_ns: int, extra: Mapping[str, str]
     ) -> AddedOrder:
-        await self.transport.limits.before_add(request.pair)
+        not_after_ns = deadline_at_ns - DEADLINE_MIN_NS
+        await self.transport.limits.before_add(request.pair, not_after_ns=not_after_ns)
         # Known as young before the answer, which may be lost.
         self.transport.limits.added(request.pair, request.client_order_id)
         return await self._ask(
@@ -145,7 +146,7 @@ class KrakenRest:
                 method="AddOrder",
                 form={**order_form(request, deadline_at_ns), **extra},
                 pair=request.pair,
-                not_after_ns=deadline_at_ns - DEADLINE_MIN_NS,
+                not_after_ns=not_after_ns,
             ),
         )
 

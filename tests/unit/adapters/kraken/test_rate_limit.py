@@ -20,6 +20,7 @@ from krakked.adapters.kraken.rate_limit import (
     Tier,
     cancel_points,
 )
+from krakked.domain.errors import Transient
 from krakked.domain.ids import ClientOrderId, PairName, VenueOrderId
 
 XBT = PairName("XBTUSD")
@@ -169,6 +170,23 @@ def test_orders_wait_when_the_engine_counter_of_their_pair_is_full(still_clock: 
 
     do(work())
     assert still_clock.slept_s == [pytest.approx(1.0)]
+
+
+def test_order_that_would_find_no_room_in_time_is_given_back_at_once(still_clock: Any) -> None:
+    limiter = RateLimiter(Tier.STARTER, still_clock)
+
+    async def work() -> None:
+        for _ in range(59):
+            await limiter.before_add(XBT)
+        in_time_ns = still_clock.at_ns + S
+        with pytest.raises(Transient, match="no room for XBTUSD") as refused:
+            await limiter.before_add(XBT, not_after_ns=in_time_ns - 1)
+        assert refused.value.retry_after_s == pytest.approx(1.0)
+        assert still_clock.slept_s == []
+        await limiter.before_add(XBT, not_after_ns=in_time_ns)
+
+    do(work())
+    assert still_clock.slept_s == [pytest.approx(1.0)]  # the refusal was not charged
 
 
 def test_fifty_adds_then_ten_seconds_of_intermediate_leave_26_points(still_clock: Any) -> None:
