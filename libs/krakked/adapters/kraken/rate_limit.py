@@ -164,7 +164,7 @@ class RateLimiter:
         if wait_ns and not_after_ns is not None and now_ns + wait_ns > not_after_ns:
             wait_s = wait_ns / NS_PER_SECOND
             raise Transient(
-                f"AddOrder: not sent, no room for {pair} in the venue's rate limit for {wait_s:.1f} s",
+                f"AddOrder: not sent, no room for {pair} in the rate limit for {wait_s:.1f} s",
                 retry_after_s=wait_s,
             )
         await self._take(counter, _ADD_POINTS, waits=True)
