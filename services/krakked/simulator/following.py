@@ -279,7 +279,7 @@ class Follower:
                 missed = await self._source.missed(name, since_ns)
             except (KrakkedError, ValueError, ArithmeticError) as error:
                 raise SourceLost(str(error)) from error
-            self.market.hear_trades(name, missed, now_ns())
+            self.market.hear_missed(name, missed, now_ns())
         for name, trade in self._early or ():
             self.market.hear_trades(name, [trade], now_ns())
         self._early = None

@@ -134,6 +134,7 @@ class Stage:
     """What tests are given: scenes are played on it."""
 
     calm = CALM
+    client = Client
     start_ns = START_NS
     play = staticmethod(play)
 

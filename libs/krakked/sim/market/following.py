@@ -187,8 +187,8 @@ class _Lane:
         self.past = past
         self.last_ns = 0
         self.last_id = 0
-        self._ids: set[int] = set()
-        """Of trades at the last instant."""
+        self._newest: dict[int, MirroredTrade] = {}
+        """Trades at the last instant, by id."""
         self._candles = {
             minutes: deque(rows, maxlen=CANDLES_MAX) for minutes, rows in past.candles.items()
         }
@@ -197,12 +197,17 @@ class _Lane:
 
     def is_new(self, trade: MirroredTrade) -> bool:
         """Whether it was not heard before; remembers it."""
-        known = self._ids if trade.at_ns == self.last_ns else set()
+        known = self._newest if trade.at_ns == self.last_ns else {}
         if trade.at_ns < self.last_ns or trade.trade_id in known:
             return False
-        self._ids = known | {trade.trade_id}
+        self._newest = known | {trade.trade_id: trade}
         self.last_ns, self.last_id = trade.at_ns, trade.trade_id
         return True
+
+    def unheard(self, missed: Iterable[MirroredTrade]) -> list[MirroredTrade]:
+        """Without those of the last instant, also if the venue numbers them anew."""
+        heard = {_looks(trade) for trade in self._newest.values()}
+        return [trade for trade in missed if _looks(trade) not in heard]
 
     def count(self, trade: MirroredTrade) -> None:
         """Let the candles grow."""
@@ -262,11 +267,16 @@ class FollowMarket:
 
         An instant that lies ahead of the clock is now.
         """
-        new = [trade for trade in trades if self._lanes[pair].is_new(trade)]
+        lane = self._lanes[pair]
+        new = [trade for trade in trades if lane.is_new(trade)]
         for trade in new:
             told = msgspec.structs.replace(trade, at_ns=min(trade.at_ns, now_ns))
             self._waiting.append((now_ns, pair, told))
         return len(new)
+
+    def hear_missed(self, pair: PairName, trades: Sequence[MirroredTrade], now_ns: int) -> int:
+        """Trades of a time when nobody listened, from the last one that was heard on."""
+        return self.hear_trades(pair, self._lanes[pair].unheard(trades), now_ns)
 
     def forget_books(self) -> None:
         """The source is lost: only whole books count from now on."""
@@ -347,6 +357,10 @@ class FollowMarket:
     def set_price(self, pair: PairName, price: Decimal) -> None:
         """Prices of others cannot be moved."""
         raise BadInput(f"{pair} follows another venue; its price cannot be set to {price}")
+
+
+def _looks(trade: MirroredTrade) -> tuple[int, Decimal, Decimal, Side]:
+    return trade.at_ns, trade.price, trade.quantity_base, trade.taker_side
 
 
 def _print(trade: MirroredTrade) -> Print:

@@ -186,6 +186,12 @@ def test_a_source_that_numbers_its_trades_anew_is_heard() -> None:
     assert followed.hear_trades(XBTUSD, [trade(1, number=1)], START_NS) == 1
 
 
+def test_a_missed_trade_that_was_heard_under_another_number_is_heard_once() -> None:
+    followed = market(trades=[trade(-1, number=900)])
+    missed = [trade(-1, number=1), trade(-1, "99.0", number=2), trade(1, number=3)]
+    assert followed.hear_missed(XBTUSD, missed, START_NS) == 2
+
+
 def test_a_trade_from_a_clock_ahead_of_ours_is_of_now(exchange: Exchange) -> None:
     followed = market()
     followed.hear_trades(XBTUSD, [trade(3)], START_NS)
