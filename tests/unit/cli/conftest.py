@@ -60,7 +60,10 @@ def codes_in_help(arguments: tuple[str, ...]) -> list[int] | None:
             found = command.get_command(click.Context(command), argument)
             command = command if found is None else found
     _, is_there, codes = (command.epilog or "").partition("Exit codes:")
-    return [int(line.split()[0]) for line in codes.split("\n") if line] if is_there else None
+    table = codes.strip("\n").partition("\n\n")[
+        0
+    ]  # what follows in a paragraph of its own is no code
+    return [int(line.split()[0]) for line in table.split("\n")] if is_there else None
 
 
 @pytest.fixture
