@@ -19,6 +19,7 @@ import msgspec
 from krakked.domain.money import ZERO
 from krakked.domain.orders import Side
 from krakked.sim.exchange.orders import Order, SelfTrade
+from krakked.sim.exchange.ranked import Rank, Ranked
 
 
 class Level(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -80,7 +81,7 @@ class Book:
     def __init__(self, *, house_first: bool = True) -> None:
         self._house_first = house_first
         self._house: dict[Side, list[HouseLevel]] = {Side.BUY: [], Side.SELL: []}
-        self._orders: dict[Side, list[tuple[Decimal, int, Order]]] = {Side.BUY: [], Side.SELL: []}
+        self._orders = {Side.BUY: Ranked(), Side.SELL: Ranked()}
         self._house_ns = 0
 
     def __repr__(self) -> str:
@@ -112,14 +113,11 @@ class Book:
 
     def add(self, order: Order) -> None:
         """Rest an order behind those at its price."""
-        bisect.insort(self._orders[order.ask.side], _entry(order))
+        self._orders[order.ask.side].add(_entry(order))
 
     def remove(self, order: Order) -> None:
         """Take a resting order out."""
-        rows = self._orders[order.ask.side]
-        index = bisect.bisect_left(rows, _entry(order))
-        assert rows[index][2] is order, "rests where its price and priority say"
-        del rows[index]
+        self._orders[order.ask.side].remove(_entry(order))
 
     def resting(self, side: Side) -> list[Order]:
         """The accounts' orders of one side, best first."""
@@ -127,8 +125,7 @@ class Book:
 
     def first(self, side: Side) -> Order | None:
         """The accounts' order of a side that is filled next."""
-        rows = self._orders[side]
-        return rows[0][2] if rows else None
+        return self._orders[side].first()
 
     def has_orders(self) -> bool:
         """Whether any account rests here."""
@@ -137,7 +134,9 @@ class Book:
     def best(self, side: Side) -> Decimal | None:
         """The best price of a side."""
         found = [level.price for level in self._house[side][:1]]
-        found += [row[2].limit_price for row in self._orders[side][:1] if row[2].limit_price]
+        first = self.first(side)
+        if first is not None and first.limit_price is not None:
+            found.append(first.limit_price)
         return min(found, key=lambda price: key_of(side, price), default=None)
 
     def take_house(self, level: HouseLevel, side: Side, quantity_base: Decimal) -> None:
@@ -165,18 +164,17 @@ class Book:
         yield from _refills(icebergs)
 
     def _visible(self, side: Side) -> Iterator[Slice]:
-        house, orders = self._house[side], self._orders[side]
-        i = j = 0
-        while i < len(house) or j < len(orders):
-            if j == len(orders) or (i < len(house) and self._house_leads(house[i], orders[j])):
-                level = house[i]
-                i += 1
+        levels, ranks = iter(self._house[side]), iter(self._orders[side])
+        level, rank = next(levels, None), next(ranks, None)
+        while level is not None or rank is not None:
+            if level is not None and (rank is None or self._house_leads(level, rank)):
                 yield Slice(level.price, level.quantity_base, None, level)
-            else:
-                order = orders[j][2]
-                j += 1
+                level = next(levels, None)
+            elif rank is not None:
+                order = rank[2]
                 assert order.limit_price is not None, "only priced orders rest"
                 yield Slice(order.limit_price, order.visible_base, order, None)
+                rank = next(ranks, None)
 
     def depth(self, side: Side, count: int) -> list[Level]:
         """The best ``count`` levels, house and accounts together, without what is hidden."""
@@ -195,10 +193,10 @@ class Book:
             levels.append(Level(price=price, quantity_base=quantity_base, at_ns=at_ns))
         return levels
 
-    def _house_leads(self, level: HouseLevel, row: tuple[Decimal, int, Order]) -> bool:
+    def _house_leads(self, level: HouseLevel, rank: Rank) -> bool:
         if self._house_first:
-            return level.key <= row[0]
-        return level.key < row[0]
+            return level.key <= rank[0]
+        return level.key < rank[0]
 
 
 def _refills(icebergs: list[Order]) -> Iterator[Slice]:
@@ -214,7 +212,7 @@ def _refills(icebergs: list[Order]) -> Iterator[Slice]:
             queue.append((order, left - portion))
 
 
-def _entry(order: Order) -> tuple[Decimal, int, Order]:
+def _entry(order: Order) -> Rank:
     assert order.limit_price is not None, "only priced orders rest"
     return (key_of(order.ask.side, order.limit_price), order.priority, order)
 
