@@ -42,6 +42,7 @@ from krakked.sim.exchange.pairs import PAIRS, VenuePair
 from krakked.sim.market.following import BookBroken, FollowMarket
 from krakked.simulator.options import SimulatorOptions, SourceOptions
 from krakked.simulator.source import (
+    NONSENSE,
     BookFrame,
     Source,
     SourceFrame,
@@ -99,7 +100,7 @@ def _one_line(flag: str) -> Iterator[None]:
         yield
     except BadInput:
         raise
-    except (KrakkedError, ValueError, ArithmeticError, SourceLost) as error:
+    except (KrakkedError, SourceLost, *NONSENSE) as error:
         raise BadInput(
             f"{flag}: cannot be followed: {error}; start it, or give another address",
             exit_code=ExitCode.VENUE_UNREACHABLE,
@@ -277,7 +278,7 @@ class Follower:
             since_ns, _ = self.market.last_trade(name)
             try:
                 missed = await self._source.missed(name, since_ns)
-            except (KrakkedError, ValueError, ArithmeticError) as error:
+            except (KrakkedError, *NONSENSE) as error:
                 raise SourceLost(str(error)) from error
             self.market.hear_missed(name, missed, now_ns())
         for name, trade in self._early or ():
@@ -315,7 +316,7 @@ class Follower:
         for name in self.pairs:
             try:
                 shown = await self._source.best(name)
-            except (KrakkedError, ValueError, ArithmeticError) as error:
+            except (KrakkedError, *NONSENSE) as error:
                 raise SourceLost(str(error)) from error
             if shown != self.market.book(name).best():
                 raise SourceLost(f"its stream is silent, and its {name} is elsewhere by now")
@@ -335,7 +336,7 @@ class Follower:
                 self._wanted.on_reply(frame)
             elif frame is not None:
                 self._hear(frame)
-        except (ValueError, ArithmeticError) as error:
+        except NONSENSE as error:
             raise SourceLost(f"a frame cannot be understood: {error}") from error
         self._settle()
 

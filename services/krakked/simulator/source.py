@@ -144,16 +144,23 @@ _TRADES: Final = msgspec.json.Decoder(list[TradeRow])
 _DEPTH: Final = msgspec.json.Decoder(DepthInfo)
 
 
+NONSENSE: Final = (ValueError, ArithmeticError)
+"""What decoding raises when something cannot be what it should be."""
+_CHANNELS: Final = frozenset({"book", "trade", "status", "instrument", "heartbeat"})
+
+
 def decode(text: str | bytes) -> SourceFrame | Reply | None:
     """One frame; None if it is of no channel that a mirror knows.
 
     Raises:
-        ValueError: it is no frame at all.
+        DecodeError: it is no frame, or of a channel that we know and not as we know it.
     """
     try:
         return _FRAME.decode(text)
     except msgspec.ValidationError:
         reply = _REPLY.decode(text)
+        if reply.channel in _CHANNELS:
+            raise
         return None if reply.channel else reply
 
 
