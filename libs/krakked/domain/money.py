@@ -6,6 +6,7 @@ A float never enters the domain. Prices inside bars and features are whole ticks
 
 from __future__ import annotations
 
+import functools
 from decimal import (
     ROUND_DOWN,
     ROUND_HALF_EVEN,
@@ -82,6 +83,7 @@ def plain(value: Decimal) -> Decimal:
     return short
 
 
+@functools.lru_cache(maxsize=64)
 def quantum(decimals: int) -> Decimal:
     """10^-decimals."""
     return ONE.scaleb(-decimals)

@@ -6,11 +6,13 @@ the text.
 
 from __future__ import annotations
 
+import functools
 from decimal import Decimal
 
 import msgspec
 
 from krakked.domain.money import round_nearest, to_text
+from krakked.domain.times import to_rfc3339
 
 _encoder = msgspec.json.Encoder()
 
@@ -23,6 +25,12 @@ def text(value: Decimal, decimals: int) -> str:
 def number(value: Decimal, decimals: int) -> msgspec.Raw:
     """A WebSocket number: bare, fixed-point, with exactly ``decimals`` places."""
     return msgspec.Raw(text(value, decimals).encode())
+
+
+@functools.lru_cache(maxsize=256)
+def instant(at_ns: int, *, decimals: int = 6) -> str:
+    """RFC 3339; the same few instants stand in many frames."""
+    return to_rfc3339(at_ns, decimals=decimals)
 
 
 def encode(message: object) -> bytes:

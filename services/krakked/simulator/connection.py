@@ -104,7 +104,8 @@ class SocketConnection:
             await self._has_waiting.wait()
             self._has_waiting.clear()
             while self._waiting:
-                await self._keep_silence()
+                if self._silent_until_ns:
+                    await self._keep_silence()
                 if not await self._write_one():
                     return
 

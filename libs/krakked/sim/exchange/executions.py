@@ -12,13 +12,12 @@ import msgspec
 
 from krakked.domain.money import ZERO
 from krakked.domain.orders import Side, VenueStatus
-from krakked.domain.times import to_rfc3339
 from krakked.sim.exchange.core import Market
 from krakked.sim.exchange.events import WireRow
 from krakked.sim.exchange.orders import CloseAsk, LedgerRow, Order, TimeInForce, Trade
 from krakked.sim.exchange.pairs import VenueAsset
 from krakked.sim.exchange.prices import PCT_DECIMALS, Price
-from krakked.sim.wire import number
+from krakked.sim.wire import instant, number
 
 USD_DECIMALS: Final = 4
 _NO_STOP: Final = msgspec.Raw(b"0.0")
@@ -32,7 +31,7 @@ def pending_new(market: Market, order: Order) -> WireRow:
 def accepted(order: Order) -> WireRow:
     """It is in the engine."""
     row: WireRow = {
-        "timestamp": to_rfc3339(order.opened_ns),
+        "timestamp": instant(order.opened_ns),
         "order_status": "new",
         "exec_type": "new",
     }
@@ -69,7 +68,7 @@ def trigger_moved(market: Market, order: Order, now_ns: int) -> WireRow:
 def refilled(market: Market, order: Order, now_ns: int) -> WireRow:
     """An iceberg shows its next portion."""
     row: WireRow = {
-        "timestamp": to_rfc3339(now_ns),
+        "timestamp": instant(now_ns),
         "exec_type": "iceberg_refill",
         "order_status": _open_status(order),
     }
@@ -82,7 +81,7 @@ def ended(market: Market, order: Order, now_ns: int) -> WireRow:
     """Filled, canceled or expired: the last row of an order."""
     word = "filled" if order.status is VenueStatus.CLOSED else order.status.value
     row: WireRow = {
-        "timestamp": to_rfc3339(now_ns),
+        "timestamp": instant(now_ns),
         "order_status": word,
         "exec_type": word,
     }
@@ -98,7 +97,7 @@ def amended(market: Market, order: Order, now_ns: int) -> WireRow:
     """An amend took effect."""
     pair = market.pair
     row: WireRow = {
-        "timestamp": to_rfc3339(now_ns),
+        "timestamp": instant(now_ns),
         "exec_type": "amended",
         "order_status": _open_status(order),
         "cum_qty": number(order.filled_base, pair.lot_decimals),
@@ -128,7 +127,7 @@ def balance(asset: VenueAsset, ledger: LedgerRow) -> WireRow:
     row: WireRow = {
         "ledger_id": ledger.ledger_id,
         "ref_id": ledger.ref_id,
-        "timestamp": to_rfc3339(ledger.at_ns),
+        "timestamp": instant(ledger.at_ns),
         "type": ledger.type,
     }
     if ledger.subtype:
@@ -173,13 +172,13 @@ def _whole_order(market: Market, order: Order, exec_type: str, status: str) -> W
     row["order_status"] = status
     row["fee_usd_equiv"] = number(order.fee_usd, USD_DECIMALS)
     row["fee_ccy_pref"] = "fcib" if ask.fee_in_base else "fciq"
-    row["timestamp"] = to_rfc3339(order.opened_ns)
+    row["timestamp"] = instant(order.opened_ns)
     return row
 
 
 def _status(market: Market, order: Order, now_ns: int) -> WireRow:
     row: WireRow = {
-        "timestamp": to_rfc3339(now_ns),
+        "timestamp": instant(now_ns),
         "exec_type": "status",
         "order_status": _open_status(order),
     }
@@ -196,9 +195,9 @@ def _add_terms(row: WireRow, market: Market, order: Order) -> None:
     if ask.post_only:
         row["post_only"] = True
     if ask.start_ns:
-        row["effective_time"] = to_rfc3339(ask.start_ns)
+        row["effective_time"] = instant(ask.start_ns)
     if ask.time_in_force is TimeInForce.GTD:
-        row["expire_time"] = to_rfc3339(ask.expire_ns)
+        row["expire_time"] = instant(ask.expire_ns)
     if order.opened_by is not None:
         row["ord_ref_id"] = order.opened_by
     if ask.close is not None:
@@ -252,7 +251,7 @@ def _add_triggers(row: WireRow, market: Market, order: Order) -> None:
         price = market.price_of(trigger.reference)
         if price is not None:
             found["last_price"] = number(price, decimals)
-        found["timestamp"] = to_rfc3339(order.triggered_ns)
+        found["timestamp"] = instant(order.triggered_ns)
     row["triggers"] = found
 
 
@@ -272,7 +271,7 @@ def _fill(market: Market, trade: Trade) -> WireRow:
         "liquidity_ind": "m" if trade.maker else "t",
         "cost": number(trade.cost_quote, pair.cost_decimals),
         "order_type": trade.form,
-        "timestamp": to_rfc3339(trade.at_ns),
+        "timestamp": instant(trade.at_ns),
         "fees": [
             {
                 "asset": fee_asset.symbol,

@@ -5,32 +5,25 @@ Numbers are bare JSON numbers at the pair's precision, trailing zeros included.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Final, TypeAlias
 
 from krakked.domain.money import ONE, ZERO, quantum
 from krakked.domain.orders import Side
-from krakked.domain.times import NS_PER_SECOND, to_rfc3339
+from krakked.domain.times import NS_PER_SECOND
 from krakked.sim.exchange.book import Level
 from krakked.sim.exchange.events import PublicTrade
 from krakked.sim.exchange.pairs import VenueAsset, VenuePair
 from krakked.sim.public.checksum import book_checksum
 from krakked.sim.public.series import CandleSeries, Row
 from krakked.sim.public.tape import Figures
-from krakked.sim.wire import encode, number
+from krakked.sim.wire import encode, instant, number
 
 Quotes: TypeAlias = tuple[Level | None, Level | None]
 LevelMap: TypeAlias = Mapping[Decimal, Decimal]
 HEARTBEAT: Final = b'{"channel":"heartbeat"}'
 VERSION: Final = "2.0.10"
-
-
-@functools.lru_cache(maxsize=256)
-def _instant(at_ns: int, *, decimals: int = 6) -> str:
-    """The same few instants stand in many frames."""
-    return to_rfc3339(at_ns, decimals=decimals)
 
 
 def status(system: str, connection_id: int) -> bytes:
@@ -66,7 +59,7 @@ def ticker(kind: str, pair: VenuePair, figures: Figures, quotes: Quotes, now_ns:
         "change": number(change, price),
         "change_pct": number(change_pct, 2),
         "trades": figures.count[1],
-        "timestamp": _instant(now_ns),
+        "timestamp": instant(now_ns),
     }
     return encode({"channel": "ticker", "type": kind, "data": [row]})
 
@@ -79,7 +72,7 @@ def ohlc(
         {
             "channel": "ohlc",
             "type": kind,
-            "timestamp": _instant(now_ns, decimals=9),
+            "timestamp": instant(now_ns, decimals=9),
             "data": [_candle(pair, series, row) for row in rows],
         }
     )
@@ -97,9 +90,9 @@ def _candle(pair: VenuePair, series: CandleSeries, row: Row) -> dict[str, object
         "trades": row.trades,
         "volume": number(row.volume, pair.lot_decimals),
         "vwap": number(row.vwap, price),
-        "interval_begin": _instant(begin_ns, decimals=9),
+        "interval_begin": instant(begin_ns, decimals=9),
         "interval": series.minutes,
-        "timestamp": _instant(begin_ns + series.step_s * NS_PER_SECOND),
+        "timestamp": instant(begin_ns + series.step_s * NS_PER_SECOND),
     }
 
 
@@ -113,7 +106,7 @@ def trades(kind: str, pair: VenuePair, prints: Iterable[PublicTrade]) -> bytes:
             "qty": number(item.quantity_base, pair.lot_decimals),
             "ord_type": item.order_type,
             "trade_id": item.trade_id,
-            "timestamp": _instant(item.at_ns),
+            "timestamp": instant(item.at_ns),
         }
         for item in prints
     ]
@@ -172,7 +165,7 @@ class BookView:
                 price_decimals=pair.pair_decimals,
                 quantity_decimals=pair.lot_decimals,
             ),
-            "timestamp": _instant(now_ns),
+            "timestamp": instant(now_ns),
         }
         return encode({"channel": "book", "type": kind, "data": [row]})
 
