@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
 PAIRS = ("--pair", "XBTUSD", "--pair", "ETHUSD", "--pair", "SOLUSD", "--pair", "ADAUSD")
 PAPER = ("--env", "paper", "--duration", "0.2")
 
