@@ -58,7 +58,7 @@ class RiskBook(msgspec.Struct, frozen=True, kw_only=True):
     base_currency: Asset
     equity: Decimal
     free_cash: Mapping[Asset, Decimal]
-    """Units of each asset that no open buy order will take."""
+    """Units of each asset that no open buy order will take and no strategy holds as a position."""
     value_by_sleeve: Mapping[Sleeve, Decimal] = {}
     """Sleeves that hold more than dust or are buying."""
     value_by_asset: Mapping[Asset, Decimal] = {}
@@ -155,7 +155,7 @@ def risk_book(holdings: Holdings) -> RiskBook:
     return RiskBook(
         base_currency=holdings.base_currency,
         equity=holdings.equity,
-        free_cash=_free_cash(buys, holdings),
+        free_cash=_free_cash(buys, positions, holdings),
         value_by_sleeve=by_sleeve,
         value_by_asset=by_asset,
         value_by_strategy=by_strategy,
@@ -234,8 +234,14 @@ def _worst_price(order: Order, holdings: Holdings) -> Decimal:
     return holdings.prices.get(pair.base, ZERO) / rate if rate else ZERO
 
 
-def _free_cash(buys: Iterable[Order], holdings: Holdings) -> dict[Asset, Decimal]:
+def _free_cash(
+    buys: Iterable[Order], positions: Iterable[Position], holdings: Holdings
+) -> dict[Asset, Decimal]:
+    """What strategies hold of an asset is theirs: no pair that is paid with it may spend it."""
     free = dict(holdings.totals)
+    for position in positions:
+        if position.sleeve.strategy_id != MANUAL:
+            _add(free, holdings.pairs[position.sleeve.pair].base, -position.quantity_base)
     for order in buys:
         pair = holdings.pairs[order.request.pair]
         cost = order.remaining_base * _worst_price(order, holdings)

@@ -155,6 +155,15 @@ def test_open_market_buy_is_valued_at_what_the_pair_trades_at() -> None:
     assert made.free_cash[USD] == 1000 - Decimal("100.4")
 
 
+def test_what_a_strategy_holds_pays_for_no_other_pair_and_what_is_held_by_hand_may() -> None:
+    manual = Sleeve(MANUAL, TREND.pair)
+    made = book(
+        positions=[position(TREND, "0.3"), position(manual, "0.2")],
+        totals={XBT: Decimal("0.5"), USD: Decimal(7)},
+    )
+    assert made.free_cash == {XBT: Decimal("0.2"), USD: 7}
+
+
 def test_open_buy_on_top_of_a_position_is_one_position() -> None:
     made = book(positions=[position(TREND, "0.1")], orders=[order(TREND, "0.01")])
     assert made.value_by_sleeve == {TREND: 1100}
