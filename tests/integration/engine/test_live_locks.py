@@ -92,6 +92,6 @@ def test_live_is_refused_in_every_other_environment(krakked: Any) -> None:
         done = krakked.run("run", "--env", environment, "--set", "execution.mode=live", **KEYS)
         assert done.returncode == 78
         assert done.stderr.strip().splitlines() == [
-            f"krakked: command line: execution.mode: live is not possible in environment {environment}; "
-            "start with --env live, or set it to paper or dry_run"
+            "krakked: command line: execution.mode: live is not possible in environment "
+            f"{environment}; start with --env live, or set it to paper or dry_run"
         ]
