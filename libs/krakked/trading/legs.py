@@ -84,8 +84,8 @@ def _request(draft: Draft, number: int, header: PlanHeader, rules: ExecutionRule
     action = draft.action
     side = Side.BUY if action.change_base > 0 else Side.SELL
     order_type = allowed_type(draft.order_type, draft.pair)
-    time_in_force, expire_at_ns = _lifetime(order_type, header.now_ns, rules)
     post_only = order_type is OrderType.LIMIT and _is_post_only(action, draft.pair, rules)
+    time_in_force, expire_at_ns = _lifetime(order_type, header.now_ns, rules, post_only=post_only)
     return OrderRequest(
         client_order_id=client_order_id(header.account, header.plan_id, number, 0),
         plan_id=header.plan_id,
@@ -100,9 +100,7 @@ def _request(draft: Draft, number: int, header: PlanHeader, rules: ExecutionRule
         limit_price=_limit_price(draft, side, rules, post_only=post_only)
         if order_type is OrderType.LIMIT
         else None,
-        time_in_force=TimeInForce.GTC
-        if post_only and time_in_force is TimeInForce.IOC
-        else time_in_force,
+        time_in_force=time_in_force,
         expire_at_ns=expire_at_ns,
         post_only=post_only,
     )
@@ -120,12 +118,15 @@ def _is_post_only(action: ApprovedAction, pair: Pair, rules: ExecutionRules) -> 
 
 
 def _lifetime(
-    order_type: OrderType, now_ns: int, rules: ExecutionRules
+    order_type: OrderType, now_ns: int, rules: ExecutionRules, *, post_only: bool
 ) -> tuple[TimeInForce, int | None]:
-    """A resting order ends by itself at the venue, in whole seconds."""
+    """A resting order ends by itself at the venue, in whole seconds.
+
+    One that may only make rests whatever was wished, so it has that end too.
+    """
     if order_type is OrderType.MARKET:
         return TimeInForce.GTC, None
-    if rules.time_in_force is TimeInForce.IOC:
+    if rules.time_in_force is TimeInForce.IOC and not post_only:
         return TimeInForce.IOC, None
     ttl_ns = int(rules.order_ttl_s * NS_PER_SECOND)
     if ttl_ns <= 0:

@@ -175,10 +175,19 @@ def test_immediate_order_has_no_end_of_its_own(pair: Pair, quote: Quote) -> None
     assert lifetime(pair, quote, rules) == (TimeInForce.IOC, None)
 
 
-def test_post_only_order_cannot_be_immediate(pair: Pair, quote: Quote) -> None:
+@pytest.mark.parametrize(
+    ("order_ttl_s", "expected"),
+    [
+        (900, (TimeInForce.GTD, NOW_NS + 900 * NS_PER_SECOND)),
+        (0, (TimeInForce.GTC, None)),
+    ],
+)
+def test_post_only_order_cannot_be_immediate_and_ends_as_resting_ones_do(
+    order_ttl_s: float, expected: tuple[TimeInForce, int | None], pair: Pair, quote: Quote
+) -> None:
     shut = msgspec.structs.replace(pair, status=PairStatus.POST_ONLY)
-    rules = ExecutionRules(time_in_force=TimeInForce.IOC)
-    assert lifetime(shut, quote, rules) == (TimeInForce.GTC, None)
+    rules = ExecutionRules(time_in_force=TimeInForce.IOC, order_ttl_s=order_ttl_s)
+    assert lifetime(shut, quote, rules) == expected
 
 
 # prices
