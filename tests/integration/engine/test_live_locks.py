@@ -64,6 +64,14 @@ def test_missing_keys_alone_are_one_line_and_exit_code_77(krakked: Any) -> None:
     assert start(krakked, keys=False) == (77, [NO_KEYS])
 
 
+@pytest.mark.parametrize("environment", ["paper", "live"])
+def test_missing_keys_are_exit_code_77_in_paper_and_in_dry_run_of_live(
+    krakked: Any, environment: str
+) -> None:
+    done = krakked.run("run", "--env", environment, "--set", "account.name=main")
+    assert (done.returncode, done.stderr.strip().splitlines()[-1]) == (77, NO_KEYS)
+
+
 def test_all_closed_locks_are_told_at_once(krakked: Any) -> None:
     locks = ("execution.allow_live_trading", "account.confirm_name", "account.name")
     assert start(krakked, *locks, keys=False) == (78, [NO_NAME, NO_FLAG, NO_REPEAT, NO_KEYS_BESIDE])

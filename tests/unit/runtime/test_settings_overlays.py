@@ -45,6 +45,9 @@ def test_defaults_of_paper_are_a_simulator_by_address(load: Load) -> None:
     settings = load(environment=Environment.PAPER).settings
     assert settings.venue.kind is VenueKind.SIMULATOR
     assert settings.venue.rest_url == "http://127.0.0.1:8700"
+    # `krakked simulator` serves both WebSockets there, unless it is given a second port.
+    assert settings.venue.ws_url == settings.venue.ws_auth_url == "ws://127.0.0.1:8700/v2"
+    assert settings.venue.admin_url is None
     assert settings.execution.mode is Mode.PAPER
 
 

@@ -24,7 +24,7 @@ ENVIRONMENT_DEFAULTS: Final[Mapping[Environment, Mapping[str, object]]] = {
     Environment.PAPER: {
         "venue.rest_url": "http://127.0.0.1:8700",
         "venue.ws_url": "ws://127.0.0.1:8700/v2",
-        "venue.ws_auth_url": "ws://127.0.0.1:8702/v2",
+        "venue.ws_auth_url": "ws://127.0.0.1:8700/v2",
         **_BUNDLED,
     },
     Environment.LIVE: {

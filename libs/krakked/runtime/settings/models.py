@@ -109,9 +109,10 @@ class Execution(Section):
     dead_man_refresh_seconds: Seconds = 15
     """How often the dead-man switch is wound up again; at most a quarter of its time, so that three
     refreshes in a row may fail."""
-    deadline_seconds: Annotated[float, Field(ge=2, le=60), SECONDS] = 3
+    deadline_seconds: Annotated[float, Field(ge=3, le=60), SECONDS] = 3
     """After so many seconds the venue itself refuses an order that is still on its way. The venue
-    takes 2 to 60."""
+    takes 2 to 60 from when the order reaches it, so one second at least is left for getting
+    there: an order that needs longer is not sent late, but tried again."""
     order_ttl_seconds: Annotated[int, Field(ge=10, le=604_800), SECONDS] | None = 900
     """How long an order may rest. The venue ends it then, also when krakked is gone, and the
     strategy asks again at prices of that moment. `null`: no end."""
@@ -147,7 +148,8 @@ class Venue(Section):
     ws_auth_url: WsUrl | None = None
     """Address of the private WebSocket."""
     admin_url: HttpUrl | None = None
-    """Address of a simulator's admin API: its clock is followed. Simulator only."""
+    """Address of a simulator's admin API: its clock is followed. Simulator only. Empty: the clock
+    of this machine, which is that of a simulator of the moment at speed 1 too."""
     tier: Tier = Tier.INTERMEDIATE
     """Verification tier of the account; the client-side rate limits follow it."""
     timeout_seconds: Seconds = 10
