@@ -13,12 +13,18 @@ from krakked.domain.times import to_rfc3339
 from krakked.runtime.exit_codes import ExitCode
 
 if TYPE_CHECKING:
+    from krakked.domain.commands import Halt, SetKillSwitch
     from krakked.ports.ledger import Books
 
 _CHANGING: Final = (ExitCode.REFUSED, ExitCode.NO_ENGINE)
+_STOPPING: Final = (*_CHANGING, *options.READING)
 _NOTHING_RUNS: Final = (
     "nothing is trading here unless an engine runs on another --db-path; orders left at the venue "
     "end by their own time or by the dead-man switch"
+)
+_HALT_ALONE: Final = (
+    "nobody can cancel, and nothing was done; `krakked halt` without --cancel is recorded for the "
+    "next start, or give the engine's database with --db-path"
 )
 _START_FIRST: Final = "start it with `krakked run`, or give its database with --db-path"
 
@@ -129,47 +135,68 @@ def kill_switch_status(db_path: Path, as_json: bool) -> int:
 
 
 @kill_switch.command(
-    "on", epilog=options.ending(*_CHANGING, example='krakked kill-switch on --reason "news"')
+    "on", epilog=options.ending(*_STOPPING, example='krakked kill-switch on --reason "news"')
 )
 @options.reason
 @options.db_path
 @options.as_json
 def kill_switch_on(reason: str, db_path: Path, as_json: bool) -> int:
-    """Turn it on: no new risk; resting orders that would add risk are cancelled."""
-    return _set_kill_switch(db_path, as_json, reason, active=True)
+    """Turn it on: no new risk; resting orders that would add risk are cancelled.
+
+    Where no engine runs it is recorded, and the next start begins with it.
+    """
+    command = _kill_switch_command(reason, active=True)
+    return _stop(db_path, command, as_json)
 
 
 @kill_switch.command(
     "off", epilog=options.ending(*_CHANGING, example='krakked kill-switch off --reason "looked"')
 )
-@options.reason
+@click.option("--reason", required=True, help="Why; goes on record with who and when.")
 @click.confirmation_option("--yes", prompt="Allow new risk again?", help="Do not ask.")
 @options.db_path
 @options.as_json
 def kill_switch_off(reason: str, db_path: Path, as_json: bool) -> int:
     """Turn it off: strategies may add risk again."""
-    return _set_kill_switch(db_path, as_json, reason, active=False)
+    if not reason.strip():
+        raise click.UsageError("--reason is empty: say why new risk is allowed again")
+    command = _kill_switch_command(reason, active=False)
+    return doors.order(db_path, command, otherwise=_START_FIRST, as_json=as_json)
 
 
-def _set_kill_switch(db_path: Path, as_json: bool, reason: str, *, active: bool) -> int:
+def _kill_switch_command(reason: str, *, active: bool) -> SetKillSwitch:
     from krakked.domain.commands import SetKillSwitch
 
-    command = SetKillSwitch(
+    return SetKillSwitch(
         command_id=doors.new_command_id(),
         principal=doors.principal(),
         reason=reason,
         active=active,
     )
-    return doors.order(db_path, command, otherwise=_NOTHING_RUNS, as_json=as_json)
 
 
-@click.command(epilog=options.ending(*_CHANGING, example="krakked halt --cancel"))
+def _stop(db_path: Path, command: Halt | SetKillSwitch, as_json: bool) -> int:
+    """Tell the engine; where none runs, its ledger, for the next one."""
+    try:
+        return doors.order(db_path, command, otherwise=_NOTHING_RUNS, as_json=as_json)
+    except doors.NothingAnswers as error:
+        if error.is_running or not db_path.exists():
+            raise
+    from krakked.cli import offline
+
+    return doors.tell(offline.record(db_path, command), as_json=as_json)
+
+
+@click.command(epilog=options.ending(*_STOPPING, example="krakked halt --cancel"))
 @click.option("--cancel", is_flag=True, help="Cancel what rests, too.")
 @options.reason
 @options.db_path
 @options.as_json
 def halt(cancel: bool, reason: str, db_path: Path, as_json: bool) -> int:
-    """Make no new plans. Stops stay watched; a restart stays halted."""
+    """Make no new plans. Stops stay watched; a restart stays halted.
+
+    Where no engine runs it is recorded, and the next start begins halted; --cancel needs an engine.
+    """
     from krakked.domain.commands import Halt
 
     command = Halt(
@@ -178,7 +205,9 @@ def halt(cancel: bool, reason: str, db_path: Path, as_json: bool) -> int:
         reason=reason,
         cancel=cancel,
     )
-    return doors.order(db_path, command, otherwise=_NOTHING_RUNS, as_json=as_json)
+    if cancel:
+        return doors.order(db_path, command, otherwise=_HALT_ALONE, as_json=as_json)
+    return _stop(db_path, command, as_json)
 
 
 @click.command(epilog=options.ending(*_CHANGING, example="krakked resume"))

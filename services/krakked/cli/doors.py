@@ -92,9 +92,13 @@ def _stopping(process_id: int | None) -> str:
 
 def order(db_path: Path, command: Command, *, otherwise: str, as_json: bool) -> int:
     """Send a command, print the answer; the exit code."""
+    return tell(send(db_path, command, otherwise=otherwise), as_json=as_json)
+
+
+def tell(reply: Reply, *, as_json: bool) -> int:
+    """Print an answer; the exit code."""
     from krakked.cli.output import print_json
 
-    reply = send(db_path, command, otherwise=otherwise)
     if as_json:
         print_json(reply)
     else:

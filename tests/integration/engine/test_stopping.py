@@ -53,7 +53,7 @@ def test_running_engine_does_what_a_person_asks_and_refuses_a_second_one(krakked
     assert krakked.ask("orders", "cancel-all")["ok"]
     assert krakked.ask("orders", "flatten", "--yes")["ok"]
     _wait_until_flat(krakked)
-    assert krakked.ask("kill-switch", "off", "--yes")["ok"]
+    assert krakked.ask("kill-switch", "off", "--yes", "--reason", "looked")["ok"]
     assert krakked.ask("resume")["ok"]
     assert engine.end(signal.SIGTERM) == 0, engine.story()
     assert engine.lines[-1] == "books: zero differences"

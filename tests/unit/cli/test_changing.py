@@ -34,7 +34,7 @@ CHANGING: tuple[tuple[tuple[str, ...], type, dict[str, object]], ...] = (
     (("resume",), Resume, {}),
     (("panic", "--yes"), Panic, {}),
     (("kill-switch", "on"), SetKillSwitch, {"active": True}),
-    (("kill-switch", "off", "--yes"), SetKillSwitch, {"active": False}),
+    (("kill-switch", "off", "--yes", "--reason", "looked"), SetKillSwitch, {"active": False}),
     (("orders", "cancel", "O1"), Cancel, {"order_id": "O1"}),
     (("orders", "cancel-all"), CancelAll, {"pair": None}),
     (("orders", "cancel-all", "--pair", "XBTUSD"), CancelAll, {"pair": "XBTUSD"}),
@@ -51,6 +51,9 @@ CHANGING: tuple[tuple[tuple[str, ...], type, dict[str, object]], ...] = (
     ),
 )
 IDS = [" ".join(verb) for verb, _, _ in CHANGING]
+RECORDED = (("halt",), ("kill-switch", "on"))
+"""What is put on record where no engine runs."""
+NEEDING = [one for one in CHANGING if one[0] not in RECORDED]
 
 
 @pytest.mark.parametrize(("verb", "kind", "fields"), CHANGING, ids=IDS)
@@ -67,7 +70,9 @@ def test_verb_sends_one_command_and_prints_the_answer(
     assert len(command.command_id) == 16
 
 
-@pytest.mark.parametrize(("verb", "kind", "fields"), CHANGING, ids=IDS)
+@pytest.mark.parametrize(
+    ("verb", "kind", "fields"), NEEDING, ids=[" ".join(verb) for verb, _, _ in NEEDING]
+)
 def test_verb_without_an_engine_is_refused_and_says_what_to_do(
     krakked: Krakked,
     ledger: Path,
@@ -175,7 +180,9 @@ def test_dangerous_verb_asks_for_the_word(
 
 
 @pytest.mark.parametrize(
-    "verb", [("panic",), ("orders", "flatten"), ("kill-switch", "off")], ids=" ".join
+    "verb",
+    [("panic",), ("orders", "flatten"), ("kill-switch", "off", "--reason", "looked")],
+    ids=" ".join,
 )
 def test_question_where_nobody_can_answer_names_the_flag(
     krakked: Krakked, engine: Any, verb: tuple[str, ...]
@@ -197,9 +204,20 @@ def test_what_is_sold_is_said_before(krakked: Krakked, engine: Any) -> None:
 
 
 def test_kill_switch_off_asks_first(krakked: Krakked, engine: Any) -> None:
-    assert krakked("kill-switch", "off", input="n\n").exit_code == ExitCode.REFUSED
+    off = ("kill-switch", "off", "--reason", "looked")
+    assert krakked(*off, input="n\n").exit_code == ExitCode.REFUSED
     assert engine.heard == []
-    assert krakked("kill-switch", "off", input="y\n").exit_code == 0
+    assert krakked(*off, input="y\n").exit_code == 0
+
+
+@pytest.mark.parametrize("reason", [(), ("--reason", " ")], ids=["none", "empty"])
+def test_kill_switch_off_without_a_reason_is_wrong_use(
+    krakked: Krakked, engine: Any, reason: tuple[str, ...]
+) -> None:
+    result = krakked("kill-switch", "off", "--yes", *reason)
+    assert result.exit_code == ExitCode.USAGE
+    assert "--reason" in result.stderr
+    assert engine.heard == []
 
 
 def test_kill_switch_on_never_asks(krakked: Krakked, engine: Any) -> None:

@@ -1,0 +1,112 @@
+"""A halt and the kill switch reach an engine that does not run: through its ledger."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+
+from krakked.adapters.sqlite import lock_files
+from krakked.adapters.sqlite.queries import open_queries
+from krakked.domain.kill_switch import KillSwitchCause
+from krakked.ports.ledger import Books
+from krakked.runtime.control_socket import EngineHangs
+from krakked.runtime.exit_codes import ExitCode
+
+Krakked = Callable[..., Result]
+
+STOPPING = (("halt",), ("kill-switch", "on"))
+
+
+def test_kill_switch_without_an_engine_is_on_for_the_next_start(
+    krakked: Krakked, ledger: Path
+) -> None:
+    result = krakked("kill-switch", "on", "--reason", "news")
+    assert (result.exit_code, result.stderr) == (0, "")
+    (line,) = result.stdout.splitlines()
+    assert line.startswith("kill switch on: no engine runs, so it is recorded, and the next start")
+    state = books(ledger).kill_switch
+    assert (state.active, state.cause, state.reason) == (True, KillSwitchCause.MANUAL, "news")
+    assert "@" in state.principal
+    assert state.changed_at_ns > 0
+    assert krakked("kill-switch", "status").exit_code == ExitCode.FINDINGS
+
+
+def test_halt_without_an_engine_is_kept_for_the_next_start(krakked: Krakked, ledger: Path) -> None:
+    told = json.loads(krakked("halt", "--reason", "news", "--json").stdout)
+    assert told["ok"]
+    assert told["data"] == {"running": False}
+    assert told["message"].startswith("halted: no engine runs, so it is recorded")
+    assert books(ledger).halted
+    assert not books(ledger).kill_switch.active
+
+
+@pytest.mark.parametrize("verb", STOPPING, ids=" ".join)
+def test_what_is_recorded_is_an_event_and_a_command_too(
+    krakked: Krakked, ledger: Path, verb: tuple[str, ...]
+) -> None:
+    before = rows(krakked)
+    krakked(*verb, "--reason", "news")
+    after = rows(krakked)
+    grown = {name for name in after if after[name] > before[name]}
+    assert {"commands", "outbox"} <= grown
+
+
+@pytest.mark.parametrize("verb", STOPPING, ids=" ".join)
+def test_ledger_that_a_process_has_is_left_to_it(
+    krakked: Krakked, ledger: Path, verb: tuple[str, ...]
+) -> None:
+    lock = lock_files.acquire_for_ledger(ledger)
+    try:
+        result = krakked(*verb)
+    finally:
+        lock.release()
+    assert result.exit_code == ExitCode.DATABASE
+    assert "in use by another krakked" in result.stderr
+    assert not books(ledger).halted
+    assert not books(ledger).kill_switch.active
+
+
+@pytest.mark.parametrize("verb", STOPPING, ids=" ".join)
+def test_engine_that_hangs_is_not_gone_behind(
+    krakked: Krakked, ledger: Path, verb: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ask(path: Path, command: Any) -> Any:
+        raise EngineHangs(path, 4711)
+
+    monkeypatch.setattr("krakked.runtime.control_socket.ask", ask)
+    assert krakked(*verb).exit_code == ExitCode.NO_ENGINE
+    assert not books(ledger).halted
+    assert not books(ledger).kill_switch.active
+
+
+def test_halt_that_shall_cancel_does_nothing_without_an_engine(
+    krakked: Krakked, ledger: Path
+) -> None:
+    result = krakked("halt", "--cancel")
+    assert result.exit_code == ExitCode.NO_ENGINE
+    assert "`krakked halt` without --cancel is recorded for the next start" in result.stderr
+    assert not books(ledger).halted
+
+
+@pytest.mark.parametrize("verb", STOPPING, ids=" ".join)
+def test_stopping_makes_no_database(krakked: Krakked, folder: Path, verb: tuple[str, ...]) -> None:
+    assert krakked(*verb).exit_code == ExitCode.NO_ENGINE
+    assert not list(folder.glob("portfolio.db*"))
+
+
+def books(path: Path) -> Books:
+    queries = open_queries(path)
+    try:
+        return queries.books()
+    finally:
+        queries.close()
+
+
+def rows(krakked: Krakked) -> dict[str, int]:
+    told: dict[str, int] = json.loads(krakked("db-info", "--json").stdout)["rows"]
+    return told
