@@ -15,6 +15,9 @@ from krakked.domain.ids import Asset
 from krakked.domain.kill_switch import KillSwitch
 from krakked.domain.orders import Journal, LegKind, OrderStatus, Side, VenueStatus
 from krakked.domain.times import NS_PER_SECOND
+from krakked.engine.translating import rules_of
+from krakked.runtime.settings import Settings
+from krakked.runtime.settings.models import Execution
 from krakked.sim.exchange.core import SystemStatus
 from krakked.simulator.faults import FaultKind
 from krakked.trading.execute import Executor
@@ -53,6 +56,31 @@ def test_order_is_recorded_as_sent_before_its_answer_is_known(play: Play) -> Non
         )
 
     play(scenario)
+
+
+def test_order_that_takes_half_a_second_to_leave_goes_out_at_the_least_deadline_to_be_set(
+    play: Play,
+) -> None:
+    (least,) = (
+        bound
+        for bound in Execution.model_fields["deadline_seconds"].metadata
+        if hasattr(bound, "ge")
+    )
+    chosen = Settings.model_validate({"execution": {"deadline_seconds": least.ge}})
+
+    async def scenario(world: Any) -> None:
+        add_order = world.rest.add_order
+
+        async def add_after_a_while(request: Any, **fields: Any) -> Any:
+            await world.clock.sleep(0.5)
+            return await add_order(request, **fields)
+
+        world.rest.add_order = add_after_a_while
+        order = await world.submit()
+        assert order.journal is Journal.ACKED
+        assert world.count(EventName.ORDER_SENT) == 1
+
+    play(scenario, rules=rules_of(chosen, replay_bar_s=None, speed=1))
 
 
 def test_market_order_is_filled_booked_and_done(play: Play) -> None:

@@ -51,7 +51,7 @@ def test_words_say_what_may_be_written(path: str, words: str) -> None:
 @pytest.mark.parametrize(
     ("path", "bounds"),
     [
-        ("execution.deadline_seconds", ["at least 2", "at most 60"]),
+        ("execution.deadline_seconds", ["at least 3", "at most 60"]),
         ("execution.dead_man_switch_seconds", ["at least 20", "at most 3600"]),
         ("execution.retry_backoff_seconds", ["more than 0"]),
         ("risk.max_per_asset_pct", ["at least 0", "at most 100"]),

@@ -79,8 +79,8 @@ def test_unknown_name_is_refused_with_the_nearest_known_one(
             "config.yaml:2: execution.retry_backoff_factor: 0.5 is wrong; expected at least 1",
         ),
         (
-            "execution:\n  deadline_seconds: 1\n",
-            "config.yaml:2: execution.deadline_seconds: 1 is wrong; expected at least 2",
+            "execution:\n  deadline_seconds: 2\n",
+            "config.yaml:2: execution.deadline_seconds: 2 is wrong; expected at least 3",
         ),
         (
             "execution:\n  mode: papr\n",
