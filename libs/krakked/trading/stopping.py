@@ -1,8 +1,14 @@
 """Stops and flattening: closing positions now, each by a plan of its own.
 
 The engine watches every quote, and closes a position whose stop the bid has reached. A stop is
-position data and survives restarts. While an exit of the sleeve is under way it is not triggered
-again; if that ends with the position still held, the next quote triggers it anew. Where no order
+position data and survives restarts. What it does beside a sale of the sleeve that has not ended:
+
+waits to be sent, on its way, unknown   nothing: it may be selling already; asked again later
+rests, the strategy's own exit          cancels it, learns its end and sells what is left: it may
+                                        rest above the market for as long as the market falls
+rests, protective                       leaves it ``PATIENCE_NS`` to fill, then the same
+
+If an exit ends with the position still held, the next quote triggers the stop anew. Where no order
 is placed (``dry_run``, ``validate_only``) that is always so, and a plan for it is shown once a bar.
 """
 
@@ -15,7 +21,7 @@ from decimal import Decimal
 from krakked.domain.errors import Ambiguous, Permanent, Transient
 from krakked.domain.events import EventName
 from krakked.domain.ids import MANUAL, ClientOrderId, PairName, StrategyId
-from krakked.domain.orders import Journal, Side
+from krakked.domain.orders import Journal, LegKind, Order, Side
 from krakked.domain.plans import ExecutionPlan
 from krakked.domain.positions import Sleeve
 from krakked.domain.quotes import Quote
@@ -29,6 +35,8 @@ MakeExit = Callable[[Sequence[Sleeve], str, str], Awaitable[ExecutionPlan | None
 """(sleeves, cause, principal) to a recorded plan that closes them."""
 RETRY_PAUSE_NS = 5 * NS_PER_SECOND
 """Between two exits of one sleeve, so that a venue that refuses is not hammered."""
+PATIENCE_NS = 30 * NS_PER_SECOND
+"""For a protective sale that rests; then it is made anew at the price of the moment."""
 END_POLLS_MAX = 50
 END_POLL_S = 0.1
 
@@ -43,6 +51,15 @@ def triggered(account: Account, quote: Quote) -> list[Sleeve]:
         and quote.bid <= state.stop_price
         and account.position(sleeve).quantity_base > 0
     ]
+
+
+def _may_be_replaced(sale: Order, now_ns: int) -> bool:
+    """It rests at the venue, and need not be the fastest way out."""
+    if sale.journal is not Journal.ACKED:
+        return False
+    if sale.request.kind is not LegKind.PROTECTIVE:
+        return True
+    return now_ns - (sale.acked_at_ns or sale.created_at_ns) >= PATIENCE_NS
 
 
 class Stopper:
@@ -95,7 +112,7 @@ class Stopper:
         self._tried_at_ns[sleeve] = self._desk.now_ns()
         self._shown[sleeve] = self._moment(sleeve)
         state = self._desk.account.sleeve_state(sleeve)
-        if self._has_exit_under_way(sleeve) or state.stop_price is None:
+        if self._must_wait(sleeve) or state.stop_price is None:
             return
         await self._desk.recorder.record(
             self._desk.recorder.event(
@@ -108,14 +125,23 @@ class Stopper:
         )
         await self.close([sleeve], cause="stop", principal="engine")
 
-    def _has_exit_under_way(self, sleeve: Sleeve) -> bool:
-        """A sale of it waits to be sent, or may rest at the venue."""
-        return any(
-            order.request.side is Side.SELL
+    def _sales(self, sleeve: Sleeve) -> list[Order]:
+        """Those of it that wait to be sent, or may rest at the venue."""
+        return [
+            order
+            for order in self._desk.account.orders.values()
+            if order.request.side is Side.SELL
             and order.request.pair == sleeve.pair
             and order.request.strategy_id == sleeve.strategy_id
-            for order in self._desk.account.orders.values()
-        )
+        ]
+
+    def _has_exit_under_way(self, sleeve: Sleeve) -> bool:
+        return bool(self._sales(sleeve))
+
+    def _must_wait(self, sleeve: Sleeve) -> bool:
+        """A sale of it is under way that a stop leaves alone."""
+        now_ns = self._desk.now_ns()
+        return any(not _may_be_replaced(order, now_ns) for order in self._sales(sleeve))
 
     async def flatten(
         self, *, pair: PairName | None, strategy_id: StrategyId | None, principal: str

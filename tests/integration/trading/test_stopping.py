@@ -16,7 +16,9 @@ from krakked.domain.orders import LegKind, Side
 from krakked.domain.portfolio import SleeveState
 from krakked.domain.positions import Sleeve
 from krakked.domain.quotes import Quote
+from krakked.domain.times import NS_PER_SECOND
 from krakked.trading.rules import ExecutionRules
+from krakked.trading.stopping import PATIENCE_NS
 
 Play = Callable[..., Any]
 D = Decimal
@@ -140,6 +142,61 @@ def test_stop_ends_an_entry_that_rests_before_it_sells(play: Play) -> None:
             await world.clock.sleep(3)
         assert await world.rest.open_orders() == []
         assert len(world.enqueued) == 1
+
+    play(scenario)
+
+
+def a_sale_far_above(kind: LegKind) -> dict[str, Any]:
+    return {"side": Side.SELL, "kind": kind, "quantity": "0.01", "price": "61000.0"}
+
+
+def test_stop_takes_the_place_of_an_exit_that_rests_above_the_market(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        await holding(world)
+        async with world.listening(), watching(world):
+            await world.submit(**a_sale_far_above(LegKind.EXIT))
+            bid(world, "57000")
+            await world.clock.sleep(3)
+            assert await world.rest.open_orders() == []
+            (plan,) = world.enqueued
+            assert plan.legs[0].request.quantity_base == D("0.01")
+            await world.execute(plan)
+            await world.clock.sleep(1)
+        assert world.account.position(TREND).is_flat
+
+    play(scenario)
+
+
+def test_stop_leaves_an_exit_alone_that_was_not_sent_yet(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        await holding(world)
+        async with watching(world):
+            plan = await world.plan(a_sale_far_above(LegKind.EXIT))
+            bid(world, "57000")
+            await world.clock.sleep(3)
+        assert world.enqueued == []
+        assert world.account.order(plan.legs[0].request.client_order_id) is not None
+
+    play(scenario)
+
+
+def test_stop_leaves_a_protective_sale_its_time_to_fill_and_then_replaces_it(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        await holding(world)
+        patience_s = PATIENCE_NS // NS_PER_SECOND
+        async with world.listening(), watching(world):
+            order = await world.submit(**a_sale_far_above(LegKind.PROTECTIVE))
+            for _ in range(patience_s - 2):
+                bid(world, "57000")
+                await world.clock.sleep(1)
+            assert world.enqueued == []
+            for _ in range(10):
+                bid(world, "57000")
+                await world.clock.sleep(1)
+            assert len(world.enqueued) == 1
+            assert order.venue_order_id not in {
+                one.venue_order_id for one in await world.rest.open_orders()
+            }
 
     play(scenario)
 
