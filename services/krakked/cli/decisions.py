@@ -21,7 +21,7 @@ from krakked.cli.words import (
     span_words,
 )
 from krakked.domain.bars import Timeframe
-from krakked.domain.decisions import DecisionRecord, ExitRecord
+from krakked.domain.decisions import DecisionRecord, ExitRecord, NotEvaluated
 from krakked.domain.errors import BadInput
 from krakked.domain.positions import Sleeve
 from krakked.domain.times import NS_PER_SECOND, from_rfc3339
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from krakked.adapters.sqlite.queries import SqliteQueries
 
 _HEAD: Final = ("bar closed, or moment (UTC)", "strategy", "pair", "bars", "verdict", "plan")
+_RUNS_BACK_MAX: Final = 100
 _TIMEFRAMES: Final = tuple(timeframe.value for timeframe in Timeframe)
 
 
@@ -101,7 +102,11 @@ def _row(record: DecisionRecord | ExitRecord) -> tuple[str, ...]:
 )
 @click.argument("strategy")
 @click.argument("pair")
-@click.option("--at", metavar="TIME", help="The bar that covers this time (default: the newest).")
+@click.option(
+    "--at",
+    metavar="TIME",
+    help="The bar that covers this time, or closed at it (default: the newest).",
+)
 @click.option(
     "--timeframe",
     type=click.Choice(_TIMEFRAMES),
@@ -120,23 +125,45 @@ def why(strategy: str, pair: str, at: str | None, timeframe: str | None, **commo
     at_s = None if at is None else _seconds(at)
     with doors.reading(db_path) as queries:
         sleeve = sleeve_on_record(queries, strategy, pair)
-        record = _find(queries, sleeve, at_s, timeframe)
-        exits = _exits_around(queries, record, at_s)
+        record, start_s = _find(queries, sleeve, at_s, timeframe)
+        asked = _last_asked(queries, record)
+        exits = _exits_around(queries, record, start_s)
     if common["as_json"]:
-        print_json({**msgspec.structs.asdict(record), "exits": exits})
+        print_json({**msgspec.structs.asdict(record), "last_asked": asked, "exits": exits})
     else:
-        for line in (*why_lines(record), *_exit_lines(exits)):
+        for line in (*why_lines(record), *_asked_lines(asked), *_exit_lines(exits)):
             click.echo(line)
     return ExitCode.DONE
 
 
+def _last_asked(queries: SqliteQueries, record: DecisionRecord) -> DecisionRecord | None:
+    """Of a bar that did not wake the strategy: the verdict before it that rests on conditions."""
+    if record.not_evaluated is not NotEvaluated.NOT_WOKEN:
+        return None
+    timeframe = record.bar.timeframe
+    earlier: DecisionRecord | None = record
+    for _ in range(_RUNS_BACK_MAX):
+        if earlier is None or earlier.conditions or earlier.checks:
+            return earlier
+        before_s = earlier.bar.start_s - timeframe.seconds
+        earlier = queries.decision_at(record.sleeve, timeframe.value, before_s)
+    return None
+
+
+def _asked_lines(asked: DecisionRecord | None) -> Iterator[str]:
+    if asked is not None:
+        closed_ns = (asked.last_bar_start_s + asked.bar.timeframe.seconds) * NS_PER_SECOND
+        yield f"  last asked on the bar that closed {moment(closed_ns)} UTC: {outcome_words(asked)}"
+        yield from _grounds(asked)
+
+
 def _exits_around(
-    queries: SqliteQueries, record: DecisionRecord, at_s: int | None
+    queries: SqliteQueries, record: DecisionRecord, start_s: int | None
 ) -> Sequence[ExitRecord]:
     """While the bar ran and until the next one closed; from the newest bar on without a time."""
     step_s = record.bar.timeframe.seconds
-    from_s = record.last_bar_start_s if at_s is None else at_s - at_s % step_s
-    until_ns = None if at_s is None else (from_s + 2 * step_s) * NS_PER_SECOND
+    from_s = record.last_bar_start_s if start_s is None else start_s
+    until_ns = None if start_s is None else (from_s + 2 * step_s) * NS_PER_SECOND
     return [
         one
         for one in queries.exits(sleeve=record.sleeve, limit=10_000)
@@ -166,27 +193,40 @@ def _seconds(text: str) -> int:
 
 def _find(
     queries: SqliteQueries, sleeve: Sleeve, at_s: int | None, timeframe: str | None
-) -> DecisionRecord:
-    newest = queries.decisions(sleeve=sleeve, limit=100)
+) -> tuple[DecisionRecord, int | None]:
+    """The run, and the start of the bar in it that was asked for."""
+    recent = queries.decisions(sleeve=sleeve, limit=10_000)
     if timeframe is not None:
-        newest = [one for one in newest if one.bar.timeframe.value == timeframe]
-    if not newest:
+        recent = [one for one in recent if one.bar.timeframe.value == timeframe]
+    if not recent:
         raise BadInput(
             f"{sleeve}: no decision is recorded; `krakked decisions` lists all that are",
             exit_code=ExitCode.FINDINGS,
         )
     if at_s is None:
-        return newest[0]
-    chosen = newest[0].bar.timeframe if timeframe is None else Timeframe(timeframe)
+        return recent[0], None
+    chosen = recent[0].bar.timeframe
     start_s = at_s - at_s % chosen.seconds
-    record = queries.decision_at(sleeve, chosen.value, start_s)
-    if record is None:
-        raise BadInput(
-            f"{sleeve}: no verdict on the {chosen.value} bar of "
-            f"{moment(start_s * NS_PER_SECOND)} UTC; no engine ran then, or the bar is not closed",
-            exit_code=ExitCode.FINDINGS,
-        )
-    return record
+    # A time between two bars ends one and begins the other: krakked itself prints the end.
+    starts_s = (start_s,) if at_s > start_s else (start_s, start_s - chosen.seconds)
+    for each_s in starts_s:
+        record = queries.decision_at(sleeve, chosen.value, each_s)
+        if record is not None:
+            return record, each_s
+    nearest = _nearest_start_s([one for one in recent if one.bar.timeframe is chosen], start_s)
+    raise BadInput(
+        f"{sleeve}: no verdict on the {chosen.value} bar that opened "
+        f"{moment(start_s * NS_PER_SECOND)} UTC; the nearest is on the bar that opened "
+        f"{moment(nearest * NS_PER_SECOND)} and closed "
+        f"{moment((nearest + chosen.seconds) * NS_PER_SECOND)} UTC",
+        exit_code=ExitCode.FINDINGS,
+    )
+
+
+def _nearest_start_s(runs: Sequence[DecisionRecord], start_s: int) -> int:
+    """The start of the judged bar that is nearest; of two, the earlier."""
+    ends = [end_s for run in runs for end_s in (run.bar.start_s, run.last_bar_start_s)]
+    return min(ends, key=lambda end_s: (abs(end_s - start_s), end_s))
 
 
 def why_lines(record: DecisionRecord) -> Iterator[str]:
@@ -195,11 +235,15 @@ def why_lines(record: DecisionRecord) -> Iterator[str]:
     yield f"  on {span_words(record)}, woken by {record.woken_by}"
     if record.intent is not None:
         yield f"  wanted {intent_words(record.intent)}"
+    yield from _grounds(record)
+    if record.plan_id is not None:
+        yield f"  plan {record.plan_id} (`krakked plans show {record.plan_id}`)"
+
+
+def _grounds(record: DecisionRecord) -> Iterator[str]:
     if record.conditions:
         yield "  conditions:"
         yield from (f"    {condition_line(condition)}" for condition in record.conditions)
     if record.checks:
         yield "  limits:"
         yield from (f"    {limit_line(check)}" for check in record.checks)
-    if record.plan_id is not None:
-        yield f"  plan {record.plan_id} (`krakked plans show {record.plan_id}`)"

@@ -303,7 +303,10 @@ def test_why_finds_the_run_that_covers_a_time(krakked: Krakked, ledger: Path, at
 def test_why_of_a_bar_that_nobody_judged_says_so(krakked: Krakked, ledger: Path) -> None:
     result = krakked("why", "trend", "XBTUSD", "--at", "2023-11-20T00:00Z")
     assert result.exit_code == ExitCode.FINDINGS
-    assert "no verdict on the 1h bar of 2023-11-20 00:00 UTC; no engine ran then" in result.stderr
+    assert result.stderr == (
+        "krakked: trend/XBTUSD: no verdict on the 1h bar that opened 2023-11-20 00:00 UTC; the "
+        "nearest is on the bar that opened 2023-11-15 03:00 and closed 2023-11-15 04:00 UTC\n"
+    )
     unknown = krakked("why", "nobody", "XBTUSD")
     assert unknown.exit_code == ExitCode.FINDINGS
     assert "strategy 'nobody' is not known; known: trend" in unknown.stderr

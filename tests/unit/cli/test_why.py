@@ -1,0 +1,89 @@
+"""``krakked why`` finds a bar by the time at which it closed, and the grounds of one not judged."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+
+from krakked.adapters.sqlite.ledger import open_ledger
+from krakked.domain.decisions import NotEvaluated, Outcome
+from krakked.runtime.exit_codes import ExitCode
+
+Krakked = Callable[..., Result]
+
+
+def why(krakked: Krakked, *flags: str) -> Result:
+    return krakked("why", "trend", "XBTUSD", *flags)
+
+
+@pytest.fixture
+def sleeping(ledger: Path, records: Any) -> Path:
+    """After the refusal on the sixth bar, three bars that woke nobody."""
+    opened = open_ledger(ledger, records.IDENTITY, clock=records.FixedClock(), threaded=False)
+    quiet = records.decision(
+        6,
+        last=8,
+        outcome=Outcome.NOT_EVALUATED,
+        not_evaluated=NotEvaluated.NOT_WOKEN,
+        conditions=(),
+    )
+    opened.run(lambda transaction: transaction.save_decision(quiet))
+    asyncio.run(opened.close())
+    return ledger
+
+
+@pytest.mark.usefixtures("ledger")
+def test_why_at_the_close_of_the_newest_bar_finds_that_bar(krakked: Krakked) -> None:
+    result = why(krakked, "--at", "2023-11-15 04:00")
+    assert result.exit_code == 0
+    assert "on the 1h bar that closed 2023-11-15 04:00 UTC" in result.stdout
+
+
+@pytest.mark.usefixtures("ledger")
+def test_why_between_two_judged_bars_prefers_the_one_that_begins(krakked: Krakked) -> None:
+    lines = why(krakked, "--at", "2023-11-15 03:00").stdout.splitlines()
+    assert lines[1].startswith("  on the 1h bar that closed 2023-11-15 04:00 UTC")
+
+
+@pytest.mark.usefixtures("ledger")
+@pytest.mark.parametrize(
+    ("at", "nearest"),
+    [
+        ("2023-11-15 04:01", "opened 2023-11-15 03:00 and closed 2023-11-15 04:00 UTC"),
+        ("2023-11-01 00:00", "opened 2023-11-14 22:00 and closed 2023-11-14 23:00 UTC"),
+    ],
+)
+def test_why_of_a_bar_without_a_verdict_names_the_nearest_that_has_one(
+    krakked: Krakked, at: str, nearest: str
+) -> None:
+    result = why(krakked, "--at", at)
+    assert result.exit_code == ExitCode.FINDINGS
+    assert result.stderr.endswith(f"the nearest is on the bar that {nearest}\n")
+
+
+@pytest.mark.usefixtures("sleeping")
+def test_why_of_a_bar_that_woke_nobody_shows_what_was_found_last(krakked: Krakked) -> None:
+    lines = why(krakked, "--at", "2023-11-15 05:30").stdout.splitlines()
+    assert lines[1].startswith("  on 3 1h bars, closed 2023-11-15 05:00 to 2023-11-15 07:00 UTC")
+    assert lines[2:] == [
+        "  last asked on the bar that closed 2023-11-15 04:00 UTC: refused by risk",
+        "  conditions:",
+        "    no   fast_above_slow: -1.25 > 0",
+        "  limits:",
+        "    NO  free_cash: wanted 500.1 USD, had 0, at most 20, left 20",
+    ]
+
+
+@pytest.mark.usefixtures("sleeping")
+def test_why_in_json_tells_the_last_verdict_with_grounds(krakked: Krakked) -> None:
+    told = json.loads(why(krakked, "--json").stdout)
+    assert told["conditions"] == []
+    assert told["last_asked"]["conditions"][0]["name"] == "fast_above_slow"
+    judged = json.loads(why(krakked, "--at", "2023-11-15 03:30", "--json").stdout)
+    assert judged["last_asked"] is None
