@@ -13,6 +13,7 @@ import msgspec
 
 from krakked.domain.errors import BadInput
 from krakked.domain.ids import Asset, PairName
+from krakked.domain.money import DECIMALS_MAX, BadAmount, check_amount, round_down
 from krakked.runtime.exit_codes import ExitCode
 from krakked.sim.exchange.keys import ALL_PERMISSIONS, Permission
 from krakked.sim.exchange.limits import Tier
@@ -221,6 +222,7 @@ def _check_pairs(options: SimulatorOptions) -> None:
         if pair not in PAIRS:
             raise BadInput(f"pair {pair} is not known; known are {', '.join(PAIRS)}")
     for pair, price in options.prices.items():
+        _check_number(price, f"--price {pair}={price}")
         if price < PAIRS[pair].tick_size:
             raise BadInput(f"--price {pair}={price}: below a tick; give a price that is traded")
 
@@ -235,8 +237,24 @@ def _check_balance(asset: Asset, amount: Decimal) -> None:
     base, dot, suffix = asset.partition(".")
     if Asset(base) not in ASSETS or (dot and f".{suffix}" not in WALLETS):
         raise BadInput(f"asset {asset} is not known; known are {', '.join(ASSETS)}")
+    _check_number(amount, f"balance {asset}={amount}")
     if amount < 0:
         raise BadInput(f"balance {asset}={amount} is negative; give zero or more")
+    decimals = ASSETS[Asset(base)].decimals
+    if amount != round_down(amount, decimals):
+        raise BadInput(
+            f"balance {asset}={amount}: {base} has {decimals} decimals; give no more of them"
+        )
+
+
+def _check_number(value: Decimal, what: str) -> None:
+    """Within what the exchange can reckon with exactly."""
+    try:
+        check_amount(value)
+    except BadAmount:
+        raise BadInput(
+            f"{what}: give a number of at most 10^15, with at most {DECIMALS_MAX} decimals"
+        ) from None
 
 
 def _check_secret(key: ApiKey) -> None:
