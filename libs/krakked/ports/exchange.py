@@ -79,8 +79,13 @@ class Exchange(Protocol):
         """Have the venue check an order without placing it; returns if it would be taken."""
         ...
 
-    async def cancel_order(self, order_id: ClientOrderId | VenueOrderId) -> bool:
-        """Cancel one order; False if the venue has none open by that id (ask what became of it)."""
+    async def cancel_order(
+        self, order_id: ClientOrderId | VenueOrderId, *, pair: PairName | None = None
+    ) -> bool:
+        """Cancel one order; False if the venue has none open by that id (ask what became of it).
+
+        Its ``pair`` is for the venue's limits, which are by pair.
+        """
         ...
 
     async def cancel_all(self) -> int:

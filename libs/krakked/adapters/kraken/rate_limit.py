@@ -138,6 +138,8 @@ class RateLimiter:
         self._engine: dict[PairName, Counter] = {}
         self._young: dict[str, _YoungOrder] = {}
         self._public_at_ns: dict[str, int] = {}
+        self.waited_ns = 0
+        """How long calls of an account have stood in line for room, all told."""
 
     def __repr__(self) -> str:
         return f"<RateLimiter {self._tier.value} rest={self._rest} engine={self._engine}>"
@@ -170,7 +172,7 @@ class RateLimiter:
         await self._take(counter, _ADD_POINTS, waits=True)
 
     async def before_cancel(self, order_id: ClientOrderId | VenueOrderId) -> None:
-        """The same for cancelling; an order we did not place lately costs nothing."""
+        """The same for cancelling; an order that is not known as young costs nothing."""
         young = self._young.get(order_id)
         counter = None if young is None else self._engine_counter(young.pair)
         if young is None or counter is None:
@@ -207,6 +209,25 @@ class RateLimiter:
         for order_id in ids:
             self._young[order_id] = young
 
+    def seen(self, pair: PairName, opened_at_ns: int, *ids: ClientOrderId | VenueOrderId) -> None:
+        """The venue tells of an open order: another process, or another hand, may have placed it.
+
+        What is known of it already stays: an order counts once, whatever it is called by.
+        """
+        now_ns = self._clock.now_ns()
+        if self._tier is Tier.NONE or now_ns - opened_at_ns >= _YOUNG_NS:
+            return
+        known = next((self._young[order_id] for order_id in ids if order_id in self._young), None)
+        young = known or _YoungOrder(pair, opened_at_ns)
+        self._forget_old(now_ns)
+        for order_id in ids:
+            self._young[order_id] = young
+
+    def pair_of(self, order_id: ClientOrderId | VenueOrderId) -> PairName | None:
+        """Of an order that is young; None of others."""
+        young = self._young.get(order_id)
+        return None if young is None else young.pair
+
     def rest_tripped(self, key_role: str) -> None:
         """The venue refused a call of that key for its rate."""
         counter = self._rest_counter(key_role)
@@ -214,7 +235,7 @@ class RateLimiter:
             counter.fill(self._clock.now_ns())
 
     def engine_tripped(self, pair: PairName) -> None:
-        """The venue refused an order of that pair for its rate."""
+        """The venue refused an order of that pair, or the cancelling of one, for its rate."""
         counter = self._engine_counter(pair)
         if counter is not None:
             counter.fill(self._clock.now_ns())
@@ -242,7 +263,11 @@ class RateLimiter:
     async def _take(self, counter: Counter, points: int, *, waits: bool) -> None:
         # Looked at again after each wait: others may have been quicker.
         while waits and (wait_ns := counter.wait_ns(points, self._clock.now_ns())) > 0:
-            await self._clock.sleep(wait_ns / NS_PER_SECOND)
+            began_ns = self._clock.now_ns()
+            try:
+                await self._clock.sleep(wait_ns / NS_PER_SECOND)
+            finally:  # whoever gives up has waited too
+                self.waited_ns += self._clock.now_ns() - began_ns
         counter.charge(points, self._clock.now_ns())
 
     def _points(self, method: str) -> int:
@@ -259,11 +284,9 @@ class RateLimiter:
         return None if limit is None else self._engine.setdefault(pair, Counter(limit))
 
     def _forget_old(self, now_ns: int) -> None:
-        # Insertion order is the order of age.
         for order_id, young in list(self._young.items()):
-            if now_ns - young.at_ns < _YOUNG_NS:
-                break
-            del self._young[order_id]
+            if now_ns - young.at_ns >= _YOUNG_NS:
+                del self._young[order_id]
 
 
 def cancel_points(age_ns: int) -> int:

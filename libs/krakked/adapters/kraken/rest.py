@@ -115,6 +115,10 @@ class KrakenRest:
         """Points left below the venue's rate limits."""
         return self.transport.limits.headroom()
 
+    def waited_ns(self) -> int:
+        """How long calls have stood in line for room under the rate limit, all told."""
+        return self.transport.limits.waited_ns
+
     def headroom_ratios(self) -> dict[str, float]:
         """What is left of each counter, 1 for untouched (``RateLimiter.headroom_ratios``)."""
         return self.transport.limits.headroom_ratios()
@@ -150,12 +154,20 @@ class KrakenRest:
             ),
         )
 
-    async def cancel_order(self, order_id: ClientOrderId | VenueOrderId) -> bool:
+    async def cancel_order(
+        self, order_id: ClientOrderId | VenueOrderId, *, pair: PairName | None = None
+    ) -> bool:
         """Cancel one order; False if the venue has none open by that id."""
-        await self.transport.limits.before_cancel(order_id)
+        limits = self.transport.limits
+        await limits.before_cancel(order_id)
         field = "txid" if _VENUE_ORDER_ID.fullmatch(order_id) else "cl_ord_id"
+        call = Call(
+            method="CancelOrder",
+            form={field: order_id},
+            pair=pair or limits.pair_of(order_id),
+        )
         try:
-            answer = await self._ask(_CANCELLED, Call(method="CancelOrder", form={field: order_id}))
+            answer = await self._ask(_CANCELLED, call)
         except Permanent as error:
             if error.code.startswith(UNKNOWN_ORDER):
                 return False
@@ -280,7 +292,12 @@ class KrakenRest:
     async def open_orders(self) -> Sequence[VenueOrder]:
         """Every open order of the account, ours or not."""
         page = await self._ask(_OPEN, Call(method="OpenOrders"))
-        return list((await self._orders(page.open)).values())
+        orders = list((await self._orders(page.open)).values())
+        for order in orders:
+            ids = (order.venue_order_id, order.client_order_id)
+            known = [order_id for order_id in ids if order_id is not None]
+            self.transport.limits.seen(order.pair, order.opened_at_ns, *known)
+        return orders
 
     async def find_order(self, client_order_id: ClientOrderId, since_ns: int) -> VenueOrder | None:
         """Look an order up by our id: open orders, then closed ones since ``since_ns``."""

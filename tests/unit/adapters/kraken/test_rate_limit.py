@@ -238,6 +238,26 @@ def test_cancelling_all_is_charged_for_each_young_order_once_and_does_not_wait(
     assert limiter.headroom().engine[XBT] == 60 - 10 * 8
 
 
+def test_order_that_is_placed_and_then_seen_counts_once(still_clock: Any) -> None:
+    limiter = RateLimiter(Tier.PRO, still_clock)
+    limiter.added(XBT, OURS)
+    limiter.seen(XBT, still_clock.now_ns() - 60 * S, THEIRS, OURS)
+    limiter.before_cancel_all()
+    assert limiter.headroom().engine[XBT] == 180 - 8
+
+
+def test_old_order_that_was_seen_after_a_young_one_is_forgotten_in_its_time(
+    still_clock: Any,
+) -> None:
+    limiter = RateLimiter(Tier.PRO, still_clock)
+    limiter.added(XBT, OURS)
+    limiter.seen(ETH, still_clock.now_ns() - 200 * S, THEIRS)
+    assert (limiter.pair_of(OURS), limiter.pair_of(THEIRS)) == (XBT, ETH)
+    still_clock.at_ns += 100 * S
+    limiter.seen(XBT, still_clock.now_ns())
+    assert (limiter.pair_of(OURS), limiter.pair_of(THEIRS)) == (XBT, None)
+
+
 def test_engine_refusal_of_the_venue_holds_up_that_pair_alone(still_clock: Any) -> None:
     limiter = RateLimiter(Tier.STARTER, still_clock)
     limiter.engine_tripped(XBT)

@@ -268,6 +268,51 @@ def test_cancel_after_a_lost_answer_is_charged_under_our_own_id(
     assert talk(work, tier=Tier.PRO)[XBT] == 180 - 1 - 8
 
 
+def test_cancel_that_the_venue_refuses_for_its_rate_fills_the_counter_of_the_pair(
+    venue: Any, talk: Any, kit: Any
+) -> None:
+    venue.answer("CancelOrder", kit.refusal("EOrder:Rate limit exceeded"))
+
+    async def work(rest: KrakenRest) -> Any:
+        with pytest.raises(Transient):
+            await rest.cancel_order(ORDER_ID, pair=XBT)
+        return rest.headroom().engine
+
+    assert talk(work, tier=Tier.PRO)[XBT] <= 0
+
+
+def test_cancel_without_a_pair_knows_that_of_an_order_placed_lately(
+    venue: Any, talk: Any, kit: Any
+) -> None:
+    venue.answer("AddOrder", {"txid": [ORDER_ID]})
+    venue.answer("CancelOrder", kit.refusal("EOrder:Rate limit exceeded"))
+
+    async def work(rest: KrakenRest) -> Any:
+        await rest.add_order(request(), deadline_at_ns=kit.START_NS + 9 * S)
+        with pytest.raises(Transient):
+            await rest.cancel_order(ORDER_ID)
+        return rest.headroom().engine
+
+    assert talk(work, tier=Tier.PRO)[XBT] <= 0
+
+
+@pytest.mark.parametrize("order_id", [ORDER_ID, CLIENT_ID])
+@pytest.mark.parametrize(("age_s", "points"), [(2, 8), (60, 2), (299, 1), (300, 0)])
+def test_cancel_of_an_order_that_an_earlier_process_placed_is_charged_by_its_youth(
+    venue: Any, talk: Any, kit: Any, order_id: Any, age_s: int, points: int
+) -> None:
+    opened_s = kit.START_NS // S - age_s
+    venue.answer("OpenOrders", {"open": {ORDER_ID: order_row(opentm=opened_s)}})
+    venue.answer("CancelOrder", {"count": 1})
+
+    async def work(rest: KrakenRest) -> Any:
+        await rest.open_orders()
+        await rest.cancel_order(order_id)
+        return rest.headroom().engine.get(XBT, 180)
+
+    assert talk(work, tier=Tier.PRO) == 180 - points
+
+
 def test_validated_order_is_not_placed(venue: Any, talk: Any, kit: Any) -> None:
     venue.answer("AddOrder", {"descr": {"order": "x"}})
     deadline = kit.START_NS + 9 * S
