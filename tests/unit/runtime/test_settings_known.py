@@ -108,12 +108,41 @@ def test_variable_and_path_lead_to_each_other() -> None:
         ("xecution.mode", "execution.mode"),
         ("heartbeat_seconds", "market_data.ws.heartbeat_seconds"),
         ("strategies.mine.time_frames", "strategies.mine.timeframes"),
-        ("riks", "risk"),
+        ("riks", None),
+        ("risk", None),
+        ("risk.foo", None),
         ("zzzzzzzz", None),
     ],
 )
 def test_nearest_known_name_is_found(path: str, nearest: str | None) -> None:
     assert known.nearest(tuple(path.split("."))) == nearest
+
+
+@pytest.mark.parametrize(
+    ("path", "section"),
+    [
+        ("risk", "risk"),
+        ("risk.foo", "risk"),
+        ("market_data.ws.foo.bar", "market_data.ws"),
+        ("strategies.mine.foo", "strategies.mine"),
+        ("riks.foo", None),
+    ],
+)
+def test_innermost_section_of_a_path_is_found(path: str, section: str | None) -> None:
+    found = known.section_of(tuple(path.split(".")))
+    assert (None if found is None else known.dotted(found)) == section
+
+
+def test_settings_of_a_section_are_all_below_it_by_the_names_people_chose() -> None:
+    ws = [known.dotted(path) for path in known.settings_in(("market_data", "ws"))]
+    assert ws == [
+        known.dotted(one.path) for one in known_settings() if one.path[:2] == ("market_data", "ws")
+    ]
+    mine = [known.dotted(path) for path in known.settings_in(("strategies", "mine"))]
+    assert "strategies.mine.type" in mine
+    assert all(known.find(path) for path in known.settings_in(("strategies", "mine")))
+    every = [known.dotted(path) for path in known.settings_in(("strategies",))]
+    assert "strategies.<id>.type" in every
 
 
 def test_page_of_the_configuration_is_current() -> None:

@@ -247,7 +247,8 @@ def test_file_without_permission_is_refused(configuration: Any) -> None:
         (
             "KRAKKED_RISK",
             "x",
-            "KRAKKED_RISK: unknown variable; the nearest known one is KRAKKED_RISK",
+            "KRAKKED_RISK: unknown variable; KRAKKED_RISK is a section; its settings are "
+            "KRAKKED_RISK__",
         ),
         (
             "KRAKKED_EXECUTION__MAX_RETRIES",
@@ -268,8 +269,9 @@ def test_bad_variable_is_refused_by_its_name(
 ) -> None:
     configuration.environ[name] = text
     if name == "KRAKKED_RISK":
-        # A section is no value; what is nearest to it is any of its settings.
-        assert configuration.refusal()[0].startswith("KRAKKED_RISK: unknown variable; ")
+        (said,) = configuration.refusal()
+        assert said.startswith(line)  # all its settings follow
+        assert ", KRAKKED_RISK__MAX_OPEN_POSITIONS, " in said
     else:
         assert configuration.refusal() == [line]
 
@@ -346,3 +348,14 @@ def test_read_values_know_their_lines(configuration: Any) -> None:
     assert str(given[("a", "b")][0]) == "1.50"
     assert given[("a", "c")][1] == "3"
     assert given[("a", "e")] == (None, "4")
+
+
+def test_unknown_setting_in_a_known_section_is_refused_with_what_is_there(
+    configuration: Any,
+) -> None:
+    configuration.flags["risk.foo"] = "1"
+    (said,) = configuration.refusal()
+    assert said.startswith(
+        "command line: risk.foo: unknown setting; risk is a section; its settings are risk."
+    )
+    assert ", risk.max_open_positions, " in said

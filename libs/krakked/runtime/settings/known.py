@@ -95,9 +95,11 @@ def is_secret(path: SettingPath) -> bool:
 
 
 def nearest(path: SettingPath) -> str | None:
-    """The known setting that an unknown one was probably meant to be."""
+    """The known setting that an unknown one was probably meant to be; a section sets nothing."""
+    if is_section(path):
+        return None
     wanted = dotted(path)
-    candidates = {_named_like(known, path): known for known in [*_by_path(), *_sections()] if known}
+    candidates = {_named_like(known, path) for known in _by_path()}
     found = difflib.get_close_matches(wanted, sorted(candidates), n=1, cutoff=0.6)
     if found:
         return found[0]
@@ -106,6 +108,22 @@ def nearest(path: SettingPath) -> str | None:
         by_last.setdefault(spelled.rsplit(".", 1)[-1], spelled)
     last = difflib.get_close_matches(path[-1], sorted(by_last), n=1, cutoff=0.75)
     return by_last[last[0]] if last else None
+
+
+def section_of(path: SettingPath) -> SettingPath | None:
+    """The innermost section that the path names or lies in; None where it begins in none."""
+    lengths = range(len(path), 0, -1)
+    return next((path[:length] for length in lengths if is_section(path[:length])), None)
+
+
+def settings_in(section: SettingPath) -> list[SettingPath]:
+    """All that can be set below it, in the order of the models; ``<id>`` is for people to name."""
+    size, spellings = len(section), _spellings(section)
+    return [
+        (*section, *("<id>" if name == ANY_NAME else name for name in known[size:]))
+        for known in _by_path()
+        if known[:size] in spellings
+    ]
 
 
 def dotted(path: SettingPath) -> str:

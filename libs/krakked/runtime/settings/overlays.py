@@ -139,8 +139,18 @@ def _unknown_variable(name: str, path: SettingPath) -> Problem:
         remedy = "Kubernetes sets it for a service; set `enableServiceLinks: false` on the pod"
         return Problem(path, "unknown variable", remedy, source=name, shown="")
     likely = known.nearest(path)
+    section = known.section_of(path)
     if likely is not None:
         nearest = known.variable(tuple(likely.split(".")))
+    elif section is not None:
+        below = map(known.variable, known.settings_in(section))
+        return Problem(
+            path,
+            "unknown variable",
+            f"{known.variable(section)} is a section; its settings are {', '.join(below)}",
+            source=name,
+            shown="",
+        )
     else:
         names = [*RESERVED_VARIABLES, *(known.variable(s.path) for s in known.known_settings())]
         nearest = (difflib.get_close_matches(name, names, n=1, cutoff=0.0) or [""])[0]
@@ -161,6 +171,10 @@ def _remedy(path: SettingPath) -> str:
     likely = known.nearest(path)
     if likely is not None:
         return f"the nearest known one is {likely}"
+    section = known.section_of(path)
+    if section is not None:
+        below = ", ".join(map(known.dotted, known.settings_in(section)))
+        return f"{known.dotted(section)} is a section; its settings are {below}"
     return "`krakked config schema` lists all that are known"
 
 
