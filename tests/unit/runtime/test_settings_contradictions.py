@@ -124,6 +124,12 @@ def without_source(line: str) -> str:
         ),
         (
             DEV,
+            {"execution.default_order_type": "market", "execution.post_only": "true"},
+            "execution.post_only: an order that only makes cannot be a market order, which only "
+            "takes; set it to false, or execution.default_order_type to limit",
+        ),
+        (
+            DEV,
             {"execution.max_retries": "10"},
             "execution.max_retries: the last of 10 retries would wait 1024 s, more than 300 s; "
             "lower it, or execution.retry_backoff_factor",

@@ -17,7 +17,7 @@ import msgspec
 
 from krakked.domain.errors import BadInput
 from krakked.domain.ids import StrategyId
-from krakked.domain.orders import TimeInForce
+from krakked.domain.orders import OrderType, TimeInForce
 from krakked.domain.strategies import known_types
 from krakked.runtime.settings.fields import Environment, Mode, VenueKind
 from krakked.runtime.settings.known import dotted
@@ -156,6 +156,12 @@ def _time_in_force(settings: Settings) -> Iterator[Problem]:
             "execution.post_only",
             "an order that only makes cannot be IOC, which only takes",
             "set it to false, or execution.time_in_force to GTC",
+        )
+    if execution.default_order_type is OrderType.MARKET and execution.post_only:
+        yield _problem(
+            "execution.post_only",
+            "an order that only makes cannot be a market order, which only takes",
+            "set it to false, or execution.default_order_type to limit",
         )
 
 
