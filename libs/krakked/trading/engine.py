@@ -88,7 +88,12 @@ class Engine:
         self.cycler = cycler
         self.booker = FillBooker(desk, on_wake=cycler.wake, on_inconsistent=self.on_inconsistency)
         self.reconciler = Reconciler(desk, self.booker, on_drift=self._on_drift)
-        self.executor = Executor(desk, on_unknown=self.reconciler.request, on_wake=cycler.wake)
+        self.executor = Executor(
+            desk,
+            on_unknown=self.reconciler.request,
+            on_wake=cycler.wake,
+            on_gone=self.booker.ask_about_end,
+        )
         self.order_queue = OrderQueue(self.executor)
         self.breaker = Breaker(desk, self.executor)
         self.marker = Marker(

@@ -55,6 +55,7 @@ class Executor:
         *,
         on_unknown: Callable[[], None],
         on_wake: Callable[[Sleeve, str], None],
+        on_gone: Callable[[VenueOrderId], None] | None = None,
     ) -> None:
         self._desk = desk
         self._account = desk.account
@@ -64,6 +65,7 @@ class Executor:
         self._rules = desk.rules
         self._on_unknown = on_unknown
         self._on_wake = on_wake
+        self._on_gone = on_gone
         self._told_expired: PlanId | None = None
         self._validator = Validator(desk)
 
@@ -297,4 +299,16 @@ class Executor:
                     **order_fields(order.request, kraken_order_id=order.venue_order_id),
                 ),
             )
-        return await self._desk.exchange.cancel_order(order_id)
+        found = await self._desk.exchange.cancel_order(order_id)
+        if not found:
+            self._ask_what_became_of(asked)
+        return found
+
+    def _ask_what_became_of(self, order: Order) -> None:
+        """It rested as far as we know: its end was told, and not heard."""
+        if order.journal is not Journal.ACKED or order.venue_order_id is None:
+            return
+        if self._on_gone is not None:
+            self._on_gone(order.venue_order_id)
+        # With fills that were not heard either, it ends only when the books are compared.
+        self._on_unknown()

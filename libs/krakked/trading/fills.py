@@ -92,7 +92,8 @@ class FillBooker:
         self._hinted_trades.setdefault(trade_id, 0)
         self._has_hints.set()
 
-    def _ask_about_end(self, order_id: VenueOrderId) -> None:
+    def ask_about_end(self, order_id: VenueOrderId) -> None:
+        """That order may have ended unheard; :meth:`run` asks REST for it."""
         self._hinted_ends.setdefault(order_id, 0)
         self._has_hints.set()
 
@@ -156,7 +157,7 @@ class FillBooker:
         if order is None and hint.client_order_id is not None:
             return
         if order is None or hint.filled_base != order.filled_base:
-            self._ask_about_end(hint.venue_order_id)
+            self.ask_about_end(hint.venue_order_id)
             return
         await self._settle_one(_report(order, hint))
 

@@ -162,7 +162,12 @@ class TradingWorld:
         desk = self.desk
         self.booker = FillBooker(desk, on_wake=self._on_wake, on_inconsistent=self._on_inconsistent)
         self.reconciler = Reconciler(desk, self.booker, on_drift=self._on_drift)
-        self.executor = Executor(desk, on_unknown=self._on_unknown, on_wake=self._on_wake)
+        self.executor = Executor(
+            desk,
+            on_unknown=self._on_unknown,
+            on_wake=self._on_wake,
+            on_gone=self.booker.ask_about_end,
+        )
         self.breaker = Breaker(desk, self.executor)
         self.marker = self.marker_of()
         self.dead_man = DeadMan(desk, is_healthy=lambda: self.is_healthy, on_fired=self._on_fired)

@@ -12,7 +12,7 @@ import pytest
 
 from krakked.domain.events import EventName
 from krakked.domain.ids import PairName, StrategyId
-from krakked.domain.orders import LegKind, Side
+from krakked.domain.orders import Journal, LegKind, Side
 from krakked.domain.portfolio import SleeveState
 from krakked.domain.positions import Sleeve
 from krakked.domain.quotes import Quote
@@ -270,5 +270,42 @@ def test_stop_where_nothing_is_placed_is_shown_once_a_bar_and_stop(
             await a_minute_below_the_stop()
             assert len(world.enqueued) == 3
         assert world.account.position(TREND).quantity_base == D("0.01")
+
+    play(scenario)
+
+
+@contextlib.asynccontextmanager
+async def asking(world: Any) -> AsyncIterator[None]:
+    """What is noted is asked about, as in an engine; the stream says nothing."""
+    tasks = [asyncio.create_task(world.booker.run()), asyncio.create_task(world.reconciler.run())]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def test_flatten_learns_that_an_exit_is_gone_and_sells_in_its_place(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        await holding(world)
+        async with asking(world):
+            order = await world.submit(**a_sale_far_above(LegKind.EXIT))
+            await world.rest.cancel_order(order.venue_order_id)  # and nobody tells us
+            closing = await world.stopper.flatten(pair=None, strategy_id=None, principal="ada")
+        assert closing == 1
+        assert world.stored(order.request).journal is Journal.DONE
+        assert world.lookups_wanted == 1
+
+    play(scenario, rules=ExecutionRules(reconcile_interval_s=3600))
+
+
+def test_cancel_that_finds_its_order_asks_for_no_comparison(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        async with world.listening():
+            order = await world.submit()
+            assert await world.executor.cancel(order)
+            assert world.lookups_wanted == 0
+            await world.clock.sleep(1)
 
     play(scenario)
