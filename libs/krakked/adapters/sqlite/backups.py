@@ -13,7 +13,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from krakked.adapters.sqlite.connections import open_reader, translated
+from krakked.adapters.sqlite.connections import on_one_line, open_reader, translated
 from krakked.domain.errors import LedgerFailed
 from krakked.domain.times import to_minute
 
@@ -83,7 +83,7 @@ def _check(copy: Path) -> None:
     with closing(open_reader(copy)) as connection, translated(copy):
         (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     if verdict != "ok":
-        raise LedgerFailed(f"backup {copy}: not sound: {verdict}")
+        raise LedgerFailed(f"backup {copy}: not sound: {on_one_line(verdict)}")
 
 
 def _sync(path: Path) -> None:

@@ -86,7 +86,12 @@ def failure(path: Path, error: sqlite3.Error) -> LedgerFailed | None:
     cause = _CAUSES.get(code)
     if cause is None:
         return None
-    return LedgerFailed(f"ledger {path}: {cause} (SQLite: {error})")
+    return LedgerFailed(f"ledger {path}: {cause} (SQLite: {on_one_line(error)})")
+
+
+def on_one_line(words: object) -> str:
+    """What SQLite says of damage has several lines; a person's message has one."""
+    return " ".join(str(words).split())
 
 
 @contextmanager

@@ -18,7 +18,13 @@ from pathlib import Path
 from typing import Final, Protocol, TypeVar
 
 from krakked.adapters.sqlite import backups, lock_files, migrations
-from krakked.adapters.sqlite.connections import open_writer, prepare_writer, reading, translated
+from krakked.adapters.sqlite.connections import (
+    on_one_line,
+    open_writer,
+    prepare_writer,
+    reading,
+    translated,
+)
 from krakked.adapters.sqlite.identities import check_identity
 from krakked.adapters.sqlite.lock_files import LockFile
 from krakked.adapters.sqlite.migrations import Migration
@@ -99,7 +105,7 @@ def _check_sound(connection: sqlite3.Connection, path: Path) -> None:
     if verdict != "ok":
         raise LedgerFailed(
             f"ledger {path}: it is damaged; restore the newest backup (*.bak beside it)"
-            f" (SQLite: {verdict})"
+            f" (SQLite: {on_one_line(verdict)})"
         )
 
 

@@ -16,6 +16,7 @@ import msgspec
 from krakked.adapters.sqlite import backups, lock_files, migrations
 from krakked.adapters.sqlite.connections import (
     APPLICATION_ID,
+    on_one_line,
     open_writer,
     pragma,
     prepare_writer,
@@ -90,7 +91,7 @@ def check_ledger(path: Path) -> list[str]:
     """
     with reading(path) as connection:
         migrations.check_compatible(connection, path, migrations.shipped())
-        found = [str(row[0]) for row in connection.execute("PRAGMA integrity_check")]
+        found = [on_one_line(row[0]) for row in connection.execute("PRAGMA integrity_check")]
         if found != ["ok"]:
             return found
         references = connection.execute("PRAGMA foreign_key_check").fetchall()

@@ -17,6 +17,7 @@ import pytest
 
 from krakked.adapters.sqlite.connections import APPLICATION_ID, caution
 from krakked.adapters.sqlite.ledger import SqliteLedger, open_ledger
+from krakked.adapters.sqlite.maintenance import check_ledger
 from krakked.adapters.sqlite.migrations import shipped
 from krakked.domain.errors import BadInput, LedgerFailed
 
@@ -217,6 +218,21 @@ def test_damaged_page_is_noticed_before_anything_is_written(
     error = refusal(opened)
     assert error.exit_code == 73
     assert "it is damaged; restore the newest backup" in str(error)
+
+
+def test_damage_of_which_sqlite_tells_in_several_lines_is_told_in_one(
+    filled: SqliteLedger, opened: Opened, path: Path, raw: Raw
+) -> None:
+    closed(filled)
+    ((page,),) = raw("SELECT rootpage FROM sqlite_schema WHERE name = 'fills'")
+    content = bytearray(path.read_bytes())
+    begin = (page - 1) * 4096
+    content[begin + 1 : begin + 3] = b"\x00\x10"  # a free block where the header is
+    path.write_bytes(content)
+    error = refusal(opened)
+    assert "it is damaged; restore the newest backup" in str(error)
+    assert "*** in database main *** " in str(error)
+    assert all("\n" not in fault for fault in check_ledger(path))
 
 
 def test_truncated_file_is_refused(filled: SqliteLedger, opened: Opened, path: Path) -> None:
