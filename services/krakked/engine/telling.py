@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import TextIO
+from typing import NoReturn, TextIO
 
 from tqdm import tqdm
 
@@ -54,14 +54,18 @@ def progress(options: RunOptions, stack: ExitStack) -> Listener | None:
     if options.candles is None or options.start_s is None or options.end_s is None:
         return None
     hours = (options.end_s - options.start_s) // HOUR_S
-    bar = tqdm(total=hours, unit="h", desc="replay", file=sys.stderr, mininterval=0.5)
-    stack.callback(bar.close)
     first_s = options.start_s
+    shown: list[tqdm[NoReturn]] = []
 
     def listen(event: Event) -> None:
-        if event.name is EventName.STRATEGY_CYCLE:
-            boundary_s = event.fields["boundary_s"]
-            assert isinstance(boundary_s, int)
-            bar.update((boundary_s - first_s) // HOUR_S - bar.n)
+        if event.name is not EventName.STRATEGY_CYCLE:
+            return
+        if not shown:  # not before: a replay that is refused has one line to say
+            bar = tqdm(total=hours, unit="h", desc="replay", file=sys.stderr, mininterval=0.5)
+            shown.append(bar)
+            stack.callback(bar.close)
+        boundary_s = event.fields["boundary_s"]
+        assert isinstance(boundary_s, int)
+        shown[0].update((boundary_s - first_s) // HOUR_S - shown[0].n)
 
     return listen

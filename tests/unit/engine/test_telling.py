@@ -1,0 +1,62 @@
+"""The progress of a replay: shown while it goes on, and not where it never began."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from krakked.domain.events import Event, EventName
+from krakked.engine import telling
+from krakked.runtime.run_options import RunOptions
+from krakked.runtime.settings import Environment
+
+DAY_S = 86_400
+
+
+def options(**changes: Any) -> RunOptions:
+    given: dict[str, Any] = {
+        "environment": Environment.DEV,
+        "db_path": Path("portfolio.db"),
+        "candles": Path("candles"),
+        "start_s": 0,
+        "end_s": DAY_S,
+        "duration_s": Decimal(1),
+    }
+    return RunOptions(**{**given, **changes})
+
+
+def cycle(hour: int) -> Event:
+    return Event(
+        name=EventName.STRATEGY_CYCLE, at_ns=1, fields={"boundary_s": hour * telling.HOUR_S}
+    )
+
+
+def test_replay_that_never_cycles_shows_no_progress(capsys: pytest.CaptureFixture[str]) -> None:
+    with ExitStack() as stack:
+        listen = telling.progress(options(), stack)
+        assert listen is not None
+        listen(Event(name=EventName.STAGE_DONE, at_ns=1, fields={}))
+    assert capsys.readouterr() == ("", "")
+
+
+def test_replay_that_cycles_shows_the_hours_done_on_standard_error(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with ExitStack() as stack:
+        listen = telling.progress(options(), stack)
+        assert listen is not None
+        listen(cycle(6))
+        listen(cycle(24))
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "24/24" in said.err
+
+
+def test_what_is_no_replay_of_a_range_has_no_progress() -> None:
+    with ExitStack() as stack:
+        assert telling.progress(options(candles=None), stack) is None
+        assert telling.progress(options(end_s=None), stack) is None
