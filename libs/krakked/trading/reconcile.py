@@ -1,6 +1,7 @@
 """Reconciliation: at start, after each gap in the streams, and every so often.
 
-1  orders of which we do not know whether they exist are looked up by client id
+1  orders of which we do not know whether they exist are looked up by client id, and among the
+executions before one is called absent
 2  open orders and balances are compared
 3  where they differ: executions and ledger rows since the cursor are booked, ended orders
 settled, and the comparison is made again
@@ -21,8 +22,9 @@ import msgspec
 from krakked.domain.commands import Resolve
 from krakked.domain.errors import Permanent, Refused, Transient
 from krakked.domain.events import Event, EventName
+from krakked.domain.fills import VenueTrade
 from krakked.domain.ids import VenueOrderId
-from krakked.domain.orders import Journal, Order, VenueOrder
+from krakked.domain.orders import Journal, Order, OrderRequest, VenueOrder
 from krakked.domain.portfolio import Difference, Drift, DriftKind
 from krakked.domain.times import NS_PER_SECOND
 from krakked.trading.compare import (
@@ -34,7 +36,6 @@ from krakked.trading.compare import (
     is_within,
     of_kinds,
     spot_totals,
-    standing,
 )
 from krakked.trading.cursors import CURSOR_OVERLAP_NS, TRADES_CURSOR, Cursors
 from krakked.trading.desk import Desk
@@ -60,6 +61,7 @@ class Reconciler:
         self._wanted = asyncio.Event()
         self.outage = venue_outage(desk, "answers")
         self.last_success_ns = 0
+        self._read_at_ns = 0
         self.foreign: tuple[VenueOrder, ...] = ()
 
     def request(self) -> None:
@@ -114,7 +116,7 @@ class Reconciler:
             return min(rules.reconcile_interval_s, rules.pause_s(rules.max_retries, None))
         if any(order.journal in (Journal.UNKNOWN, Journal.SENT) for order in self._live()):
             return UNKNOWN_PAUSE_S
-        if standing(self._desk.account.drifts):
+        if of_kinds(self._desk.account.drifts, DriftKind.LATE):
             return min(rules.reconcile_interval_s, rules.drift_patience_s / 3)
         return rules.reconcile_interval_s
 
@@ -147,8 +149,9 @@ class Reconciler:
         await self._resolve_unknown()
         await self._booker.confirm()
         differences = await self._compare()
-        if differences:
+        if differences and not self._was_read_for(differences):
             await self.catch_up()
+            self._read_at_ns = self._desk.now_ns()
             differences = await self._compare()
         await self._conclude(differences)
         if not differences:
@@ -163,6 +166,17 @@ class Reconciler:
             )
         )
         return differences
+
+    def _was_read_for(self, differences: Sequence[Difference]) -> bool:
+        """The same as on record, past their patience: reading all again would explain no more.
+
+        It costs most of what the venue allows, and a stop needs that; once an interval is enough.
+        """
+        unexplained = of_kinds(self._desk.account.drifts, DriftKind.UNEXPLAINED)
+        known = [drift.difference for drift in unexplained]
+        gone_s = (self._desk.now_ns() - self._read_at_ns) / NS_PER_SECOND
+        is_recent = gone_s < self._desk.rules.reconcile_interval_s
+        return is_recent and all(difference in known for difference in differences)
 
     async def _compare(self) -> list[Difference]:
         """The venue is asked twice about orders, so that a fill between the calls shows itself."""
@@ -220,7 +234,36 @@ class Reconciler:
         if report is not None:
             await self._adopt(order, report)
         elif self._is_surely_absent(order, asked_at_ns):
+            await self._resolve_by_trades(order, since_ns)
+
+    async def _resolve_by_trades(self, order: Order, since_ns: int) -> None:
+        """No list of orders has it; executions have the last word before it is called absent.
+
+        While the venue does not tell whose one of them is, the order stays in doubt.
+        """
+        trades = await self._desk.exchange.trades_since(since_ns)
+        suspects = self._unknown_orders(trades, order.request)
+        reports = await self._desk.exchange.orders(suspects)
+        client_id = order.request.client_order_id
+        found = [report for report in reports.values() if report.client_order_id == client_id]
+        if found:
+            await self._adopt(order, found[0])
+        elif len(reports) == len(suspects):
             await self._mark_absent(order)
+
+    def _unknown_orders(
+        self, trades: Sequence[VenueTrade], request: OrderRequest
+    ) -> list[VenueOrderId]:
+        """Orders behind executions that the request may be the cause of."""
+        known = self._desk.account.order
+        return sorted(
+            {
+                trade.venue_order_id
+                for trade in trades
+                if (trade.pair, trade.side) == (request.pair, request.side)
+                and known(None, trade.venue_order_id) is None
+            }
+        )
 
     def _is_surely_absent(self, order: Order, asked_at_ns: int) -> bool:
         """The venue refuses it after its deadline, and late visibility has had its time."""

@@ -12,18 +12,21 @@ from pathlib import Path
 import msgspec
 
 from krakked.adapters.sqlite.queries import open_queries
-from krakked.domain.errors import Transient
+from krakked.domain.errors import BadInput, KrakkedError, Transient
 from krakked.domain.events import EventName
 from krakked.domain.fills import Fill, VenueTrade
 from krakked.domain.ids import PairName
 from krakked.domain.money import ZERO
 from krakked.domain.portfolio import Difference, Snapshot
+from krakked.domain.times import NS_PER_SECOND
 from krakked.engine.asking import agree, patiently
+from krakked.runtime.exit_codes import ExitCode
 from krakked.trading.compare import compare_fills, standing
 from krakked.trading.cursors import BOOKS_BEGAN_CURSOR
 from krakked.trading.engine import Engine
 
 EVERYTHING = 1_000_000_000
+LIMITED = "the venue's rate limit left no time"
 
 
 class PairLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +58,15 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     drawdown_max_pct: Decimal
     digest: str
     differences: tuple[Difference, ...]
+    remarks: tuple[str, ...] = ()
+    """What was not compared with the venue, and why."""
+
+
+class Compared(msgspec.Struct, frozen=True, kw_only=True):
+    """What the comparison at a stop found, and what it had no time for."""
+
+    differences: tuple[Difference, ...]
+    remarks: tuple[str, ...] = ()
 
 
 async def compare_books(
@@ -63,7 +75,8 @@ async def compare_books(
     *,
     since_ns: int,
     limit_s: float = math.inf,
-) -> list[Difference]:
+    waited_ns: Callable[[], int] = lambda: 0,
+) -> Compared:
     """Everything in which our books and the venue's disagree, after they had time to agree.
 
     First what asks least and proves most: fills that only the stream told, open orders, balances;
@@ -71,39 +84,75 @@ async def compare_books(
     began if that is later: price, size, cost, fee.
 
     A stop must not take long, and the venue limits questions: after ``limit_s`` what was found
-    counts, and what was not looked at is told.
+    counts, then what is on record, and what was not looked at is told. ``waited_ns`` is how long
+    questions stood in line for the venue's rate limit: it tells a limit from a silent venue.
 
     Raises:
-        Transient: the venue answered nothing at all.
+        Transient: the venue answered nothing, and no difference is on record.
+        BadInput: the rate limit left no time for a single question, and none is on record.
     """
-    began_ns = engine.desk.now_ns()
-    differences: Sequence[Difference] = ()
+    began_ns, stood_ns = engine.desk.now_ns(), waited_ns()
     try:
         async with asyncio.timeout(None if math.isinf(limit_s) else limit_s):
-            differences = await agree(engine, waits_for_unknown=True, reads_on=False)
-            return [*differences, *await _compare_executions(engine, read_fills, since_ns)]
+            found = await agree(engine, waits_for_unknown=True, reads_on=False)
+            executions = await _compare_executions(engine, read_fills, since_ns)
+            return Compared(differences=(*found, *executions))
     except TimeoutError:
-        reconciler = engine.reconciler
-        if reconciler.last_success_ns < began_ns:
-            raise Transient("the venue did not answer in time; books were not compared") from None
-        _tell_unfinished(engine, limit_s)
-        return [drift.difference for drift in standing(engine.desk.account.drifts)]
-
-
-def _tell_unfinished(engine: Engine, limit_s: float) -> None:
+        is_limited = waited_ns() - stood_ns >= limit_s * NS_PER_SECOND / 2
+        why = LIMITED if is_limited else f"not done within {limit_s:g} s"
+    except Transient as error:
+        if not standing(engine.desk.account.drifts):
+            raise
+        why = str(error)
+    remarks = _not_compared(engine, read_fills, began_ns, since_ns, why)
     recorder = engine.desk.recorder
-    reason = (
-        f"the venue's limits left no time (of {limit_s:g} s) to compare each execution; "
-        "balances, open orders and what the stream told were compared"
+    for remark in remarks:
+        recorder.publish(recorder.event(EventName.CAUTION, reason=remark))
+    on_record = tuple(drift.difference for drift in standing(engine.desk.account.drifts))
+    return Compared(differences=on_record, remarks=remarks)
+
+
+def _not_compared(
+    engine: Engine,
+    read_fills: Callable[[], Sequence[Fill]],
+    began_ns: int,
+    since_ns: int,
+    why: str,
+) -> tuple[str, ...]:
+    """What the time did not suffice for, in words.
+
+    Raises:
+        Transient, BadInput: nothing was compared, and no difference is on record.
+    """
+    remarks = []
+    if engine.reconciler.last_success_ns < began_ns:
+        if not standing(engine.desk.account.drifts):
+            raise _nothing_compared(why)
+        remarks.append(f"balances and open orders not compared again: {why}")
+    from_ns = _from_ns(engine, since_ns)
+    count = sum(fill.trade.at_ns >= from_ns for fill in read_fills())
+    if count:
+        remarks.append(f"{count} execution{'s' * (count > 1)} not compared: {why}")
+    return tuple(remarks)
+
+
+def _nothing_compared(why: str) -> KrakkedError:
+    if why != LIMITED:
+        return Transient("the venue did not answer in time; books were not compared")
+    return BadInput(
+        f"books were not compared: {LIMITED}; nothing is lost, the next start compares them",
+        exit_code=ExitCode.TIMED_OUT,
     )
-    recorder.publish(recorder.event(EventName.CAUTION, reason=reason))
+
+
+def _from_ns(engine: Engine, since_ns: int) -> int:
+    return max(int(engine.desk.account.cursors.get(BOOKS_BEGAN_CURSOR, "0")), since_ns)
 
 
 async def _compare_executions(
     engine: Engine, read_fills: Callable[[], Sequence[Fill]], since_ns: int
 ) -> list[Difference]:
-    began_ns = int(engine.desk.account.cursors.get(BOOKS_BEGAN_CURSOR, "0"))
-    from_ns = max(began_ns, since_ns)
+    from_ns = _from_ns(engine, since_ns)
     trades = await patiently(engine.desk.clock, lambda: engine.desk.exchange.trades_since(from_ns))
     fills = [fill for fill in read_fills() if fill.trade.at_ns >= from_ns]
     told = [trade for trade in trades if trade.at_ns >= from_ns]
@@ -167,7 +216,7 @@ def render(report: Report) -> str:
 
 def as_text(report: Report) -> str:
     """The table, each difference, and the last line of every run."""
-    return "\n".join([render(report), *verdict_lines(report.differences), ""])
+    return "\n".join([render(report), *verdict_lines(report.differences, report.remarks), ""])
 
 
 def as_json(report: Report) -> str:
@@ -176,11 +225,12 @@ def as_json(report: Report) -> str:
     return msgspec.json.format(encoded, indent=2).decode() + "\n"
 
 
-def verdict_lines(differences: Sequence[Difference]) -> list[str]:
-    """Each difference, then the last line of every run."""
+def verdict_lines(differences: Sequence[Difference], remarks: Sequence[str] = ()) -> list[str]:
+    """Each difference, what was not compared, then the last line of every run."""
     count = len(differences)
     verdict = "zero differences" if not count else f"{count} differences"
-    return [*(f"difference: {difference}" for difference in differences), f"books: {verdict}"]
+    found = [f"difference: {difference}" for difference in differences]
+    return [*found, *remarks, f"books: {verdict}"]
 
 
 def _unknown(pairs: Sequence[PairName]) -> str:
@@ -208,7 +258,7 @@ def report_of(
     snapshot: Snapshot,
     *,
     equity_start: Decimal,
-    differences: tuple[Difference, ...],
+    compared: Compared,
 ) -> Report:
     """What the run did, as the database and the last snapshot tell it."""
     with closing(open_queries(database)) as queries:
@@ -227,5 +277,6 @@ def report_of(
             equity_end=snapshot.equity,
             drawdown_max_pct=engine.marker.drawdown_max_pct,
             digest=queries.digest(),
-            differences=differences,
+            differences=compared.differences,
+            remarks=compared.remarks,
         )

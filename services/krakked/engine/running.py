@@ -130,6 +130,7 @@ class Run:
     ) -> int:
         """``krakked portfolio init``: book what the account holds as opening lots, if confirmed."""
         addresses, ledger = await self._open_venue_and_ledger()
+        await ledger.write(opening.check_unbegun)
         rest = await self._open_rest(addresses, ledger)
         contact = Contact(addresses, self.given.settings, self.given.source_of)
         await self._stage("venue reachable", contact.told(self._check_venue(rest)))
@@ -261,6 +262,7 @@ class Run:
             observer=given.metrics,
         )
         self._stack.push_async_callback(rest.close)
+        self._rest = rest
         self._feed = venues.open_feed(addresses, given.settings, rest, given.clock, pace=given.pace)
         return rest
 
@@ -437,28 +439,36 @@ class Run:
         hurriedly = self.supervisor.unless_hurried
         engine = self.engine
         assert engine is not None
-        await hurriedly(self._stage("drain", engine.drain(), timeout_s=15))
-        await self.supervisor.stop("cycles", "stops", "history", "reconcile")
-        comparing = reporting.compare_books(
-            engine,
-            lambda: reporting.read_fills(self.given.places.database),
-            since_ns=self._compared_from_ns(),
-            limit_s=BOOKS_S * self.given.pace.patience,
-        )
-        differences = await hurriedly(self._stage("books", comparing, timeout_s=2 * BOOKS_S))
-        # Only now: the last fills were booked in between.
-        snapshot = await hurriedly(engine.marker.mark())
-        await hurriedly(engine.dead_man.refresh())
-        await self.supervisor.stop()
-        engine.desk.recorder.publish(engine.desk.recorder.event(EventName.ENGINE_STOPPED))
-        if differences is None or snapshot is None:
+        try:
+            # First: what it asks from here on would be missing in the last comparison.
+            await self.supervisor.stop("reconcile")
+            await hurriedly(self._stage("drain", engine.drain(), timeout_s=15))
+            await self.supervisor.stop("cycles", "stops", "history")
+            comparing = self._compare_books(engine)
+            compared = await hurriedly(self._stage("books", comparing, timeout_s=2 * BOOKS_S))
+            # Only now: the last fills were booked in between.
+            snapshot = await hurriedly(engine.marker.mark())
+            await hurriedly(engine.dead_man.refresh())
+        finally:
+            await self.supervisor.stop()
+            engine.desk.recorder.publish(engine.desk.recorder.event(EventName.ENGINE_STOPPED))
+        if compared is None or snapshot is None:
             return None
         return reporting.report_of(
             engine,
             self.given.places.database,
             snapshot,
             equity_start=self.equity_start,
-            differences=tuple(differences),
+            compared=compared,
+        )
+
+    async def _compare_books(self, engine: Engine) -> reporting.Compared:
+        return await reporting.compare_books(
+            engine,
+            lambda: reporting.read_fills(self.given.places.database),
+            since_ns=self._compared_from_ns(),
+            limit_s=BOOKS_S * self.given.pace.patience,
+            waited_ns=self._rest.waited_ns,
         )
 
     def _compared_from_ns(self) -> int:

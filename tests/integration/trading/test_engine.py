@@ -248,7 +248,7 @@ def test_books_at_the_end_agree_beside_trades_made_by_hand_tracked_or_not(
         await world.bought("0.02")
         await buy_by_hand(world)
         engine = engine_of(world)
-        assert await compare_books(engine, world.fills, since_ns=0) == []
+        assert (await compare_books(engine, world.fills, since_ns=0)).differences == ()
         assert len(world.fills()) == (2 if tracks else 1)
 
     play(scenario, rules=ExecutionRules(tracks_manual_trades=tracks))
@@ -259,7 +259,7 @@ def test_books_at_the_end_miss_a_fill_of_ours_also_when_others_are_not_tracked(
 ) -> None:
     async def scenario(world: Any) -> None:
         await world.bought("0.02")
-        (difference,) = await compare_books(engine_of(world), list, since_ns=0)
+        (difference,) = (await compare_books(engine_of(world), list, since_ns=0)).differences
         assert difference.subject == "fill"
 
     play(scenario, rules=ExecutionRules(tracks_manual_trades=False))

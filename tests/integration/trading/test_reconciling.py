@@ -842,12 +842,12 @@ def test_tolerated_difference_that_grows_is_drift_at_once(play: Play) -> None:
     ("kind", "pause_s"),
     [
         (DriftKind.LATE, 10),
-        (DriftKind.UNEXPLAINED, 10),
+        (DriftKind.UNEXPLAINED, 60),
         (DriftKind.TOLERATED, 60),
         (DriftKind.FOREIGN, 60),
     ],
 )
-def test_venue_is_asked_more_often_only_while_books_differ(
+def test_venue_is_asked_more_often_only_while_a_difference_may_explain_itself(
     play: Play, kind: DriftKind, pause_s: float
 ) -> None:
     async def scenario(world: Any) -> None:
@@ -869,6 +869,25 @@ def test_order_that_one_side_lacks_is_never_tolerated(play: Play) -> None:
         assert [drift.kind for drift in world.account.drifts] == [DriftKind.UNEXPLAINED]
 
     play(scenario, rules=TOLERANT)
+
+
+def test_difference_past_its_patience_costs_two_questions_until_the_interval_is_over(
+    play: Play,
+) -> None:
+    async def scenario(world: Any) -> None:
+        world.account.totals[Asset("USD")] += 100
+        await world.reconciler.reconcile()
+        await world.clock.sleep(31)
+        await world.reconciler.reconcile()
+        assert [drift.kind for drift in world.account.drifts] == [DriftKind.UNEXPLAINED]
+        for pause_s, points in ((20, 2), (60, 12)):
+            await world.clock.sleep(pause_s)
+            before = min(world.rest.headroom().rest.values())
+            await world.reconciler.reconcile()
+            assert before - min(world.rest.headroom().rest.values()) == points
+        world.account.totals[Asset("USD")] -= 100
+
+    play(scenario)
 
 
 # trouble

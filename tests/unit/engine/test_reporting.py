@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from krakked.domain.ids import PairName
-from krakked.engine.reporting import Report, render
+from krakked.engine.reporting import Report, as_json, as_text, render
 
 D = Decimal
 
@@ -41,6 +43,15 @@ def report(**unknown: tuple[PairName, ...]) -> Report:
 def test_unrealized_profit_says_whose_cost_nobody_knows(pairs: tuple[str, ...], words: str) -> None:
     lines = render(report(unknown_cost=tuple(map(PairName, pairs)))).splitlines()
     assert lines[3] == f"fees 0.50, realized -1.00, {words}"
+
+
+def test_what_was_not_compared_stands_before_the_last_line_and_in_json() -> None:
+    partial = msgspec.structs.replace(report(), remarks=("5 executions not compared: no time",))
+    assert as_text(partial).splitlines()[-2:] == [
+        "5 executions not compared: no time",
+        "books: zero differences",
+    ]
+    assert json.loads(as_json(partial))["remarks"] == ["5 executions not compared: no time"]
 
 
 def test_equity_is_told_with_its_change_and_its_deepest_fall() -> None:

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from krakked.domain.errors import Transient
+from krakked.domain.events import EventName
 from krakked.engine import reporting
 from krakked.engine.running import Run
 from krakked.runtime.settings import Environment
@@ -39,10 +41,10 @@ class Books:
     async def drain(self) -> None:
         self.calls.append("drain")
 
-    async def compare(self, *_: Any, **__: Any) -> list[Any]:
+    async def compare(self, *_: Any, **__: Any) -> reporting.Compared:
         self.calls.append("books")
         self.equity = 99
-        return []
+        return reporting.Compared(differences=())
 
     async def refresh(self) -> bool:
         self.calls.append("dead-man")
@@ -59,6 +61,7 @@ def run_of(books: Books, stack: contextlib.AsyncExitStack) -> Run:
     )
     supervisor: Any = Supervisor()
     run = Run(given, supervisor, stack)
+    run._rest = SimpleNamespace(waited_ns=lambda: 0)  # type: ignore[assignment]  # as above it
     run.equity_start = Decimal(100)
     run.engine = SimpleNamespace(  # type: ignore[assignment]  # what a stop needs of it
         drain=books.drain,
@@ -69,6 +72,27 @@ def run_of(books: Books, stack: contextlib.AsyncExitStack) -> Run:
         ),
     )
     return run
+
+
+def test_stop_whose_comparison_fails_is_told_as_a_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[Any] = []
+
+    async def fail(*_: Any, **__: Any) -> None:
+        raise Transient("away")
+
+    monkeypatch.setattr(reporting, "compare_books", fail)
+
+    async def scenario() -> None:
+        async with contextlib.AsyncExitStack() as stack:
+            run = run_of(Books(), stack)
+            recorder: Any = SimpleNamespace(publish=told.append, event=lambda name: name)
+            engine: Any = run.engine
+            engine.desk.recorder = recorder
+            await run.stop()
+
+    with pytest.raises(Transient):
+        asyncio.run(scenario())
+    assert told == [EventName.ENGINE_STOPPED]
 
 
 def test_figures_of_the_end_hold_what_was_booked_while_the_books_were_compared(
