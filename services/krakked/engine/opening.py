@@ -162,14 +162,23 @@ def _pair_of(asset: Asset, valuation: Valuation) -> PairName | None:
     )
 
 
-def book_lots(tx: Transaction, lots: Sequence[OpeningLot], at_ns: int) -> None:
-    """Begin the books with these lots: what was before that instant is in them.
+def check_unbegun(tx: Transaction) -> None:
+    """Before anybody is asked.
 
     Raises:
         Refused: the books have begun already.
     """
     if not tx.books().is_empty:
         raise Refused("the books have begun already; opening balances are booked once")
+
+
+def book_lots(tx: Transaction, lots: Sequence[OpeningLot], at_ns: int) -> None:
+    """Begin the books with these lots: what was before that instant is in them.
+
+    Raises:
+        Refused: the books have begun already.
+    """
+    check_unbegun(tx)
     for lot in lots:
         tx.insert_opening_lot(lot)
     for cursor in (BOOKS_BEGAN_CURSOR, TRADES_CURSOR, LEDGER_CURSOR):
