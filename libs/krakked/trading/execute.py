@@ -2,7 +2,8 @@
 
 answer      journal      then
 accepted    ACKED        fills and its end arrive by hints and reconciliation
-Transient   PENDING      the same leg again after a pause, while the plan is fresh
+Transient   PENDING      the same leg again after a pause, while the plan is fresh; a protective
+                         one until then, any other so many times
 Ambiguous   UNKNOWN      looked up by client id; never sent again
 Permanent   REJECTED     recorded; the sleeve is asked again at its next bar
 Fenced      REJECTED     a newer owner exists: nothing is ever sent again
@@ -82,8 +83,9 @@ class Executor:
         error = await self._try(request, order)
         if error is None:
             return None
-        if attempt < self._rules.max_retries:
-            return self._rules.pause_ns(attempt, error.retry_after_s)
+        most = self._rules.max_retries
+        if attempt < most or request.kind is LegKind.PROTECTIVE:
+            return self._rules.pause_ns(min(attempt, most), error.retry_after_s)
         await self._drop(request, "the venue could not be reached often enough")
         return None
 
@@ -299,7 +301,7 @@ class Executor:
                     **order_fields(order.request, kraken_order_id=order.venue_order_id),
                 ),
             )
-        found = await self._desk.exchange.cancel_order(order_id)
+        found = await self._desk.exchange.cancel_order(order_id, pair=order.request.pair)
         if not found:
             self._ask_what_became_of(asked)
         return found

@@ -10,8 +10,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from krakked.domain.errors import Transient
 from krakked.domain.events import EventName
-from krakked.domain.ids import Asset
+from krakked.domain.ids import Asset, ClientOrderId
 from krakked.domain.kill_switch import KillSwitch
 from krakked.domain.orders import Journal, LegKind, OrderStatus, Side, VenueStatus
 from krakked.domain.times import NS_PER_SECOND
@@ -239,6 +240,72 @@ def test_order_that_shows_itself_late_is_not_taken_for_absent(play: Play) -> Non
     play(scenario)
 
 
+def lists_are_blind(world: Any) -> None:
+    """The venue's lists of orders do not have what its other answers have."""
+
+    async def find_nothing(_client_order_id: Any, _since_ns: int) -> None:
+        return None
+
+    world.rest.find_order = find_nothing
+
+
+def test_filled_order_that_no_list_of_orders_has_is_found_by_its_execution(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        world.fault(FaultKind.ANSWER_LOST, "AddOrder")
+        order = await world.submit(price=None)
+        lists_are_blind(world)
+        await world.clock.sleep(30)
+        assert list(await world.reconciler.reconcile()) == []
+        found = world.stored(order.request)
+        assert (found.journal, found.status) == (Journal.DONE, OrderStatus.FILLED)
+        assert Journal.ABSENT not in world.history(order)
+        (fill,) = world.fills()
+        assert fill.client_order_id == order.request.client_order_id
+        assert world.inconsistencies == []
+
+    play(scenario)
+
+
+def test_order_stays_in_doubt_while_the_order_of_an_execution_cannot_be_learned(
+    play: Play,
+) -> None:
+    async def scenario(world: Any) -> None:
+        world.fault(FaultKind.ANSWER_LOST, "AddOrder")
+        order = await world.submit(price=None)
+        lists_are_blind(world)
+        ask = world.rest.orders
+
+        async def tell_nothing(_ids: Any) -> dict[str, Any]:
+            return {}
+
+        world.rest.orders = tell_nothing
+        await world.clock.sleep(30)
+        await world.reconciler._resolve_unknown()
+        assert world.stored(order.request).journal is Journal.UNKNOWN
+        world.rest.orders = ask
+        assert list(await world.reconciler.reconcile()) == []
+        assert world.stored(order.request).journal is Journal.DONE
+
+    play(scenario)
+
+
+def test_execution_of_somebody_else_keeps_no_lost_order_in_doubt(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        world.fault(FaultKind.REQUEST_LOST, "AddOrder")
+        order = await world.submit(price=None)
+        by_hand = msgspec.structs.replace(
+            world.request(99, 0, price=None), client_order_id=ClientOrderId("by-hand")
+        )
+        await world.rest.add_order(by_hand, deadline_at_ns=world.clock.now_ns() + 9 * NS_PER_SECOND)
+        await world.clock.sleep(30)
+        assert list(await world.reconciler.reconcile()) == []
+        assert world.stored(order.request).journal is Journal.ABSENT
+        (fill,) = world.fills()
+        assert fill.client_order_id is None
+
+    play(scenario)
+
+
 def test_unknown_order_holds_back_entries_of_its_pair_and_no_exit(play: Play) -> None:
     async def scenario(world: Any) -> None:
         await world.bought("0.01")
@@ -405,6 +472,20 @@ def test_entry_that_finds_no_place_in_time_is_not_sent(play: Play) -> None:
 
 
 # cancelling
+
+
+def test_cancel_that_is_refused_for_its_rate_is_known_to_leave_no_room_on_its_pair(
+    play: Play,
+) -> None:
+    async def scenario(world: Any) -> None:
+        order = await world.submit()
+        await world.restart()  # a new process has placed nothing
+        world.fault(FaultKind.ENGINE_RATE_LIMIT, "CancelOrder")
+        with pytest.raises(Transient, match="Rate limit"):
+            await world.executor.cancel(order)
+        assert world.rest.headroom().engine[order.request.pair] <= 0
+
+    play(scenario)
 
 
 def test_cancelled_order_is_done_once_its_end_is_learned(play: Play) -> None:
