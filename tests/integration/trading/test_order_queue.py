@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from krakked.domain.errors import Transient
 from krakked.domain.events import EventName
 from krakked.domain.orders import Journal, LegKind, Side
 from krakked.domain.plans import ExecutionPlan
@@ -38,6 +39,16 @@ async def sending(world: Any) -> AsyncIterator[OrderQueue]:
 def venue_takes_orders(world: Any, does: bool) -> None:
     status = SystemStatus.ONLINE if does else SystemStatus.CANCEL_ONLY
     world.simulator.exchange.set_system_status(status, world.clock.now_ns())
+
+
+def venue_is_reached(world: Any, is_so: bool) -> None:
+    async def lost(*_: Any, **__: Any) -> None:
+        raise Transient("AddOrder: no connection")
+
+    if is_so:
+        del world.rest.add_order
+    else:
+        world.rest.add_order = lost
 
 
 def journals(world: Any, *plans: ExecutionPlan) -> list[Journal]:
@@ -116,6 +127,45 @@ def test_exit_between_two_tries_lets_another_exit_pass_and_no_entry(play: Play) 
         assert acked(world)[1:] == ids
 
     play(scenario, rules=PATIENT)
+
+
+@pytest.mark.parametrize(
+    ("kind", "journal"), [(LegKind.PROTECTIVE, Journal.ACKED), (LegKind.EXIT, Journal.DROPPED)]
+)
+def test_protective_sale_is_tried_until_its_plan_ends_and_others_a_few_times(
+    play: Play, kind: LegKind, journal: Journal
+) -> None:
+    async def scenario(world: Any) -> None:
+        await world.bought("0.01")
+        async with sending(world) as queue:
+            venue_is_reached(world, False)
+            plan = await world.plan({**STOP, "kind": kind})
+            queue.put(plan)
+            await world.clock.sleep(40)
+            venue_is_reached(world, True)
+            await world.clock.sleep(19)
+            assert queue.is_empty
+        assert journals(world, plan) == [journal]
+        for order in world.account.live_orders():
+            await world.executor.cancel(order)
+        await world.reconciler.reconcile()
+
+    play(scenario)
+
+
+def test_protective_sale_that_the_venue_never_takes_ends_with_its_plan(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        await world.bought("0.01")
+        async with sending(world) as queue:
+            venue_takes_orders(world, False)
+            plan = await world.plan(STOP)
+            queue.put(plan)
+            await world.clock.sleep(world.rules.max_plan_age_s + 20)
+            assert queue.is_empty
+        dropped = world.stored(plan.legs[0].request)
+        assert (dropped.journal, dropped.reason) == (Journal.DROPPED, "the plan expired")
+
+    play(scenario)
 
 
 def test_entries_keep_the_order_in_which_they_were_planned(play: Play) -> None:
