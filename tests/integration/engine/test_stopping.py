@@ -102,3 +102,17 @@ def test_second_signal_ends_a_stop_that_waits_for_the_venue_and_loses_nothing(
     assert again.end(signal.SIGINT) == 0, again.story()
     assert again.lines[-1] == "books: zero differences"
     assert venue.process.end(signal.SIGINT) == 0
+
+
+def test_engine_that_died_is_stopped_on_record_and_starts_stopped(krakked: Any) -> None:
+    engine = krakked.start("run", "--env", "dev", "--speed", "600")
+    engine.wait_for("engine_started")
+    engine.kill()
+    assert krakked.ask("halt", "--reason", "it died")["data"] == {"running": False}
+    assert krakked.ask("kill-switch", "on", "--reason", "it died")["data"] == {"running": False}
+    again = krakked.start("run", "--env", "dev", "--speed", "600")
+    again.wait_for("engine_started")
+    told = krakked.ask("status")
+    assert (told["running"], told["halted"], told["kill_switch"]) == (True, True, "it died")
+    assert again.end(signal.SIGTERM) == 0, again.story()
+    assert not any('"event":"plan_created"' in line for line in again.lines)
