@@ -107,6 +107,7 @@ class Engine:
         self.stopper = Stopper(
             desk, self.executor, make_exit=cycler.make_exit, enqueue=self.order_queue.put
         )
+        self.executor.on_missed = self.stopper.missed
         cycler.cancel_and_learn = self.stopper.cancel_and_learn
         self.feeder = Feeder(
             desk,
@@ -328,6 +329,7 @@ class Engine:
             or not self.desk.guard.is_dead_man_trusted(now_ns),
             "orders_unknown": bool(self.desk.account.unknown_pairs()),
             "drift": bool(standing(self.desk.account.drifts)),
+            "flatten_owed": bool(self.stopper.owed),
         }
         return [name for name, is_so in facts.items() if is_so]
 

@@ -67,6 +67,8 @@ class Executor:
         self._on_unknown = on_unknown
         self._on_wake = on_wake
         self._on_gone = on_gone
+        self.on_missed: Callable[[OrderRequest], None] | None = None
+        """Set by the engine: a protective leg will never be sent, and nobody asked for that."""
         self._told_expired: PlanId | None = None
         self._validator = Validator(desk)
 
@@ -134,8 +136,7 @@ class Executor:
             now_ns = self._clock.now_ns()
             refusal = self._refusal(order, plan, now_ns)
             if refusal is not None:
-                events = [*self._expiry(plan, now_ns), self._refused(request, refusal)]
-                await self._put(self._dropped(order, refusal), *events)
+                await self._miss(order, refusal, *self._expiry(plan, now_ns))
                 return None
             sent = msgspec.structs.replace(
                 order,
@@ -253,7 +254,19 @@ class Executor:
         async with self._recorder.turn:
             order = self._account.order(request.client_order_id)
             if order is not None and order.journal is Journal.PENDING:
-                await self._put(self._dropped(order, reason), self._refused(request, reason))
+                await self._miss(order, reason)
+
+    async def _miss(self, order: Order, reason: str, *events: Event) -> None:
+        """Drop what should have been sent; loud where a position stays open that must not."""
+        request = order.request
+        told = [*events, self._refused(request, reason)]
+        is_loud = request.kind is LegKind.PROTECTIVE and self._rules.places_orders
+        if is_loud:
+            fields = order_fields(request, kraken_error=f"never sent: {reason}")
+            told.append(self._recorder.event(EventName.ORDER_ERROR, **fields))
+        await self._put(self._dropped(order, reason), *told)
+        if is_loud and self.on_missed is not None:
+            self.on_missed(request)
 
     def _dropped(self, order: Order, reason: str) -> Order:
         return msgspec.structs.replace(

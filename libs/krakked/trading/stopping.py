@@ -10,6 +10,7 @@ rests, protective                       leaves it ``PATIENCE_NS`` to fill, then 
 
 If an exit ends with the position still held, the next quote triggers the stop anew. Where no order
 is placed (``dry_run``, ``validate_only``) that is always so, and a plan for it is shown once a bar.
+A person's flatten whose sale could not be sent is owed, and made anew so; a restart forgets it.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from decimal import Decimal
 from krakked.domain.errors import Ambiguous, Permanent, Transient
 from krakked.domain.events import EventName
 from krakked.domain.ids import MANUAL, ClientOrderId, PairName, StrategyId
-from krakked.domain.orders import Journal, LegKind, Order, Side
+from krakked.domain.orders import Journal, LegKind, Order, OrderRequest, Side
 from krakked.domain.plans import ExecutionPlan
 from krakked.domain.positions import Sleeve
 from krakked.domain.quotes import Quote
@@ -81,14 +82,30 @@ class Stopper:
         self._tried_at_ns: dict[Sleeve, int] = {}
         self._shown: dict[Sleeve, tuple[Decimal | None, int]] = {}
         """Where nothing is placed: the stop and the bar of the newest plan."""
+        self._flattening: dict[ClientOrderId, str] = {}
+        """Sales that a person asked for, with who did, until they are sent or dropped."""
+        self._owed: dict[Sleeve, str] = {}
         self._is_due = asyncio.Event()
 
     def on_quote(self, quote: Quote) -> None:
         """Look whether it reaches a stop; :meth:`run` acts."""
-        for sleeve in triggered(self._desk.account, quote):
+        owed = [sleeve for sleeve in self._owed if sleeve.pair == quote.pair]
+        for sleeve in (*triggered(self._desk.account, quote), *owed):
             if self._may_try(sleeve, quote.at_ns):
                 self._due[sleeve] = quote
                 self._is_due.set()
+
+    @property
+    def owed(self) -> tuple[Sleeve, ...]:
+        """What a person wanted closed, and whose sale could not be sent yet."""
+        return tuple(self._owed)
+
+    def missed(self, request: OrderRequest) -> None:
+        """A protective sale will never be sent: if a person asked for it, it is owed."""
+        principal = self._flattening.pop(request.client_order_id, None)
+        guard = self._desk.guard
+        if principal is not None and guard.fenced_by is None and not guard.is_stopping:
+            self._owed[Sleeve(request.strategy_id, request.pair)] = principal
 
     def _may_try(self, sleeve: Sleeve, now_ns: int) -> bool:
         if now_ns - self._tried_at_ns.get(sleeve, 0) < RETRY_PAUSE_NS:
@@ -112,7 +129,12 @@ class Stopper:
         self._tried_at_ns[sleeve] = self._desk.now_ns()
         self._shown[sleeve] = self._moment(sleeve)
         state = self._desk.account.sleeve_state(sleeve)
-        if self._must_wait(sleeve) or state.stop_price is None:
+        if self._must_wait(sleeve):
+            return
+        if sleeve in self._owed:
+            await self._flatten_anew(sleeve)
+            return
+        if state.stop_price is None:
             return
         await self._desk.recorder.record(
             self._desk.recorder.event(
@@ -124,6 +146,15 @@ class Stopper:
             )
         )
         await self.close([sleeve], cause="stop", principal="engine")
+
+    async def _flatten_anew(self, sleeve: Sleeve) -> None:
+        principal = self._owed[sleeve]
+        await self.close([sleeve], cause="flatten", principal=principal)
+        if self._has_resting_sale(sleeve):
+            self._owed[sleeve] = principal
+
+    def _has_resting_sale(self, sleeve: Sleeve) -> bool:
+        return any(order.journal is not Journal.PENDING for order in self._sales(sleeve))
 
     def _sales(self, sleeve: Sleeve) -> list[Order]:
         """Those of it that wait to be sent, or may rest at the venue."""
@@ -167,6 +198,7 @@ class Stopper:
         A sleeve whose sale is still under way is left out: selling beside it could sell twice.
         """
         for sleeve in sleeves:
+            self._owed.pop(sleeve, None)
             for order in self._desk.account.orders_of(sleeve):
                 if order.journal is Journal.PENDING and order.request.side is Side.SELL:
                     continue
@@ -180,8 +212,16 @@ class Stopper:
         plan = await self._make_exit(clear, cause, principal)
         if plan is None:
             return 0
+        self._note_flattening(plan, principal)
         self._enqueue(plan)
         return len(plan.legs)
+
+    def _note_flattening(self, plan: ExecutionPlan, principal: str) -> None:
+        live = self._desk.account.orders
+        self._flattening = {one: who for one, who in self._flattening.items() if one in live}
+        if plan.cause == "flatten":
+            for leg in plan.legs:
+                self._flattening[leg.request.client_order_id] = principal
 
     async def cancel_and_learn(self, client_order_id: ClientOrderId) -> bool:
         """Cancel one order and wait for its end; whether it ended in time.

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
+from krakked.domain.errors import Transient
 from krakked.domain.events import EventName
 from krakked.domain.ids import PairName, StrategyId
-from krakked.domain.orders import Journal, LegKind, Side
+from krakked.domain.orders import Journal, LegKind, Order, Side
 from krakked.domain.portfolio import SleeveState
 from krakked.domain.positions import Sleeve
 from krakked.domain.quotes import Quote
@@ -307,5 +308,82 @@ def test_cancel_that_finds_its_order_asks_for_no_comparison(play: Play) -> None:
             assert await world.executor.cancel(order)
             assert world.lookups_wanted == 0
             await world.clock.sleep(1)
+
+    play(scenario)
+
+
+async def unreached(*_: Any, **__: Any) -> None:
+    raise Transient("AddOrder: no connection")
+
+
+async def flattened_in_an_outage(world: Any) -> Order:
+    """A person's sale that nobody could send while its plan was fresh."""
+    await holding(world, stop=None)
+    world.rest.add_order = unreached
+    assert await world.stopper.flatten(pair=None, strategy_id=None, principal="ada") == 1
+    await world.execute(world.enqueued[0])
+    del world.rest.add_order
+    order: Order = world.stored(world.enqueued[0].legs[0].request)
+    assert order.journal is Journal.DROPPED
+    return order
+
+
+def test_flatten_whose_sale_could_not_be_sent_is_made_anew_after_the_outage(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        await flattened_in_an_outage(world)
+        assert world.stopper.owed == (TREND,)
+        async with watching(world):
+            bid(world, "60000")
+            await world.clock.sleep(1)
+            again = world.enqueued[-1]
+            assert len(world.enqueued) == 2
+            assert (again.cause, again.principal) == ("flatten", "ada")
+            assert world.stopper.owed == ()
+            await world.execute(again)
+            await world.reconciler.reconcile()
+            assert world.account.position(TREND).is_flat
+            bid(world, "60000")
+            await world.clock.sleep(10)
+        assert len(world.enqueued) == 2
+
+    play(scenario)
+
+
+def test_protective_sale_that_was_never_sent_is_told_as_an_error(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        order = await flattened_in_an_outage(world)
+        errors = [e.fields for e in world.events if e.name is EventName.ORDER_ERROR]
+        assert errors[-1]["kraken_error"] == f"never sent: {order.reason}"
+        assert errors[-1]["local_order_id"] == order.request.client_order_id
+
+    play(scenario)
+
+
+def test_flatten_whose_sale_a_person_takes_back_is_not_owed(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        await holding(world, stop=None)
+        await world.stopper.flatten(pair=None, strategy_id=None, principal="ada")
+        (order,) = world.account.orders.values()
+        await world.executor.cancel(order)
+        async with watching(world):
+            bid(world, "60000")
+            await world.clock.sleep(10)
+        assert world.stopper.owed == ()
+        assert len(world.enqueued) == 1
+
+    play(scenario)
+
+
+def test_flatten_that_is_owed_is_settled_by_a_person_who_asks_again(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        await flattened_in_an_outage(world)
+        assert await world.stopper.flatten(pair=None, strategy_id=None, principal="bob") == 1
+        assert world.stopper.owed == ()
+        await world.execute(world.enqueued[-1])
+        await world.reconciler.reconcile()
+        async with watching(world):
+            bid(world, "60000")
+            await world.clock.sleep(1)
+        assert len(world.enqueued) == 2
 
     play(scenario)
