@@ -32,6 +32,11 @@ from krakked.trading.breaker import Breaker, Cancelled, cancel_each
 from krakked.trading.desk import Desk
 from krakked.trading.execute import Executor
 
+VENUE_AWAY = (
+    ", but the venue cannot be reached now: what cannot be sent is owed and tried again while "
+    "prices arrive (`krakked status` shows it)"
+)
+
 
 class Flattener(Protocol):
     """Closes positions by plans of their own."""
@@ -199,7 +204,10 @@ class Control:
         closed = await self._flattener.flatten(
             pair=pair, strategy_id=strategy_id, principal=command.principal
         )
-        done = cancelled.told(f"{told}{_closing_words(closed, held)}; ")
+        told += _closing_words(closed, held)
+        if closed and self._is_venue_away():
+            told += VENUE_AWAY
+        done = cancelled.told(f"{told}; ")
         return f"{done}{self._buying_back()}"
 
     async def _halt_first(self, command: Flatten) -> str:
@@ -219,6 +227,11 @@ class Control:
             and strategy_id in (None, sleeve.strategy_id)
             for sleeve, position in self._desk.account.positions.items()
         )
+
+    def _is_venue_away(self) -> bool:
+        """As the engine's status says it."""
+        degraded = self._hands.status().get("degraded")
+        return isinstance(degraded, list) and "exchange" in degraded
 
     def _buying_back(self) -> str:
         """Who wants to be out must hear that strategies go on."""

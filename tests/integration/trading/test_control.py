@@ -7,6 +7,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 
 from krakked.domain.commands import (
@@ -363,6 +364,23 @@ def test_flatten_says_that_strategies_may_buy_back_unless_nothing_can_be_bought(
         assert "buy again" not in told
         panicked = (await world.control.handle(Panic(command_id="c4", **ADA))).message
         assert "buy again" not in panicked
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("is_away", [False, True])
+def test_answer_to_a_panic_says_that_the_venue_cannot_be_reached(play: Play, is_away: bool) -> None:
+    async def scenario(world: Any) -> None:
+        price_is(world, "60000")
+        await world.bought("0.01")
+        degraded = ["exchange"] if is_away else ["market_data"]
+        world.control._hands = msgspec.structs.replace(
+            world.control._hands, status=lambda: {"degraded": degraded}
+        )
+        reply = await world.control.handle(Panic(command_id="c1", **ADA))
+        assert reply.ok
+        assert "1 position being closed" in reply.message
+        assert ("the venue cannot be reached now" in reply.message) == is_away
 
     play(scenario)
 
