@@ -56,6 +56,8 @@ T = TypeVar("T")
 CLOCK_OFFSET_MAX_S = 1
 ARM_TRIES_MAX = 5
 ARM_PAUSE_S = 1.0
+LITTLE_ROOM = 5
+"""Points that no more than one question about the past needs, beside the reserve."""
 BOOKS_S = 10.0
 """For comparing the books at a stop: drained and closed, it ends within Kubernetes' 30 s."""
 
@@ -70,11 +72,22 @@ class Run:
         self.engine: Engine | None = None
         self._stack = stack
         self._began_ns = given.clock.now_ns()
-        self._stages = Stages(listen=self._tell, now_ns=given.clock.now_ns)
+        self._rest: KrakenRest | None = None
+        self._stages = Stages(
+            listen=self._tell,
+            now_ns=given.clock.now_ns,
+            patience=None if given.pace.speed is None else given.pace.patience,
+            waits_for=self._waits_for,
+        )
 
     def _tell(self, event: Event) -> None:
         for listener in self.given.listeners:
             listener(event)
+
+    def _waits_for(self) -> str:
+        """The rate limit, if there is room for hardly a question."""
+        room = () if self._rest is None else self._rest.headroom().rest.values()
+        return "the venue's rate limit" if min(room, default=LITTLE_ROOM) < LITTLE_ROOM else ""
 
     async def _stage(
         self,
@@ -463,6 +476,7 @@ class Run:
         )
 
     async def _compare_books(self, engine: Engine) -> reporting.Compared:
+        assert self._rest is not None
         return await reporting.compare_books(
             engine,
             lambda: reporting.read_fills(self.given.places.database),

@@ -51,6 +51,44 @@ def test_stage_gives_its_result_and_one_event() -> None:
     assert repr(runner) == "<Stages done: database>"
 
 
+@pytest.mark.parametrize(
+    ("patience", "seconds", "words"),
+    [
+        (1.0, 2.9, []),
+        (1.0, 4, ["reconcile: still waiting for the limit (3 s)"]),
+        (
+            1.0,
+            40,
+            [f"reconcile: still waiting for the limit ({told} s)" for told in (3, 18, 33)],
+        ),
+        (10.0, 40, ["reconcile: still waiting for the limit (3 s)"]),
+        (None, 40, []),
+    ],
+)
+def test_stage_that_takes_long_says_so_now_and_then(
+    patience: float | None, seconds: float, words: list[str]
+) -> None:
+    events: list[Event] = []
+    runner = Stages(
+        listen=events.append, now_ns=lambda: 7, patience=patience, waits_for=lambda: "the limit"
+    )
+    play(runner.run("reconcile", asyncio.sleep(seconds), timeout_s=99))
+    assert [event.fields["reason"] for event in events[:-1]] == words
+    assert {event.name for event in events[:-1]} <= {EventName.NOTICE}
+    assert events[-1].name is EventName.STAGE_DONE
+
+
+def test_stage_that_is_over_says_nothing_more() -> None:
+    events: list[Event] = []
+
+    async def scenario() -> None:
+        await stages(events).run("pairs", asyncio.sleep(4), timeout_s=9)
+        await asyncio.sleep(60)
+
+    play(scenario())
+    assert [event.fields.get("reason") for event in events] == ["pairs: still waiting (3 s)", None]
+
+
 def test_late_stage_ends_with_what_held_it_up_if_somebody_knows() -> None:
     events: list[Event] = []
     away = Transient("ws://127.0.0.1:1 does not answer")
@@ -93,7 +131,7 @@ def test_stage_that_takes_too_long_is_cancelled_and_named() -> None:
         play(stages(events).run("warm-up", hang(), timeout_s=30))
     assert caught.value.exit_code == 75
     assert was_cancelled == [True]
-    assert [event.name for event in events] == [EventName.STAGE_FAILED]
+    assert [event.name for event in events[-2:]] == [EventName.NOTICE, EventName.STAGE_FAILED]
 
 
 def test_time_out_of_the_work_itself_is_not_the_stages() -> None:
