@@ -8,8 +8,15 @@ from typing import Any
 
 import pytest
 
+from krakked.adapters.kraken.rate_limit import REST_LIMITS
 from krakked.runtime.settings import Environment, Settings
-from krakked.runtime.settings.contradictions import IN_ORDER, NOT_YET, RULES, InOrder
+from krakked.runtime.settings.contradictions import (
+    DRAINS_PER_S,
+    IN_ORDER,
+    NOT_YET,
+    RULES,
+    InOrder,
+)
 
 DEV, PAPER, LIVE = Environment.DEV, Environment.PAPER, Environment.LIVE
 
@@ -330,6 +337,36 @@ def test_settings_in_order_are_refused_above_and_taken_where_they_may_be_equal(
     else:
         (said,) = configuration.refusal()
         assert rule.why in said
+
+
+@pytest.mark.parametrize(("tier", "least_s"), [("starter", 19), ("intermediate", 12), ("pro", 6)])
+def test_comparisons_that_would_use_up_the_rate_limit_are_refused(
+    configuration: Any, tier: str, least_s: int
+) -> None:
+    configuration.flags |= {
+        "venue.tier": tier,
+        "scheduler.portfolio_sync_sec": str(least_s - 1),
+    }
+    (said,) = configuration.refusal(PAPER)
+    assert f"scheduler.portfolio_sync_sec: {least_s - 1} s is too short for venue.tier {tier}" in (
+        said
+    )
+    assert said.endswith(f"; set it to {least_s} or more")
+    configuration.flags["scheduler.portfolio_sync_sec"] = str(least_s)
+    configuration.load(PAPER)
+
+
+@pytest.mark.parametrize(("environment", "tier"), [(DEV, "starter"), (PAPER, "none")])
+def test_comparisons_are_as_often_as_anybody_likes_where_no_limit_is_in_the_way(
+    configuration: Any, environment: Environment, tier: str
+) -> None:
+    configuration.flags |= {"venue.tier": tier, "scheduler.portfolio_sync_sec": "1"}
+    configuration.load(environment)
+
+
+def test_points_that_come_back_are_those_of_the_adapter() -> None:
+    drains = {tier.value: limit.drain_centi for tier, limit in REST_LIMITS.items()}
+    assert {tier.value: 100 * drain for tier, drain in DRAINS_PER_S.items()} == drains
 
 
 def test_every_rule_is_silent_on_the_defaults(configuration: Any) -> None:

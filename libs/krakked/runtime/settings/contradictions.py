@@ -7,6 +7,7 @@ the rules is the order of the lines that a person sees.
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from operator import attrgetter
@@ -19,7 +20,7 @@ from krakked.domain.errors import BadInput
 from krakked.domain.ids import StrategyId
 from krakked.domain.orders import OrderType, TimeInForce
 from krakked.domain.strategies import known_types
-from krakked.runtime.settings.fields import Environment, Mode, VenueKind
+from krakked.runtime.settings.fields import Environment, Mode, Tier, VenueKind
 from krakked.runtime.settings.known import dotted
 from krakked.runtime.settings.models import Settings
 from krakked.runtime.settings.problems import Problem
@@ -31,6 +32,14 @@ UNNAMED: Final = "default"
 BACKOFF_MAX_S: Final = 300
 """The longest wait before a retry; whoever waits longer should be told, not retried."""
 REFRESHES_PER_DEAD_MAN: Final = 4
+POINTS_PER_COMPARISON: Final = 3
+"""Of the venue's rate limit: open orders, balances, and executions that the stream told."""
+DRAINS_PER_S: Final = {
+    Tier.STARTER: Decimal("0.33"),
+    Tier.INTERMEDIATE: Decimal("0.5"),
+    Tier.PRO: Decimal(1),
+}
+"""Points of a key that come back each second; comparisons may take half, orders need the rest."""
 
 
 NOT_YET: Final[Mapping[str, str]] = {
@@ -140,6 +149,22 @@ def _dead_man(settings: Settings) -> Iterator[Problem]:
             f"{execution.dead_man_refresh_seconds:g} s is more than a quarter of "
             f"execution.dead_man_switch_seconds ({timeout} s)",
             f"set it to {timeout / REFRESHES_PER_DEAD_MAN:g} or less",
+        )
+
+
+def _rate_limit(settings: Settings) -> Iterator[Problem]:
+    """Not of a simulator in this process: its pace stretches the interval, not its limits."""
+    drain, seconds = DRAINS_PER_S.get(settings.venue.tier), settings.scheduler.portfolio_sync_sec
+    if drain is None or settings.venue.rest_url is None:
+        return
+    least_s = math.ceil(POINTS_PER_COMPARISON * 2 / drain)
+    if seconds < least_s:
+        yield _problem(
+            "scheduler.portfolio_sync_sec",
+            f"{seconds:g} s is too short for venue.tier {settings.venue.tier.value}: a comparison "
+            f"costs {POINTS_PER_COMPARISON} points of the venue's rate limit, of which {drain} "
+            "come back each second, and half are for the rest",
+            f"set it to {least_s} or more",
         )
 
 
@@ -396,6 +421,7 @@ RULES: Final[tuple[Rule, ...]] = (
     _in_order,
     _strategy_limits,
     _dead_man,
+    _rate_limit,
     _time_in_force,
     _backoff,
     _quotes,
