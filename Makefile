@@ -37,10 +37,10 @@ run: setup-run ## trade: simulator and engine in one process, synthetic market (
 	@exec $(BIN)/krakked run --env dev
 
 test: setup ## run the tests, on two cores, without the long ones
-	$(BIN)/python -m pytest -n $(WORKERS) -m "not long"
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not long"
 
 test-long: setup clients ## run the tests that take more than a few seconds
-	$(BIN)/python -m pytest -n $(WORKERS) -m long || [ $$? -eq 5 ]  # 5: there are none
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m long || [ $$? -eq 5 ]  # 5: there are none
 
 clients: $(CLIENTS:%=.clients/%/.installed) ## install the other people's clients that long tests try the simulator with
 
@@ -68,7 +68,7 @@ bench: setup ## measure, and print one table for each file of benchmarks/
 
 coverage: setup ## run the tests measured, and hold the result against the floor
 	@rm -f .coverage .coverage.*
-	$(BIN)/python -m pytest -n $(WORKERS) -m "not long" --cov --cov-report=
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not long" --cov --cov-report=
 	$(BIN)/python scripts/ratchets.py coverage
 
 wheel: setup ## build the wheel into dist/
