@@ -8,19 +8,42 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Final, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from krakked.domain.ids import ClientOrderId
 from krakked.sim.exchange import checks, desk, errors, limits, matching, waiting
 from krakked.sim.exchange.accounts import Account
-from krakked.sim.exchange.core import Core
+from krakked.sim.exchange.calls import Call
+from krakked.sim.exchange.core import Core, Market
 from krakked.sim.exchange.errors import VenueError, invalid
 from krakked.sim.exchange.orders import Order, OrderAsk
+from krakked.sim.exchange.params import Params
 
 ORDERS_LEAST: Final = 2
 ORDERS_MOST: Final = 15
 CANCELS_MOST: Final = 50
 Outcome: TypeAlias = desk.Added | VenueError
+
+
+class OrderReader(Protocol):
+    """Reads one order of a batch, as its wire spells it."""
+
+    def __call__(
+        self, core: Core, params: Params, market: Market, *, deadline_ns: int | None
+    ) -> OrderAsk:
+        """The order; the deadline is the batch's."""
+        ...
+
+
+def add_asked(call: Call, market: Market, read: OrderReader, *, least_ns: int) -> list[Outcome]:
+    """:func:`add_orders` with what a request of either wire says."""
+    deadline_ns = call.params.instant("deadline")
+    asks = [
+        read(call.core, each, market, deadline_ns=deadline_ns)
+        for each in call.params.parts("orders")
+    ]
+    validate = call.params.flag("validate")
+    return add_orders(call.core, call.account, asks, least_ns=least_ns, validate=validate)
 
 
 def add_orders(

@@ -40,18 +40,7 @@ def add_order(call: Call) -> object:
 def add_order_batch(call: Call) -> object:
     """AddOrderBatch: single refusals of the engine stand inside the answer."""
     market = _market(call, call.params.required("pair"))
-    deadline_ns = call.params.instant("deadline")
-    asks = [
-        read_order(call.core, each, market, deadline_ns=deadline_ns)
-        for each in call.params.parts("orders")
-    ]
-    outcomes = batches.add_orders(
-        call.core,
-        call.account,
-        asks,
-        least_ns=desk.REST_DEADLINE_LEAST_NS,
-        validate=call.params.flag("validate"),
-    )
+    outcomes = batches.add_asked(call, market, read_order, least_ns=desk.REST_DEADLINE_LEAST_NS)
     return {"orders": [_outcome(call, outcome) for outcome in outcomes]}
 
 

@@ -78,18 +78,7 @@ def _add_order(call: Call, params: dict[str, object]) -> list[Frame]:
 def _batch_add(call: Call, params: dict[str, object]) -> list[Frame]:
     """The result is a list; what the engine refused stands in it."""
     market = _market(call, params)
-    deadline_ns = call.params.instant("deadline")
-    asks = [
-        read_order(call.core, each, market, deadline_ns=deadline_ns)
-        for each in call.params.parts("orders")
-    ]
-    outcomes = batches.add_orders(
-        call.core,
-        call.account,
-        asks,
-        least_ns=desk.WS_DEADLINE_LEAST_NS,
-        validate=call.params.flag("validate"),
-    )
+    outcomes = batches.add_asked(call, market, read_order, least_ns=desk.WS_DEADLINE_LEAST_NS)
     return [{"result": [_outcome(each) for each in outcomes], "success": True}]
 
 
