@@ -22,8 +22,8 @@ SIMULATOR += ["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--query-key"
 SIMULATOR += ["--balance", "USD=1000000,XBT=20,ETH=10"]
 USUAL = ("--speed", "5", "--tier", "none")
 """The calm market trades every ten seconds of its own time: nobody waits for that."""
-BUSY = ("--market", "synthetic", "--speed", "60", "--tier", "none")
-"""Later flags win: this market moves."""
+BUSY = ("--market", "synthetic", "--from", "2026-01-07", "--speed", "60", "--tier", "none")
+"""Later flags win: this market moves. It has thin hours, and a day that begins with none."""
 SPLIT = (*USUAL, "--listen-private", "127.0.0.1:0")
 """As the venue has it: private channels on a host of their own, and nowhere else."""
 STRICT = ("--speed", "1", "--tier", "starter")
