@@ -268,10 +268,9 @@ class Run:
         given = self.given
         rest = venues.open_rest(
             addresses,
-            given.settings,
             given.clock,
             nonces=await venues.open_nonces(ledger, given.clock, given.pace),
-            pace=given.pace,
+            network=venues.open_network(given.settings, given.pace),
             observer=given.metrics,
         )
         self._stack.push_async_callback(rest.close)

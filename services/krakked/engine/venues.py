@@ -17,6 +17,7 @@ from typing import Final
 import msgspec
 
 from krakked.adapters.kraken.auth import Credentials
+from krakked.adapters.kraken.network import AiohttpNetwork, Bounds, Network
 from krakked.adapters.kraken.nonces import BLOCK_TICKS, Nonces
 from krakked.adapters.kraken.observers import Observer
 from krakked.adapters.kraken.rate_limit import Tier
@@ -220,25 +221,30 @@ async def open_nonces(ledger: Ledger, clock: Clock, pace: Pace) -> Nonces:
     )
 
 
+def open_network(settings: Settings, pace: Pace) -> Network:
+    """The machine's own, with time-outs of the run's pace."""
+    return AiohttpNetwork(
+        Bounds(
+            timeout_s=settings.venue.timeout_seconds * pace.factor,
+            keepalive_s=LONG_S if pace.speed is None else 15.0 * pace.factor,
+        )
+    )
+
+
 def open_rest(
     addresses: Addresses,
-    settings: Settings,
     clock: Clock,
     *,
     nonces: Nonces,
-    pace: Pace,
+    network: Network,
     observer: Observer,
 ) -> KrakenRest:
     """The account side of the adapter."""
     return KrakenRest(
         Transport(
-            RestSettings(
-                url=addresses.rest_url,
-                timeout_s=settings.venue.timeout_seconds * pace.factor,
-                keepalive_s=LONG_S if pace.speed is None else 15.0 * pace.factor,
-                tier=addresses.tier,
-            ),
+            RestSettings(url=addresses.rest_url, tier=addresses.tier),
             clock,
+            network=network,
             trade=addresses.trade,
             query=addresses.query,
             nonces=nonces,

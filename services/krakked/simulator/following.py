@@ -22,9 +22,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from random import Random
 from typing import Final
 
-import aiohttp
 import msgspec
 
+from krakked.adapters.kraken.network import Broken, NotConnected, Silent, Socket
 from krakked.adapters.kraken.reconnecting import Backoff, ConnectBudget
 from krakked.adapters.kraken.records import InstrumentFrame, Reply, StatusFrame
 from krakked.adapters.kraken.subscriptions import Subscriptions
@@ -58,10 +58,6 @@ BOOK_DEPTH: Final = 500
 FRAME_BYTES_MAX: Final = 16 * 1024 * 1024
 BROKEN_MAX: Final = 3
 """Sums of one pair that disagree in a row before the whole connection is given up."""
-_CLOSE_S: Final = 1.0
-_OVER: Final = frozenset(
-    {aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSING, aiohttp.WSMsgType.CLOSED}
-)
 
 
 class SourceLost(Exception):
@@ -155,7 +151,7 @@ class Follower:
         self._backoff = Backoff(rng, base_s=settings.backoff_s, max_s=settings.backoff_max_s)
         self._budget = ConnectBudget()
         self._venue: Venue | None = None
-        self._socket: aiohttp.ClientWebSocketResponse | None = None
+        self._socket: Socket | None = None
         self._wanted = Subscriptions()
         self._early: list[tuple[PairName, MirroredTrade]] | None = []
         """Trades that came before the books stood; None once they do."""
@@ -250,18 +246,17 @@ class Follower:
             raise SourceLost("it did not give all books in time") from None
         self._found()
 
-    async def _connected(self) -> aiohttp.ClientWebSocketResponse:
+    async def _connected(self) -> Socket:
         try:
-            async with asyncio.timeout(self._settings.connect_s):
-                return await self._source.transport.session().ws_connect(
-                    self._settings.ws,
-                    max_msg_size=FRAME_BYTES_MAX,
-                    timeout=aiohttp.ClientWSTimeout(ws_close=_CLOSE_S),
-                )
-        except (aiohttp.ClientError, OSError) as error:  # a time-out is an OSError
-            raise SourceLost(f"not connected: {type(error).__name__} {error}".strip()) from error
+            return await self._source.transport.network.connect(
+                self._settings.ws,
+                timeout_s=self._settings.connect_s,
+                frame_bytes_max=FRAME_BYTES_MAX,
+            )
+        except NotConnected as error:
+            raise SourceLost(f"not connected: {error}") from error
 
-    async def _subscribe(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+    async def _subscribe(self, socket: Socket) -> None:
         for text in self._wanted.messages():
             await _send(socket, text)
         while not (self._wanted.is_complete and self.market.knows_books()):
@@ -295,17 +290,13 @@ class Follower:
     async def _next(self) -> str | bytes:
         assert self._socket is not None, "opened before"
         silence_s = self._settings.silence_s or None
+        deadline = silence_s and asyncio.get_running_loop().time() + silence_s
         try:
-            async with asyncio.timeout(silence_s):
-                message = await self._socket.receive()
-        except TimeoutError:
+            return await self._socket.receive(deadline)
+        except Silent:
             raise SourceLost(f"nothing was received for {silence_s} s") from None
-        if message.type in _OVER:
-            raise SourceLost(f"closed by the source (code {self._socket.close_code})")
-        if message.type is aiohttp.WSMsgType.ERROR:
-            raise SourceLost(f"broken: {message.data}")
-        assert isinstance(message.data, str | bytes)
-        return message.data
+        except Broken as broken:
+            raise SourceLost(str(broken)) from broken
 
     async def _doubt(self) -> None:
         """The stream lives and says nothing of the market: is it quiet, or deaf?"""
@@ -433,7 +424,7 @@ class Follower:
         if not self.market.knows_books() and self._clock.now_ns() - self._broken_ns > late_ns:
             raise SourceLost("it did not give a book again in time")
 
-    async def _send_outgoing(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+    async def _send_outgoing(self, socket: Socket) -> None:
         while self._outgoing:
             await _send(socket, self._outgoing.pop(0))
 
@@ -499,8 +490,8 @@ def _wanted(symbols: Sequence[str]) -> Subscriptions:
     return wanted
 
 
-async def _send(socket: aiohttp.ClientWebSocketResponse, text: str) -> None:
+async def _send(socket: Socket, text: str) -> None:
     try:
-        await socket.send_str(text)
-    except (aiohttp.ClientError, OSError) as error:
-        raise SourceLost(f"cannot send: {type(error).__name__} {error}".strip()) from error
+        await socket.send(text)
+    except Broken as broken:
+        raise SourceLost(str(broken)) from broken

@@ -16,6 +16,7 @@ import pytest
 
 from krakked.adapters.kraken.auth import Credentials
 from krakked.adapters.kraken.errors import ORDER_MINIMUM, POST_ONLY
+from krakked.adapters.kraken.network import AiohttpNetwork, Bounds
 from krakked.adapters.kraken.nonces import Nonces
 from krakked.adapters.kraken.rate_limit import Tier
 from krakked.adapters.kraken.rest import KrakenRest
@@ -95,11 +96,12 @@ class World:
         return await self.rest.add_order(request, deadline_at_ns=deadline)
 
     def transport(
-        self, trade: Credentials, *, nonces: Nonces | None = None, **settings: Any
+        self, trade: Credentials, *, nonces: Nonces | None = None, **bounds: Any
     ) -> Transport:
         """Another client of the same venue."""
-        address = RestSettings(url=self.simulator.rest_url, tier=Tier.NONE, **settings)
-        return Transport(address, self.clock, trade=trade, nonces=nonces)
+        address = RestSettings(url=self.simulator.rest_url, tier=Tier.NONE)
+        network = AiohttpNetwork(Bounds(**bounds))
+        return Transport(address, self.clock, trade=trade, nonces=nonces, network=network)
 
     async def follow(self, work: Awaitable[None]) -> None:
         """Do ``work`` while the streams are up, and look a little longer."""

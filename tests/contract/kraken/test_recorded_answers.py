@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from krakked.adapters.kraken.auth import Credentials
+from krakked.adapters.kraken.network import Answer
 from krakked.adapters.kraken.observers import Silent
 from krakked.adapters.kraken.rate_limit import Tier
 from krakked.adapters.kraken.rest import KrakenRest
-from krakked.adapters.kraken.transport import Answer, Call, RestSettings, Transport
+from krakked.adapters.kraken.transport import Call, RestSettings, Transport
 from krakked.domain.bars import Timeframe
 from krakked.domain.errors import KrakkedError, Permanent
 from krakked.domain.fills import Liquidity
@@ -47,7 +48,7 @@ class Replaying(Transport):
         super().__init__(RestSettings(tier=Tier.NONE), StillClock(), trade=key)
         self._bodies = bodies
 
-    async def _send(self, *_: Any, call: Call, **__: Any) -> Answer:
+    async def _send(self, _: Any, call: Call) -> Answer:
         return Answer(200, "application/json", self._bodies[call.method].encode())
 
 

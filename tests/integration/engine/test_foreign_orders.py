@@ -44,7 +44,7 @@ def place_by_hand(told: Any) -> str:
 
     async def place() -> str:
         key = Credentials(told["trade_key"], told["trade_secret"])
-        settings = RestSettings(url=told["rest_url"], timeout_s=10, keepalive_s=15, tier=Tier.NONE)
+        settings = RestSettings(url=told["rest_url"], tier=Tier.NONE)
         rest = KrakenRest(Transport(settings, SystemClock(), trade=key, query=key))
         form = {
             "pair": "XBTUSD",

@@ -19,6 +19,7 @@ from typing import Any, TypeAlias
 import pytest
 
 from krakked.adapters.kraken.auth import Credentials
+from krakked.adapters.kraken.network import AiohttpNetwork, Bounds
 from krakked.adapters.kraken.nonces import Nonces
 from krakked.adapters.kraken.rate_limit import Tier
 from krakked.adapters.kraken.rest import KrakenRest
@@ -233,13 +234,19 @@ class TradingWorld:
 
     def adapter(self, key: ApiKey, *, epoch: int = 0) -> KrakenRest:
         """A client of the venue; nonces go on from where those of its epoch stood."""
-        settings = RestSettings(
-            url=self.simulator.rest_url, timeout_s=10, keepalive_s=LONG_S, tier=Tier.PRO
-        )
+        settings = RestSettings(url=self.simulator.rest_url, tier=Tier.PRO)
+        network = AiohttpNetwork(Bounds(keepalive_s=LONG_S))
         credentials = Credentials(key.key, key.secret)
         nonces = Nonces(self.clock, epoch=epoch) if epoch else self.nonces
         return KrakenRest(
-            Transport(settings, self.clock, trade=credentials, query=credentials, nonces=nonces)
+            Transport(
+                settings,
+                self.clock,
+                trade=credentials,
+                query=credentials,
+                nonces=nonces,
+                network=network,
+            )
         )
 
     # what a strategy and a person would do

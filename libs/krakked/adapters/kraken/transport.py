@@ -1,13 +1,12 @@
-"""One HTTP session to the venue, and what can happen to a call on it.
+"""Calls to the venue, and what can happen to one on its way.
 
 Private calls go out one at a time per key, so that nonces arrive in order. What changes something
 uses the trade key, what asks uses the query key; one key may be both. A call that did not come back
 with an answer of the venue is in doubt if it may have changed something and a byte of it may have
 left; refused connections are the one case in which none has.
 
-Redirects are not followed (they would carry a signature elsewhere), proxies of the environment are
-not used, and no answer may be larger than a bound. API errors arrive with HTTP 200, so ``error`` is
-read whatever the status says; pages of the edge in front of the venue are told by content type.
+API errors arrive with HTTP 200, so ``error`` is read whatever the status says; pages of the edge in
+front of the venue are told by content type. How bytes travel is ``network.py``'s business.
 """
 
 from __future__ import annotations
@@ -18,7 +17,6 @@ from collections.abc import Iterator
 from typing import Final
 from urllib.parse import urlencode
 
-import aiohttp
 import msgspec
 
 from krakked.adapters.kraken.auth import Credentials
@@ -32,6 +30,15 @@ from krakked.adapters.kraken.errors import (
     failures,
     lost,
 )
+from krakked.adapters.kraken.network import (
+    AiohttpNetwork,
+    Answer,
+    Bounds,
+    Network,
+    NoAnswer,
+    NotConnected,
+    Request,
+)
 from krakked.adapters.kraken.nonces import Nonces
 from krakked.adapters.kraken.observers import Observer, Silent
 from krakked.adapters.kraken.rate_limit import RateLimiter, Tier
@@ -44,8 +51,6 @@ from krakked.ports.clock import Clock
 MUTATIONS: Final = frozenset({"AddOrder", "CancelOrder", "CancelAll", "CancelAllOrdersAfter"})
 TRADE: Final = "trade"
 QUERY: Final = "query"
-_USER_AGENT: Final = "krakked"
-_CONNECTIONS_MAX: Final = 16
 _TOO_MANY_REQUESTS: Final = 429
 _ERRORS_FROM: Final = 300
 _NULL: Final = b"null"
@@ -56,11 +61,6 @@ class RestSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Where the venue is and how long to wait for it."""
 
     url: str = "https://api.kraken.com"
-    timeout_s: float = 10.0
-    """A whole call, from connecting to the last byte; half of it at most for connecting."""
-    keepalive_s: float = 15.0
-    """Shorter than the venue's, so that no call is written into a connection that is closing."""
-    answer_bytes_max: int = 32 * 1024 * 1024
     tier: Tier = Tier.STARTER
     history_points: int = 4
     """REST points of a history call; 2 by older documents."""
@@ -83,14 +83,6 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
         return self.method in MUTATIONS
 
 
-class Answer(msgspec.Struct, frozen=True):
-    """What came back."""
-
-    status: int
-    content_type: str
-    body: bytes
-
-
 class _Lane:
     """One API key and the calls that queue for it."""
 
@@ -103,7 +95,7 @@ class _Lane:
 class Transport:
     """Calls to the venue; raises by what the caller must do (``domain/errors.py``)."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - by name, each another piece of the outside
         self,
         settings: RestSettings,
         clock: Clock,
@@ -112,19 +104,19 @@ class Transport:
         query: Credentials | None = None,
         nonces: Nonces | None = None,
         observer: Observer | None = None,
+        network: Network | None = None,
     ) -> None:
         self.clock = clock
+        self.network = network or AiohttpNetwork(Bounds())
         self.observer = observer or Silent()
         self.limits = RateLimiter(settings.tier, clock, history_points=settings.history_points)
         self.nonces = nonces or Nonces(clock)
         self._settings = settings
         self._lanes = _lanes(trade, query)
-        self._session: aiohttp.ClientSession | None = None
 
     def __repr__(self) -> str:
-        state = "open" if self._session and not self._session.closed else "closed"
         keys = ", ".join(f"{role}={lane.credentials}" for role, lane in self._lanes.items())
-        return f"<Transport {self._settings.url} {state} {keys}>"
+        return f"<Transport {self._settings.url} {self.network} {keys}>"
 
     @property
     def roles(self) -> tuple[str, ...]:
@@ -136,26 +128,9 @@ class Transport:
         """Each key once, by its first role."""
         return tuple(dict.fromkeys(lane.role for lane in self._lanes.values()))
 
-    def session(self) -> aiohttp.ClientSession:
-        """The one session; opened when first used, inside a running loop."""
-        if self._session is None or self._session.closed:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(
-                    limit=_CONNECTIONS_MAX, keepalive_timeout=self._settings.keepalive_s
-                ),
-                timeout=aiohttp.ClientTimeout(
-                    total=self._settings.timeout_s, connect=self._settings.timeout_s / 2
-                ),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                headers={"User-Agent": _USER_AGENT},
-                trust_env=False,
-            )
-        return self._session
-
     async def close(self) -> None:
         """Let go of all connections."""
-        if self._session is not None:
-            await self._session.close()
+        await self.network.close()
 
     async def public(
         self, method: str, params: dict[str, str] | None = None, *, subject: str | None = None
@@ -163,10 +138,10 @@ class Transport:
         """The result of a public call; calls on one ``subject`` (a pair) are spaced."""
         await self.limits.before_public(subject or method)
         with self._observed(method):
-            answer = await self._send(
-                "GET", f"/0/public/{method}", params or {}, call=Call(method=method)
-            )
-            return self._result(answer, Call(method=method), QUERY)
+            call = Call(method=method)
+            url = f"{self._settings.url}/0/public/{method}"
+            answer = await self._send(Request(verb="GET", url=url, params=params or {}), call)
+            return self._result(answer, call, QUERY)
 
     async def private(self, call: Call) -> msgspec.Raw:
         """The result of a signed call."""
@@ -191,34 +166,18 @@ class Transport:
             "Content-Type": "application/x-www-form-urlencoded; charset=utf-8",
         }
         with self._observed(call.method):
-            answer = await self._send("POST", path, {}, call=call, body=body, headers=headers)
+            url = self._settings.url + path
+            request = Request(verb="POST", url=url, headers=headers, body=body)
+            answer = await self._send(request, call)
             return self._result(answer, call, lane.role)
 
-    async def _send(
-        self,
-        verb: str,
-        path: str,
-        params: dict[str, str],
-        *,
-        call: Call,
-        body: str | None = None,
-        headers: dict[str, str] | None = None,
-    ) -> Answer:
+    async def _send(self, request: Request, call: Call) -> Answer:
         try:
-            async with self.session().request(
-                verb,
-                self._settings.url + path,
-                params=params,
-                data=None if body is None else body.encode(),
-                headers=headers,
-                allow_redirects=False,
-            ) as response:
-                content = await _bounded(response, self._settings.answer_bytes_max)
-                return Answer(response.status, response.content_type, content)
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            raise Unreachable(f"{call.method}: not connected: {_words(error)}") from error
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise _unanswered(f"{call.method}: no answer: {_words(error)}", call) from error
+            return await self.network.request(request)
+        except NotConnected as error:
+            raise Unreachable(f"{call.method}: not connected: {error}") from error
+        except NoAnswer as error:
+            raise _unanswered(f"{call.method}: no answer: {error}", call) from error
 
     def _result(self, answer: Answer, call: Call, role: str) -> msgspec.Raw:
         envelope = _envelope(answer)
@@ -290,19 +249,3 @@ def _envelope(answer: Answer) -> Envelope | None:
         return _ENVELOPE.decode(answer.body)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
-
-
-async def _bounded(response: aiohttp.ClientResponse, bytes_max: int) -> bytes:
-    chunks = []
-    size = 0
-    async for chunk in response.content.iter_any():
-        size += len(chunk)
-        if size > bytes_max:
-            response.close()
-            raise aiohttp.ClientPayloadError(f"more than {bytes_max} bytes")
-        chunks.append(chunk)
-    return b"".join(chunks)
-
-
-def _words(error: Exception) -> str:
-    return f"{type(error).__name__} {error}".strip()

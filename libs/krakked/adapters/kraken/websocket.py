@@ -18,11 +18,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from random import Random
 from typing import Final
 
-import aiohttp
 import msgspec
 
 from krakked.adapters.kraken.auth import SessionToken
 from krakked.adapters.kraken.frames import FrameReader
+from krakked.adapters.kraken.network import Broken, NotConnected, Socket
 from krakked.adapters.kraken.reconnecting import MAINTENANCE_PAUSE_S, Backoff, ConnectBudget
 from krakked.adapters.kraken.rest import KrakenRest
 from krakked.adapters.kraken.subscriptions import (
@@ -49,11 +49,6 @@ Deliver = Callable[[FeedMessage], None]
 
 NOBODY_THERE_AFTER: Final = 4
 _PING: Final = '{"method":"ping"}'
-_CLOSE_TIMEOUT_S: Final = 1.0
-"""A venue that is silent will not answer a farewell either."""
-_OVER: Final = frozenset(
-    {aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSING, aiohttp.WSMsgType.CLOSED}
-)
 
 
 class FeedSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -158,7 +153,7 @@ class KrakenFeed:
             stream.ready_at_ns = None
             try:
                 await self._live(stream, opening, deliver)
-            except _Dropped as dropped:
+            except (_Dropped, Broken) as dropped:
                 self._lose(stream, str(dropped), deliver)
 
     async def _pause(self, stream: _Stream) -> None:
@@ -185,7 +180,7 @@ class KrakenFeed:
     async def _live(
         self, stream: _Stream, opening: Callable[[], Awaitable[_Opening]], deliver: Deliver
     ) -> None:
-        """Ends by :class:`_Dropped`, always."""
+        """Ends by :class:`_Dropped` or :class:`Broken`, always."""
         opened = await self._prepare(opening)
         async with self._connected(stream) as socket:
             await self._subscribe(stream, socket, opened, deliver)
@@ -195,7 +190,7 @@ class KrakenFeed:
             deliver(StreamReady(stream.private))
             async with self._pinging(socket):
                 while True:
-                    text = await _next_frame(socket, _instant(self._settings.silence_s))
+                    text = await socket.receive(_instant(self._settings.silence_s))
                     self._take(stream, text, opened, deliver)
 
     async def _prepare(self, opening: Callable[[], Awaitable[_Opening]]) -> _Opening:
@@ -208,15 +203,15 @@ class KrakenFeed:
     async def _subscribe(
         self,
         stream: _Stream,
-        socket: aiohttp.ClientWebSocketResponse,
+        socket: Socket,
         opened: _Opening,
         deliver: Deliver,
     ) -> None:
         deadline = _instant(self._settings.subscribe_timeout_s)
         for text in opened.wanted.messages():
-            await _send(socket, text)
+            await socket.send(text)
         while not opened.wanted.is_complete:
-            self._take(stream, await _next_frame(socket, deadline), opened, deliver)
+            self._take(stream, await socket.receive(deadline), opened, deliver)
         failure = opened.wanted.failure()
         if failure is not None:
             raise _Dropped(failure)
@@ -279,16 +274,15 @@ class KrakenFeed:
     # sockets
 
     @contextlib.asynccontextmanager
-    async def _connected(self, stream: _Stream) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+    async def _connected(self, stream: _Stream) -> AsyncIterator[Socket]:
         try:
-            async with asyncio.timeout(self._settings.connect_timeout_s):
-                socket = await self._rest.transport.session().ws_connect(
-                    stream.url,
-                    max_msg_size=self._settings.frame_bytes_max,
-                    timeout=aiohttp.ClientWSTimeout(ws_close=_CLOSE_TIMEOUT_S),
-                )
-        except (aiohttp.ClientError, OSError) as error:
-            reason = f"not connected: {type(error).__name__} {error}".strip()
+            socket = await self._rest.transport.network.connect(
+                stream.url,
+                timeout_s=self._settings.connect_timeout_s,
+                frame_bytes_max=self._settings.frame_bytes_max,
+            )
+        except NotConnected as error:
+            reason = f"not connected: {error}"
             self._note_refusal(stream, reason)
             raise _Dropped(reason) from error
         stream.refused = 0
@@ -305,7 +299,7 @@ class KrakenFeed:
             self.is_nobody_there.set()
 
     @contextlib.asynccontextmanager
-    async def _pinging(self, socket: aiohttp.ClientWebSocketResponse) -> AsyncIterator[None]:
+    async def _pinging(self, socket: Socket) -> AsyncIterator[None]:
         if not self._settings.ping_s:
             yield
             return
@@ -316,12 +310,12 @@ class KrakenFeed:
             pings.cancel()
             await asyncio.gather(pings, return_exceptions=True)
 
-    async def _ping(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+    async def _ping(self, socket: Socket) -> None:
         # A socket that is closing is the reading side's to find.
-        with contextlib.suppress(aiohttp.ClientError, OSError):
+        with contextlib.suppress(Broken):
             while True:
                 await self._clock.sleep(self._settings.ping_s)
-                await socket.send_str(_PING)
+                await socket.send(_PING)
 
 
 def _backoff(settings: FeedSettings, rng: Random) -> Backoff:
@@ -333,26 +327,3 @@ def _backoff(settings: FeedSettings, rng: Random) -> Backoff:
 def _instant(seconds: float) -> float | None:
     """That long from now on the loop's time line; None if it is for ever."""
     return asyncio.get_running_loop().time() + seconds if seconds else None
-
-
-async def _send(socket: aiohttp.ClientWebSocketResponse, text: str) -> None:
-    try:
-        await socket.send_str(text)
-    except (aiohttp.ClientError, OSError) as error:
-        raise _Dropped(f"cannot send: {type(error).__name__} {error}".strip()) from error
-
-
-async def _next_frame(
-    socket: aiohttp.ClientWebSocketResponse, deadline: float | None
-) -> str | bytes:
-    try:
-        async with asyncio.timeout_at(deadline):
-            message = await socket.receive()
-    except TimeoutError:
-        raise _Dropped("nothing was received for too long") from None
-    if message.type in _OVER:
-        raise _Dropped(f"closed by the venue (code {socket.close_code})")
-    if message.type is aiohttp.WSMsgType.ERROR:
-        raise _Dropped(f"broken: {message.data}")
-    assert isinstance(message.data, str | bytes)
-    return message.data

@@ -10,6 +10,7 @@ import pytest
 from aiohttp import web
 
 from krakked.adapters.kraken.errors import NonceRefused, Unreachable
+from krakked.adapters.kraken.network import AiohttpNetwork, Bounds
 from krakked.adapters.kraken.rate_limit import Tier
 from krakked.adapters.kraken.transport import Call, RestSettings, Transport
 from krakked.domain.errors import Ambiguous, BadKey, Fenced, KrakkedError, Permanent, Transient
@@ -22,15 +23,17 @@ def talk(
     kit: Any,
     venue: Any,
     work: Callable[[Transport], Awaitable[Any]],
-    **settings: Any,
+    tier: Tier = Tier.STARTER,
+    **bounds: Any,
 ) -> Any:
     """Run ``work`` against the venue with two keys; returns its result."""
 
     async def main() -> Any:
         async with venue.serve() as url:
             transport = Transport(
-                RestSettings(url=url, **settings),
+                RestSettings(url=url, tier=tier),
                 kit.clock(),
+                network=AiohttpNetwork(Bounds(**bounds)),
                 trade=kit.credentials("TRADE-KEY"),
                 query=kit.credentials("QUERY-KEY"),
                 observer=kit.Listener(),
@@ -43,7 +46,7 @@ def talk(
     return kit.run(main())
 
 
-def failure(kit: Any, venue: Any, call: Call, **settings: Any) -> KrakkedError:
+def failure(kit: Any, venue: Any, call: Call, **bounds: Any) -> KrakkedError:
     """The error that ``call`` ends in."""
 
     async def work(transport: Transport) -> KrakkedError:
@@ -51,7 +54,7 @@ def failure(kit: Any, venue: Any, call: Call, **settings: Any) -> KrakkedError:
             await transport.private(call)
         return caught.value
 
-    error = talk(kit, venue, work, **settings)
+    error = talk(kit, venue, work, **bounds)
     assert isinstance(error, KrakkedError)
     return error
 
