@@ -12,10 +12,10 @@ from collections.abc import Callable, Sequence
 from typing import Final, TypeAlias
 
 import msgspec
-from aiohttp import web
 
 from krakked.domain.times import NS_PER_SECOND
 from krakked.sim.exchange import errors
+from krakked.sim.exchange.calls import PrivateRequest
 from krakked.sim.exchange.params import Params, parse_body
 from krakked.sim.fault_kinds import FaultKind, Strikes, of_place
 from krakked.sim.public.sessions import Request, Session, stamped
@@ -24,15 +24,6 @@ from krakked.simulator import acts
 from krakked.simulator.faults import REST_NAMES, Armed, Asked
 from krakked.simulator.venue import Venue
 
-_GATEWAY: Final = {
-    500: "Internal Server Error",
-    502: "Bad Gateway",
-    503: "Service Temporarily Unavailable",
-    504: "Gateway Time-out",
-    520: "Web server is returning an unknown error",
-    522: "Connection timed out",
-    525: "SSL handshake failed",
-}
 _SPELLINGS: Final = (
     (errors.ORDER_MINIMUM, errors.ORDER_MINIMUM_ARGUMENTS),
     (errors.REST_RATE, "EGeneral:Too many requests"),
@@ -161,25 +152,21 @@ class RequestFaults:
 
     # REST
 
-    def asked(self, request: web.Request, body: bytes, *, is_public: bool = False) -> Asked:
-        """A REST request as faults see it."""
+    def asked(self, request: PrivateRequest, *, is_public: bool = False) -> Asked:
+        """A REST request as faults see it; of a public one the query is the body."""
         mischief = self._venue.exchange.mischief(self._venue.catch_up())
-        api_key = request.headers.get("API-Key")
         return Asked(
-            names=(request.match_info["method"],),
-            body=request.query_string.encode() if is_public else body,
+            names=(request.path.rpartition("/")[2],),
+            body=request.body,
             is_public=is_public,
-            params=parse_body(body, request.content_type),
-            account=mischief.account_of_key(api_key),
-            api_key=api_key,
+            params=parse_body(request.body, request.content_type),
+            account=mischief.account_of_key(request.api_key),
+            api_key=request.api_key,
         )
 
     async def rest(
-        self,
-        request: web.Request,
-        asked: Asked,
-        handle: Callable[[], tuple[bytes, Sequence[str]]],
-    ) -> web.Response:
+        self, asked: Asked, handle: Callable[[], tuple[bytes, Sequence[str]]]
+    ) -> bytes | Outcome:
         """Serve a REST request; ``handle`` answers with a body and the orders that it made."""
         outcome = await self.before(asked)
         if outcome is None:
@@ -188,12 +175,10 @@ class RequestFaults:
             outcome = await self.after(asked, said, order_ids)
             self._venue.settle(self._venue.catch_up())
             if outcome is None:
-                return as_json(body)
-        if outcome.broken is Broken.LOST:
-            return cut(request)
-        if outcome.broken is Broken.GATEWAY:
-            return gateway(outcome.status)
-        return as_json(encode({"error": [outcome.error]}))
+                return body
+        if outcome.broken is None:
+            return encode({"error": [outcome.error]})
+        return outcome
 
     # WebSocket
 
@@ -260,22 +245,3 @@ def _made(frames: Sequence[bytes]) -> list[str]:
 def _other(error: str) -> str:
     """The same refusal in its other spelling; empty if it has one only."""
     return OTHER_SPELLINGS.get(error, "")
-
-
-def as_json(body: bytes) -> web.Response:
-    """An answer of the venue."""
-    return web.Response(body=body, content_type="application/json", charset="utf-8")
-
-
-def gateway(status: int) -> web.Response:
-    """What stands before the venue answers in its place, as it does: in HTML."""
-    words = _GATEWAY.get(status, "Error")
-    page = f"<html><head><title>{status} {words}</title></head><body>{status} {words}</body></html>"
-    return web.Response(status=status, reason=words, text=page, content_type="text/html")
-
-
-def cut(request: web.Request) -> web.Response:
-    """The connection is gone before this answer could be written."""
-    if request.transport is not None:
-        request.transport.abort()
-    return web.Response()

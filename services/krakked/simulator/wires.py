@@ -1,28 +1,36 @@
-"""REST and WebSocket on sockets: bytes in, bytes out; what they mean is ``sim``'s business.
+"""REST and WebSocket on sockets: bytes in, bytes out; what they mean is ``service.py``'s business.
 
 API errors are answers with status 200, as the venue gives them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Final, TypeAlias
 
 from aiohttp import WSMessage, WSMsgType, web
 
 from krakked.domain.errors import LedgerFailed
-from krakked.sim.exchange.calls import PrivateRequest, RestAnswer
-from krakked.sim.exchange.errors import TOO_MANY_REQUESTS
-from krakked.sim.public import requests, rest
+from krakked.sim.exchange.calls import PrivateRequest
 from krakked.sim.public.sessions import Role, Session
 from krakked.simulator.connection import SocketConnection
-from krakked.simulator.request_faults import RequestFaults, as_json, gateway
+from krakked.simulator.request_faults import Broken, Outcome
+from krakked.simulator.service import PublicRequest, Service
 from krakked.simulator.venue import Venue
 
 BODY_MAX: Final = 1024 * 1024
 BANNED_PAGE: Final = (
     "<html><head><title>429 Too Many Requests</title></head><body>429</body></html>"
 )
+_GATEWAY: Final = {
+    500: "Internal Server Error",
+    502: "Bad Gateway",
+    503: "Service Temporarily Unavailable",
+    504: "Gateway Time-out",
+    520: "Web server is returning an unknown error",
+    522: "Connection timed out",
+    525: "SSL handshake failed",
+}
 
 Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -32,8 +40,7 @@ class Wires:
 
     def __init__(self, venue: Venue, role: Role) -> None:
         self._venue = venue
-        self._role = role
-        self._faults = RequestFaults(venue)
+        self._service = Service(venue, role)
 
     def application(self) -> web.Application:
         """The routes of a port."""
@@ -45,55 +52,40 @@ class Wires:
         return application
 
     async def _public(self, request: web.Request) -> web.Response:
-        body = await request.read()
-        if self._venue.faults.is_quiet:
-            return as_json(self._answer_public(request))
-        asked = self._faults.asked(request, body, is_public=True)
-        return await self._faults.rest(request, asked, lambda: (self._answer_public(request), ()))
-
-    def _answer_public(self, request: web.Request) -> bytes:
-        now_ns = self._venue.catch_up()
-        hub, subject = self._venue.hub, request.query.get("pair", request.path)
-        if hub.gate.admits_request(request.remote or "", subject, now_ns):
-            body = rest.answer(hub.data, request.path, request.query, now_ns)
-        else:
-            body = rest.refusal(TOO_MANY_REQUESTS)
-        self._venue.settle(now_ns)
-        return body
+        await request.read()
+        asked = PublicRequest(
+            path=request.path,
+            query=request.query,
+            query_text=request.query_string,
+            remote=request.remote or "",
+        )
+        return _response(request, await self._service.public(asked))
 
     async def _unknown(self, request: web.Request) -> web.Response:
         await request.read()
-        return as_json(rest.answer(self._venue.hub.data, "", {}, 0))
+        return _as_json(self._service.unknown())
 
     async def _private(self, request: web.Request) -> web.Response:
-        body = await request.read()
-        if self._venue.faults.is_quiet:
-            return as_json(self._handle(request, body).body)
-
-        def handle() -> tuple[bytes, Sequence[str]]:
-            answer = self._handle(request, body)
-            return answer.body, answer.order_ids
-
-        return await self._faults.rest(request, self._faults.asked(request, body), handle)
-
-    def _handle(self, request: web.Request, body: bytes) -> RestAnswer:
-        venue = self._venue
-        now_ns = venue.catch_up()
-        answer = venue.exchange.private_rest(_private_request(request, body), now_ns)
-        venue.settle(now_ns)
-        return answer
+        asked = PrivateRequest(
+            path=request.path,
+            api_key=request.headers.get("API-Key"),
+            api_sign=request.headers.get("API-Sign"),
+            body=await request.read(),
+            content_type=request.content_type,
+        )
+        return _response(request, await self._service.private(asked))
 
     async def _socket(self, request: web.Request) -> web.StreamResponse:
-        venue = self._venue
-        if not venue.hub.gate.admits_connection(request.remote or "", venue.catch_up()):
+        venue, service = self._venue, self._service
+        if not service.admits_connection(request.remote or ""):
             return _banned()
         socket = web.WebSocketResponse(
             compress=False, max_msg_size=BODY_MAX, autoping=False, autoclose=False
         )
         await socket.prepare(request)
-        session, greeting = venue.hub.open(self._role, venue.catch_up())
+        session, greeting = service.open()
         connection = SocketConnection(socket, request.transport, venue.faults, venue.clock)
-        venue.connections[session] = connection
+        service.attach(session, connection)
         connection.send(greeting)
         try:
             async for message in socket:
@@ -102,8 +94,7 @@ class Wires:
         except LedgerFailed:
             connection.drop()
         finally:
-            venue.connections.pop(session, None)
-            venue.hub.close(session)
+            service.close(session)
             await connection.finish()
         return socket
 
@@ -114,39 +105,13 @@ class Wires:
         if message.type is WSMsgType.PING:
             await connection.pong(message.data)
         elif message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
-            await self._serve(session, connection, message.data)
+            await self._service.hear(session, connection, message.data)
         return message.type in (
             WSMsgType.TEXT,
             WSMsgType.BINARY,
             WSMsgType.PING,
             WSMsgType.PONG,
         )
-
-    async def _serve(
-        self, session: Session, connection: SocketConnection, text: bytes | str
-    ) -> None:
-        venue = self._venue
-
-        def handle() -> list[bytes]:
-            return requests.receive(venue.hub, session, text, venue.catch_up())
-
-        if venue.faults.is_quiet:
-            frames = handle()
-        else:
-            frames = await self._faults.trading(session, text, handle)
-        for frame in frames:
-            connection.send(frame)
-        venue.settle(venue.catch_up())
-
-
-def _private_request(request: web.Request, body: bytes) -> PrivateRequest:
-    return PrivateRequest(
-        path=request.path,
-        api_key=request.headers.get("API-Key"),
-        api_sign=request.headers.get("API-Sign"),
-        body=body,
-        content_type=request.content_type,
-    )
 
 
 @web.middleware
@@ -155,7 +120,34 @@ async def _unless_disk_fails(request: web.Request, handler: Handler) -> web.Stre
     try:
         return await handler(request)
     except LedgerFailed:
-        return gateway(502)
+        return _gateway(502)
+
+
+def _response(request: web.Request, answer: bytes | Outcome) -> web.Response:
+    if isinstance(answer, bytes):
+        return _as_json(answer)
+    if answer.broken is Broken.GATEWAY:
+        return _gateway(answer.status)
+    return _cut(request)
+
+
+def _as_json(body: bytes) -> web.Response:
+    """An answer of the venue."""
+    return web.Response(body=body, content_type="application/json", charset="utf-8")
+
+
+def _gateway(status: int) -> web.Response:
+    """What stands before the venue answers in its place, as it does: in HTML."""
+    words = _GATEWAY.get(status, "Error")
+    page = f"<html><head><title>{status} {words}</title></head><body>{status} {words}</body></html>"
+    return web.Response(status=status, reason=words, text=page, content_type="text/html")
+
+
+def _cut(request: web.Request) -> web.Response:
+    """The connection is gone before this answer could be written."""
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response()
 
 
 def _banned() -> web.Response:
