@@ -21,6 +21,7 @@ from krakked.adapters.system.clock import LoopClock, SystemClock
 from krakked.domain.errors import BadInput
 from krakked.domain.fills import OpeningLot
 from krakked.engine import reporting, telling, venues
+from krakked.engine.edges import MachineEdges
 from krakked.engine.given import Given
 from krakked.engine.opening import Known
 from krakked.engine.paces import pace_of
@@ -134,6 +135,7 @@ async def _main(plain: _Plain, pace: Pace, work: Work) -> int:
                 listeners=listeners if progress is None else [*listeners, progress],
                 metrics=metrics,
                 health=_health(settings, options, metrics, view),
+                edges=MachineEdges(uses_threads=pace.speed is not None),
             )
             async with AsyncExitStack() as stack:
                 run = Run(given, supervisor, stack)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from krakked.engine.edges import Edges
 from krakked.engine.pair_names import SourceOf
 from krakked.engine.places import Places
 from krakked.engine.venues import Pace
@@ -31,6 +32,7 @@ class Given(msgspec.Struct, frozen=True, kw_only=True):
     listeners: Sequence[Listener]
     metrics: Metrics
     health: HealthState
+    edges: Edges
 
     @property
     def is_lock_step(self) -> bool:

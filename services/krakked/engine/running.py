@@ -9,9 +9,8 @@ from typing import TypeVar
 
 from krakked.adapters.kraken.nonces import fingerprint
 from krakked.adapters.kraken.rest import KrakenRest
-from krakked.adapters.parquet.bar_store import ParquetBarStore
 from krakked.adapters.sqlite.connections import caution
-from krakked.adapters.sqlite.ledger import SqliteLedger, open_ledger
+from krakked.adapters.sqlite.ledger import SqliteLedger
 from krakked.domain.errors import BadInput, Fenced, KrakkedError, LedgerFailed, Transient
 from krakked.domain.events import Event, EventName
 from krakked.domain.fills import OpeningLot
@@ -34,7 +33,6 @@ from krakked.engine.offsets import LOOK_S, ClockOffset
 from krakked.engine.pair_names import check_pair_names
 from krakked.engine.venues import Addresses
 from krakked.engine.watching import BEAT_S, Heartbeat
-from krakked.runtime import control_socket
 from krakked.runtime.exit_codes import ExitCode
 from krakked.runtime.settings import Environment, Mode
 from krakked.runtime.stages import Stages
@@ -175,7 +173,7 @@ class Run:
             ),
         )
         await self._stack.enter_async_context(
-            control_socket.serve(self.given.places.control_socket, control.handle)
+            self.given.edges.doors(self.given.places.control_socket, control.handle)
         )
         self.given.health.mark_ready()
         if not self.given.is_lock_step:
@@ -250,11 +248,10 @@ class Run:
                 raise
 
     async def _open_ledger(self) -> SqliteLedger:
-        ledger = open_ledger(
+        ledger = self.given.edges.ledger(
             self.given.places.database,
             translating.identity_of(self.given.settings),
             clock=self.given.clock,
-            threaded=not self.given.is_lock_step,
             observe=self.given.metrics.observe_write,
         )
         self._stack.push_async_callback(ledger.close)
@@ -270,7 +267,7 @@ class Run:
             addresses,
             given.clock,
             nonces=await venues.open_nonces(ledger, given.clock, given.pace),
-            network=venues.open_network(given.settings, given.pace),
+            network=given.edges.network(venues.bounds_of(given.settings, given.pace)),
             observer=given.metrics,
         )
         self._stack.push_async_callback(rest.close)
@@ -372,7 +369,7 @@ class Run:
                 is_venue_apart=self.given.pace.read_at_s is not None,
             ),
         )
-        store = ParquetBarStore(self.given.places.bars)
+        store = self.given.edges.bar_store(self.given.places.bars)
         self._stack.callback(store.close)
         cycler = Cycler(desk, store, sleeves, translating.limits_of(settings))
         return Engine(
@@ -421,9 +418,7 @@ class Run:
     async def _prove_ledger(self) -> Sequence[Difference]:
         """Over a reader of its own, and beside the loop: a large ledger takes its time."""
         database = self.given.places.database
-        if self.given.is_lock_step:
-            return reporting.projection_differences(database)
-        return await asyncio.to_thread(reporting.projection_differences, database)
+        return await self.given.edges.beside(lambda: reporting.projection_differences(database))
 
     async def _arm_dead_man(self, engine: Engine) -> None:
         """Nothing is sent before the venue has said when it would cancel it."""

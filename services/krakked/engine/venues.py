@@ -17,7 +17,7 @@ from typing import Final
 import msgspec
 
 from krakked.adapters.kraken.auth import Credentials
-from krakked.adapters.kraken.network import AiohttpNetwork, Bounds, Network
+from krakked.adapters.kraken.network import Bounds, Network
 from krakked.adapters.kraken.nonces import BLOCK_TICKS, Nonces
 from krakked.adapters.kraken.observers import Observer
 from krakked.adapters.kraken.rate_limit import Tier
@@ -221,13 +221,11 @@ async def open_nonces(ledger: Ledger, clock: Clock, pace: Pace) -> Nonces:
     )
 
 
-def open_network(settings: Settings, pace: Pace) -> Network:
-    """The machine's own, with time-outs of the run's pace."""
-    return AiohttpNetwork(
-        Bounds(
-            timeout_s=settings.venue.timeout_seconds * pace.factor,
-            keepalive_s=LONG_S if pace.speed is None else 15.0 * pace.factor,
-        )
+def bounds_of(settings: Settings, pace: Pace) -> Bounds:
+    """Time-outs at the run's pace."""
+    return Bounds(
+        timeout_s=settings.venue.timeout_seconds * pace.factor,
+        keepalive_s=LONG_S if pace.speed is None else 15.0 * pace.factor,
     )
 
 

@@ -14,6 +14,7 @@ from krakked.adapters.sqlite.ledger import SqliteLedger
 from krakked.adapters.system.clock import SystemClock
 from krakked.domain.events import Event, EventName
 from krakked.engine import running
+from krakked.engine.edges import MachineEdges
 from krakked.engine.given import Given
 from krakked.engine.places import Places
 from krakked.engine.running import Run
@@ -52,6 +53,7 @@ def opened(tmp_path: Path) -> Callable[[Look], list[Event]]:
             listeners=[told.append],
             metrics=Metrics(environment="dev"),
             health=HealthState(wall_ns=SystemClock().now_ns),
+            edges=MachineEdges(uses_threads=True),
         )
 
         async def scenario() -> None:
