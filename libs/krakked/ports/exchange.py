@@ -1,7 +1,7 @@
 """The venue's account side: orders, and what the account holds.
 
 Every method raises by what the caller must do (``domain/errors.py``): ``Transient`` (nothing was
-done, try later), ``Ambiguous`` (only the four that change something), ``Permanent``, ``BadKey``,
+done, try later), ``Ambiguous`` (only the five that change something), ``Permanent``, ``BadKey``,
 ``MissingPermission``, ``Fenced``. Amounts are the venue's own, names are canonical.
 """
 
@@ -67,12 +67,35 @@ class KeyFacts(msgspec.Struct, frozen=True, kw_only=True):
     """Stands for the account that it belongs to, whatever becomes of the key; empty: not told."""
 
 
+class Amend(msgspec.Struct, frozen=True, kw_only=True):
+    """A change of an open order, which keeps its ids and fills; None: as it is.
+
+    Less of it keeps its place; more of it or another price goes to the end of the queue.
+    """
+
+    order_id: ClientOrderId | VenueOrderId
+    pair: PairName
+    quantity_base: Decimal | None = None
+    """The new whole, what is filled included; below that the rest is cancelled."""
+    limit_price: Decimal | None = None
+    post_only: bool = False
+    """Of this change alone: refused if it would take."""
+
+
 class Exchange(Protocol):
     """One account at the venue."""
 
     # What changes something: Ambiguous is possible.
     async def add_order(self, request: OrderRequest, *, deadline_at_ns: int) -> VenueOrderId:
         """Send one order, once. After ``deadline_at_ns`` the venue refuses it."""
+        ...
+
+    async def amend_order(self, amend: Amend, *, deadline_at_ns: int) -> bool:
+        """Change an open order where it stands; False if the venue has none open by that id.
+
+        What an ``Ambiguous`` one did is seen in the order itself. Nothing in ``trading`` amends
+        yet: a sleeve that changes its mind cancels and decides anew.
+        """
         ...
 
     async def validate_order(self, request: OrderRequest, *, deadline_at_ns: int) -> None:
