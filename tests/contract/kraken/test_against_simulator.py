@@ -35,6 +35,7 @@ from krakked.domain.ids import Asset, ClientOrderId, PairName, PlanId, StrategyI
 from krakked.domain.orders import LegKind, OrderRequest, OrderType, Side, TimeInForce, VenueStatus
 from krakked.domain.pairs import PairStatus
 from krakked.domain.quotes import Quote
+from krakked.ports.exchange import Amend
 from krakked.ports.market_feed import (
     ExecutionHint,
     FeedMessage,
@@ -633,3 +634,82 @@ def test_status_of_a_pair_that_changes_is_told(world: Any) -> None:
         assert (await w.rest.pairs())[XBT].status is PairStatus.CANCEL_ONLY
 
     world(script)
+
+
+# amending
+
+
+def test_amended_order_keeps_its_ids_and_stands_at_its_new_price_and_size(world: Any) -> None:
+    async def script(w: World) -> None:
+        request = w.order("40000")
+        order_id = await w.add(request)
+        amend = Amend(
+            order_id=order_id,
+            pair=XBT,
+            limit_price=Decimal("40500.0"),
+            quantity_base=Decimal("0.02"),
+        )
+        assert await w.rest.amend_order(amend, deadline_at_ns=w.clock.now_ns() + 9 * S) is True
+        (after,) = await w.rest.open_orders()
+        assert (after.venue_order_id, after.client_order_id) == (order_id, request.client_order_id)
+        assert (after.limit_price, after.quantity_base) == (Decimal("40500.0"), Decimal("0.02"))
+
+    world(script)
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"limit_price": Decimal("60000.0"), "post_only": True}, POST_ONLY),
+        ({"quantity_base": Decimal("0.00001")}, ORDER_MINIMUM),
+        ({"quantity_base": Decimal(1_000)}, "EOrder:Insufficient funds"),
+        ({}, "EGeneral:Invalid arguments:order_qty"),
+    ],
+)
+def test_amend_that_cannot_be_is_refused_by_the_venues_code_and_changes_nothing(
+    world: Any, changes: dict[str, Any], code: str
+) -> None:
+    async def script(w: World) -> None:
+        order_id = await w.add(w.order("40000"))
+        before = await w.rest.open_orders()
+        with pytest.raises(Permanent) as caught:
+            await w.rest.amend_order(
+                Amend(order_id=order_id, pair=XBT, **changes),
+                deadline_at_ns=w.clock.now_ns() + 9 * S,
+            )
+        assert caught.value.code == code
+        assert await w.rest.open_orders() == before
+
+    world(script)
+
+
+@pytest.mark.parametrize("method", ["AmendOrder", "CancelOrder"])
+@pytest.mark.parametrize("is_spelled_otherwise", [False, True])
+def test_order_that_is_gone_is_told_as_such_in_both_spellings(
+    world: Any, method: str, is_spelled_otherwise: bool
+) -> None:
+    async def script(w: World) -> None:
+        order_id = await w.add(w.order("40000"))
+        assert await w.rest.cancel_all() == 1
+        if is_spelled_otherwise:
+            w.simulator.faults.arm(Armed(kind=FaultKind.OTHER_SPELLING, method=method))
+        if method == "AmendOrder":
+            amend = Amend(order_id=order_id, pair=XBT, limit_price=Decimal("40500.0"))
+            assert await w.rest.amend_order(amend, deadline_at_ns=w.clock.now_ns() + 9 * S) is False
+        else:
+            assert await w.rest.cancel_order(order_id) is False
+        assert not w.simulator.faults.armed
+
+    world(script)
+
+
+def test_our_limiter_never_lets_the_engine_refuse_quick_amends(world: Any) -> None:
+    async def script(w: World) -> None:
+        order_id = await w.add(w.order("40000"))
+        for turn in range(30):
+            amend = Amend(order_id=order_id, pair=XBT, limit_price=Decimal(40_001 + turn))
+            await w.rest.amend_order(amend, deadline_at_ns=w.clock.now_ns() + 60 * S)
+            await w.clock.sleep(turn % 3 * 5)
+        assert await w.rest.cancel_order(order_id) is True
+
+    world(script, tier=VenueTier.STARTER)

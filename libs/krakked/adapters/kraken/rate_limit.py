@@ -3,7 +3,8 @@
 Two counters that fill with calls and drain with time, by the account's tier:
 
 - REST, per API key: one point a call, four for history, none for placing and cancelling orders;
-- engine, per pair: one point for an order, and up to eight for cancelling a young one.
+- engine, per pair: one point for an order, up to four for amending a young one, up to eight for
+  cancelling it; amending makes it young again.
 
 Both stay one point below the venue's threshold: our clock is not the venue's, and the dead-man's
 refresh must never stand in line. Public calls are spaced by pair. Whatever the venue says about a
@@ -29,12 +30,15 @@ _UNITS_PER_POINT: Final = 100 * NS_PER_SECOND
 _RESERVE_POINTS: Final = 1
 _PUBLIC_SPACING_NS: Final = NS_PER_SECOND
 _ADD_POINTS: Final = 1
+_AMEND_POINTS: Final = 1
+_AMEND_PENALTY: Final = ((5, 3), (10, 2), (15, 1))
+"""Further points for amending an order that is younger than so many seconds."""
 _CANCEL_POINTS: Final = ((5, 8), (10, 6), (15, 5), (45, 4), (90, 2), (300, 1))
 """Points for cancelling an order that is younger than so many seconds."""
 _YOUNG_NS: Final = _CANCEL_POINTS[-1][0] * NS_PER_SECOND
 
 _HISTORY: Final = frozenset({"Ledgers", "QueryLedgers", "TradesHistory", "ClosedOrders"})
-_FREE: Final = frozenset({"AddOrder", "CancelOrder", "CancelAll"})
+_FREE: Final = frozenset({"AddOrder", "AmendOrder", "CancelOrder", "CancelAll"})
 _UNDELAYED: Final = frozenset({"CancelAllOrdersAfter"})
 
 
@@ -158,18 +162,39 @@ class RateLimiter:
             Transient: there is none before that instant; nothing was charged, and orders for other
                 pairs need not stand behind this one.
         """
+        await self._take_in_time("AddOrder", pair, _ADD_POINTS, not_after_ns)
+
+    async def before_amend(
+        self,
+        order_id: ClientOrderId | VenueOrderId,
+        pair: PairName,
+        *,
+        not_after_ns: int | None = None,
+    ) -> None:
+        """The same for amending; one that is not known as young has the fixed point only.
+
+        Raises:
+            Transient: as :meth:`before_add`.
+        """
+        young = self._young.get(order_id)
+        penalty = 0 if young is None else amend_penalty(self._clock.now_ns() - young.at_ns)
+        await self._take_in_time("AmendOrder", pair, _AMEND_POINTS + penalty, not_after_ns)
+
+    async def _take_in_time(
+        self, method: str, pair: PairName, points: int, not_after_ns: int | None
+    ) -> None:
         counter = self._engine_counter(pair)
         if counter is None:
             return
         now_ns = self._clock.now_ns()
-        wait_ns = counter.wait_ns(_ADD_POINTS, now_ns)
+        wait_ns = counter.wait_ns(points, now_ns)
         if wait_ns and not_after_ns is not None and now_ns + wait_ns > not_after_ns:
             wait_s = wait_ns / NS_PER_SECOND
             raise Transient(
-                f"AddOrder: not sent, no room for {pair} in the rate limit for {wait_s:.1f} s",
+                f"{method}: not sent, no room for {pair} in the rate limit for {wait_s:.1f} s",
                 retry_after_s=wait_s,
             )
-        await self._take(counter, _ADD_POINTS, waits=True)
+        await self._take(counter, points, waits=True)
 
     async def before_cancel(self, order_id: ClientOrderId | VenueOrderId) -> None:
         """The same for cancelling; an order that is not known as young costs nothing."""
@@ -199,7 +224,7 @@ class RateLimiter:
         if at_ns > now_ns:
             await self._clock.sleep((at_ns - now_ns) / NS_PER_SECOND)
 
-    def added(self, pair: PairName, *ids: ClientOrderId | VenueOrderId) -> None:
+    def added(self, pair: PairName, *ids: str) -> None:
         """An order lives under these ids: cancelling it soon will be dear."""
         if self._tier is Tier.NONE:
             return
@@ -208,6 +233,12 @@ class RateLimiter:
         young = _YoungOrder(pair, now_ns)
         for order_id in ids:
             self._young[order_id] = young
+
+    def amended(self, pair: PairName, order_id: ClientOrderId | VenueOrderId) -> None:
+        """An order is as young again as on its first day, by whatever id it is called."""
+        known = self._young.get(order_id)
+        others = [each for each, young in self._young.items() if young is known]
+        self.added(pair, order_id, *others)
 
     def seen(self, pair: PairName, opened_at_ns: int, *ids: ClientOrderId | VenueOrderId) -> None:
         """The venue tells of an open order: another process, or another hand, may have placed it.
@@ -287,6 +318,11 @@ class RateLimiter:
         for order_id, young in list(self._young.items()):
             if now_ns - young.at_ns >= _YOUNG_NS:
                 del self._young[order_id]
+
+
+def amend_penalty(age_ns: int) -> int:
+    """What amending an order of that age costs beside the fixed point."""
+    return next((more for age_s, more in _AMEND_PENALTY if age_ns < age_s * NS_PER_SECOND), 0)
 
 
 def cancel_points(age_ns: int) -> int:

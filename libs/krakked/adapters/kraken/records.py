@@ -187,6 +187,12 @@ class AddedOrder(msgspec.Struct, frozen=True):
     txid: list[str] = []
 
 
+class AmendedOrder(msgspec.Struct, frozen=True):
+    """AmendOrder."""
+
+    amend_id: str
+
+
 class Cancelled(msgspec.Struct, frozen=True):
     """CancelOrder, CancelAll."""
 

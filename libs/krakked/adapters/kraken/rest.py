@@ -17,12 +17,14 @@ from typing import Final, TypeVar
 import msgspec
 
 from krakked.adapters.kraken.auth import SessionToken
-from krakked.adapters.kraken.errors import INVALID_ARGUMENTS, UNKNOWN_ORDER, Malformed, lost
+from krakked.adapters.kraken.errors import Broken, broken
 from krakked.adapters.kraken.nonces import fingerprint
+from krakked.adapters.kraken.outcomes import GONE, INVALID_ARGUMENTS, MUTATIONS, UNKNOWN_ORDER
 from krakked.adapters.kraken.paging import all_rows
 from krakked.adapters.kraken.rate_limit import Headroom
 from krakked.adapters.kraken.records import (
     AddedOrder,
+    AmendedOrder,
     AssetInfo,
     BalanceInfo,
     Cancelled,
@@ -40,7 +42,7 @@ from krakked.adapters.kraken.records import (
     TradesPage,
     VolumeInfo,
 )
-from krakked.adapters.kraken.transport import MUTATIONS, Call, Transport
+from krakked.adapters.kraken.transport import Call, Transport
 from krakked.adapters.kraken.wire import (
     Instruments,
     balance_from,
@@ -60,7 +62,7 @@ from krakked.domain.money import to_text
 from krakked.domain.orders import OrderRequest, OrderType, VenueOrder
 from krakked.domain.pairs import Pair
 from krakked.domain.times import NS_PER_SECOND, from_rfc3339, to_rfc3339
-from krakked.ports.exchange import Balance, DeadManReply, Fees, KeyFacts, LedgerRow
+from krakked.ports.exchange import Amend, Balance, DeadManReply, Fees, KeyFacts, LedgerRow
 from krakked.ports.market_feed import Ticker
 
 T = TypeVar("T")
@@ -75,6 +77,7 @@ _VENUE_ORDER_ID: Final = re.compile(r"[A-Z0-9]{6}-[A-Z0-9]{5}-[A-Z0-9]{6}")
 _DISARMED: Final = "0"
 
 _ADDED: Final = msgspec.json.Decoder(AddedOrder)
+_AMENDED: Final = msgspec.json.Decoder(AmendedOrder)
 _CANCELLED: Final = msgspec.json.Decoder(Cancelled)
 _DEAD_MAN: Final = msgspec.json.Decoder(DeadMan)
 _TIME: Final = msgspec.json.Decoder(TimeInfo)
@@ -154,22 +157,42 @@ class KrakenRest:
             ),
         )
 
+    async def amend_order(self, amend: Amend, *, deadline_at_ns: int) -> bool:
+        """Change an open order where it stands; False if the venue has none open by that id."""
+        limits = self.transport.limits
+        not_after_ns = deadline_at_ns - DEADLINE_MIN_NS
+        await limits.before_amend(amend.order_id, amend.pair, not_after_ns=not_after_ns)
+        # Its age starts anew, also if the answer is lost.
+        limits.amended(amend.pair, amend.order_id)
+        call = Call(
+            method="AmendOrder",
+            form=amend_form(amend, deadline_at_ns),
+            pair=amend.pair,
+            not_after_ns=not_after_ns,
+        )
+        try:
+            await self._ask(_AMENDED, call)
+        except Permanent as error:
+            if error.code.startswith(GONE):
+                return False
+            raise
+        return True
+
     async def cancel_order(
         self, order_id: ClientOrderId | VenueOrderId, *, pair: PairName | None = None
     ) -> bool:
         """Cancel one order; False if the venue has none open by that id."""
         limits = self.transport.limits
         await limits.before_cancel(order_id)
-        field = "txid" if _VENUE_ORDER_ID.fullmatch(order_id) else "cl_ord_id"
         call = Call(
             method="CancelOrder",
-            form={field: order_id},
+            form=_naming(order_id),
             pair=pair or limits.pair_of(order_id),
         )
         try:
             answer = await self._ask(_CANCELLED, call)
         except Permanent as error:
-            if error.code.startswith(UNKNOWN_ORDER):
+            if error.code.startswith(GONE):
                 return False
             raise
         return answer.count > 0
@@ -413,9 +436,7 @@ class KrakenRest:
         except (msgspec.DecodeError, ValueError, ArithmeticError) as error:
             self.transport.observer.on_malformed(method, str(error))
             message = f"{method}: cannot be understood: {error}"
-            if method in MUTATIONS:
-                raise lost(message, mutates=True) from error
-            raise Malformed(message) from error
+            raise broken(Broken.UNREADABLE, message, mutates=method in MUTATIONS) from error
 
 
 def order_form(request: OrderRequest, deadline_at_ns: int) -> dict[str, str]:
@@ -438,6 +459,22 @@ def order_form(request: OrderRequest, deadline_at_ns: int) -> dict[str, str]:
     if request.expire_at_ns is not None:
         form["expiretm"] = str(request.expire_at_ns // NS_PER_SECOND)
     return form
+
+
+def amend_form(amend: Amend, deadline_at_ns: int) -> dict[str, str]:
+    """The fields of AmendOrder; what stays as it is has none."""
+    form = {**_naming(amend.order_id), "deadline": to_rfc3339(deadline_at_ns)}
+    if amend.quantity_base is not None:
+        form["order_qty"] = to_text(amend.quantity_base)
+    if amend.limit_price is not None:
+        form["limit_price"] = to_text(amend.limit_price)
+    if amend.post_only:
+        form["post_only"] = "true"
+    return form
+
+
+def _naming(order_id: ClientOrderId | VenueOrderId) -> dict[str, str]:
+    return {"txid" if _VENUE_ORDER_ID.fullmatch(order_id) else "cl_ord_id": order_id}
 
 
 def _mark(iban: str) -> str:

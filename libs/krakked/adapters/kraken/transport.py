@@ -23,12 +23,12 @@ from krakked.adapters.kraken.auth import Credentials
 from krakked.adapters.kraken.errors import (
     ENGINE_RATE,
     REST_RATE,
+    Broken,
     NonceRefused,
-    Unreachable,
     Verdict,
+    broken,
     error_from,
     failures,
-    lost,
 )
 from krakked.adapters.kraken.network import (
     AiohttpNetwork,
@@ -41,14 +41,14 @@ from krakked.adapters.kraken.network import (
 )
 from krakked.adapters.kraken.nonces import Nonces
 from krakked.adapters.kraken.observers import Observer, Silent
+from krakked.adapters.kraken.outcomes import MUTATIONS
 from krakked.adapters.kraken.rate_limit import RateLimiter, Tier
 from krakked.adapters.kraken.records import Envelope
-from krakked.domain.errors import BadKey, KrakkedError, Transient
+from krakked.domain.errors import BadKey, KrakkedError
 from krakked.domain.ids import PairName
 from krakked.domain.times import NS_PER_SECOND
 from krakked.ports.clock import Clock
 
-MUTATIONS: Final = frozenset({"AddOrder", "CancelOrder", "CancelAll", "CancelAllOrdersAfter"})
 TRADE: Final = "trade"
 QUERY: Final = "query"
 _TOO_MANY_REQUESTS: Final = 429
@@ -175,9 +175,9 @@ class Transport:
         try:
             return await self.network.request(request)
         except NotConnected as error:
-            raise Unreachable(f"{call.method}: not connected: {error}") from error
+            raise _broken(Broken.NOT_CONNECTED, call, f"not connected: {error}") from error
         except NoAnswer as error:
-            raise _unanswered(f"{call.method}: no answer: {error}", call) from error
+            raise _broken(Broken.NO_ANSWER, call, f"no answer: {error}") from error
 
     def _result(self, answer: Answer, call: Call, role: str) -> msgspec.Raw:
         envelope = _envelope(answer)
@@ -185,10 +185,10 @@ class Transport:
         if errors:
             raise self._refusal(Verdict(errors, self.clock.now_ns()), call, role)
         if answer.status == _TOO_MANY_REQUESTS:
-            raise Transient(f"{call.method}: HTTP {answer.status}", retry_after_s=5.0)
+            raise _broken(Broken.EDGE_LIMIT, call, f"HTTP {answer.status}")
         if envelope is None or answer.status >= _ERRORS_FROM or bytes(envelope.result) == _NULL:
             what = f"HTTP {answer.status}, {answer.content_type}, {len(answer.body)} bytes"
-            raise _unanswered(f"{call.method}: {what}, no result in it", call)
+            raise _broken(Broken.NO_RESULT, call, f"{what}, no result in it")
         return envelope.result
 
     def _refusal(self, verdict: Verdict, call: Call, role: str) -> KrakkedError:
@@ -211,7 +211,8 @@ class Transport:
         late_ns = self.clock.now_ns() - (call.not_after_ns or self.clock.now_ns())
         if late_ns > 0:
             late_s = late_ns / NS_PER_SECOND
-            raise Transient(f"{call.method}: not sent, {late_s:.3f} s too late for its deadline")
+            what = f"not sent, {late_s:.3f} s too late for its deadline"
+            raise _broken(Broken.NOT_SENT, call, what)
 
     @contextlib.contextmanager
     def _observed(self, method: str) -> Iterator[None]:
@@ -238,8 +239,8 @@ def _lanes(trade: Credentials | None, query: Credentials | None) -> dict[str, _L
     return lanes
 
 
-def _unanswered(message: str, call: Call) -> KrakkedError:
-    return lost(message, mutates=True) if call.mutates else Unreachable(message)
+def _broken(how: Broken, call: Call, what: str) -> KrakkedError:
+    return broken(how, f"{call.method}: {what}", mutates=call.mutates)
 
 
 def _envelope(answer: Answer) -> Envelope | None:
