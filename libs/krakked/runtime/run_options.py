@@ -30,6 +30,9 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
     """The second after its last."""
     duration_s: Decimal | None = None
     """Stop by itself after so many seconds of real time."""
+    pace_flags: tuple[str, ...] = ()
+    """Those of ``--speed`` and ``--seed`` that were typed: they mean a simulator of this process,
+    where a setting may stand unused."""
     faults: Mapping[str, Decimal] = {}
     """Probability of each kind of fault that the simulator in this process makes."""
     faults_file: Path | None = None
@@ -44,3 +47,14 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
     """The report at the end is JSON."""
     acknowledges_foreign_orders: bool = False
     """A person knows that an outage cancels other people's open orders too; live asks for it."""
+
+    def flags_for_simulator(self) -> tuple[str, ...]:
+        """What was typed and means nothing without a simulator in this process."""
+        given = {
+            "--candles": self.candles is not None,
+            "--from": self.start_s is not None,
+            "--to": self.end_s is not None,
+            "--fault": bool(self.faults),
+            "--faults": self.faults_file is not None,
+        }
+        return (*(flag for flag, is_given in given.items() if is_given), *self.pace_flags)

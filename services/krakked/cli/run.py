@@ -145,6 +145,7 @@ def run_options(flags: Mapping[str, object], *, once: bool) -> RunOptions:
         start_s=start_s,
         end_s=end_s,
         duration_s=None if duration is None else Decimal(str(duration)),
+        pace_flags=tuple(f"--{name}" for name in ("speed", "seed") if flags.get(name) is not None),
         faults=_faults(flags.get("faults")),
         faults_file=_faults_file(_path(flags.get("faults_file"))),
         is_strict=bool(flags.get("strict")),

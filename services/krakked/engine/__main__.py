@@ -71,6 +71,7 @@ def book_opening_lots(
 
 def _with_settings(options: RunOptions, work: Work) -> int:
     environ = os.environ  # noqa: TID251 - the composition root hands it on
+    venues.check_flags(options)
     loaded = load_settings(
         options.environment,
         config_dir=options.config_dir,
@@ -79,6 +80,7 @@ def _with_settings(options: RunOptions, work: Work) -> int:
         beside=lambda settings: venues.missing_keys(settings, environ, options.config_dir),
     )
     settings = loaded.settings
+    venues.check_flags(options, settings)
     if options.once and settings.execution.mode is Mode.LIVE:
         raise BadInput("run-once never trades live: set execution.mode to dry_run or paper")
     pace = pace_of(settings, options)

@@ -32,7 +32,7 @@ from krakked.ports.ledger import Ledger
 from krakked.runtime.credentials import SEALED_FILE, TRADE_VARIABLES, Keys, KeySources
 from krakked.runtime.exit_codes import ExitCode
 from krakked.runtime.run_options import RunOptions
-from krakked.runtime.settings import Settings, VenueKind
+from krakked.runtime.settings import Environment, Settings, VenueKind
 from krakked.runtime.settings.problems import Problem
 from krakked.sim.exchange.limits import Tier as SimulatorTier
 from krakked.sim.exchange.pairs import PAIRS
@@ -45,6 +45,16 @@ NO_KEYS: Final = (
     "set KRAKEN_API_KEY and KRAKEN_API_SECRET, or venue.keys_dir, or run `krakked secrets set`",
 )
 """What is wrong, and how to mend it."""
+FLAG_DEEDS: Final = {
+    "--candles": "replays on a simulator",
+    "--from": "says what is replayed on a simulator",
+    "--to": "says what is replayed on a simulator",
+    "--fault": "makes faults in a simulator",
+    "--faults": "makes faults in a simulator",
+    "--speed": "is the clock of a simulator",
+    "--seed": "makes the market of a simulator",
+}
+"""What each flag is for that needs a simulator in this process."""
 LOCK_STEP_PATIENCE: Final = 10_000.0
 DAY_TICKS: Final = 86_400_000
 """Nonces that a replay reserves at once: its clock runs through a minute in no time."""
@@ -95,6 +105,23 @@ class Addresses(msgspec.Struct, frozen=True, kw_only=True):
 def is_in_process(settings: Settings) -> bool:
     """Whether the venue is a simulator that starts in this process."""
     return settings.venue.kind is VenueKind.SIMULATOR and settings.venue.rest_url is None
+
+
+def check_flags(options: RunOptions, settings: Settings | None = None) -> None:
+    """Whoever asks for a replay or for faults must not trade anywhere else; nothing is open yet.
+
+    Raises:
+        BadInput: no simulator starts in this process; without settings, as far as is known.
+    """
+    is_dev = options.environment is Environment.DEV
+    is_inside = is_dev if settings is None else is_in_process(settings)
+    flags = options.flags_for_simulator()
+    if flags and not is_inside:
+        does = FLAG_DEEDS[flags[0]]
+        raise BadInput(
+            f"{flags[0]} {does} of this process: only --env dev without venue.rest_url",
+            exit_code=ExitCode.USAGE,
+        )
 
 
 def simulator_options(

@@ -78,6 +78,7 @@ def test_flags_become_options_and_settings(
             start_s=1_546_300_800,
             end_s=1_640_995_200,
             duration_s=Decimal("2.5"),
+            pace_flags=("--speed", "--seed"),
             faults={"answer-lost": Decimal("0.01"), "5xx": Decimal("0.5")},
             is_strict=True,
         )
@@ -251,6 +252,59 @@ def test_configuration_that_cannot_be_used_starts_nothing(
     assert result.exit_code == ExitCode.CONFIGURATION
     assert words in result.stderr
     assert list(folder.iterdir()) == []
+
+
+ELSEWHERE = tuple(
+    text
+    for name, address in (
+        ("rest_url", "http://127.0.0.1:9"),
+        ("ws_url", "ws://127.0.0.1:9/v2"),
+        ("ws_auth_url", "ws://127.0.0.1:9/v2"),
+    )
+    for text in ("--set", f"venue.{name}={address}")
+)
+
+
+@pytest.mark.parametrize("venue", [("--env", "paper"), ("--env", "live"), ELSEWHERE])
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (("--candles", "."), "--candles replays on a simulator"),
+        (("--candles", ".", "--from", "2020-01-01"), "--candles replays on a simulator"),
+        (("--fault", "5xx=0.1"), "--fault makes faults in a simulator"),
+        (("--faults", "mixture.yaml"), "--faults makes faults in a simulator"),
+        (("--speed", "max"), "--speed is the clock of a simulator"),
+        (("--seed", "7"), "--seed makes the market of a simulator"),
+    ],
+)
+def test_what_needs_a_simulator_is_refused_where_another_venue_would_be_traded_at(
+    krakked: Krakked,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    venue: tuple[str, ...],
+    flags: tuple[str, ...],
+    words: str,
+) -> None:
+    """The true engine is asked: it must not come as far as a ledger or a connection."""
+    (folder / "mixture.yaml").write_text("faults:\n  - {kind: busy, probability: 0.1}\n")
+    monkeypatch.setenv("KRAKEN_API_KEY", "key")
+    monkeypatch.setenv("KRAKEN_API_SECRET", "c2VjcmV0")
+    monkeypatch.setattr(engine, "_run_on", lambda *_: pytest.fail("it would trade"))
+    result = krakked("run", *venue, *flags)
+    assert result.stderr == (
+        f"krakked: {words} of this process: only --env dev without venue.rest_url\n"
+    )
+    assert result.exit_code == ExitCode.USAGE
+    assert [path.name for path in folder.iterdir()] == ["mixture.yaml"]
+
+
+def test_setting_of_the_simulator_may_stand_unused(
+    krakked: Krakked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KRAKEN_API_KEY", "key")
+    monkeypatch.setenv("KRAKEN_API_SECRET", "c2VjcmV0")
+    monkeypatch.setattr(engine, "_run_on", lambda *_: 3)
+    assert krakked("run", *ELSEWHERE, "--set", "simulator.seed=7").exit_code == 3
 
 
 class Books:
