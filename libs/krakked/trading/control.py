@@ -197,18 +197,50 @@ class Control:
             case Flatten():
                 pair, strategy_id = self._pair(command.pair), self._strategy(command.strategy_id)
                 told = await self._halt_first(command)
+        return await self._cancel_and_close(pair, strategy_id, command.principal, told)
+
+    async def _cancel_and_close(
+        self,
+        pair: PairName | None,
+        strategy_id: StrategyId | None,
+        principal: str,
+        told: str,
+    ) -> str:
+        """What is done, in words.
+
+        Raises:
+            Refused: positions stay, for nothing is ever sold by this engine as it is.
+            Transient: some order could not be cancelled.
+        """
         held = self._held(pair, strategy_id)
+        if self._desk.guard.fenced_by is not None:  # no cancel would be taken either
+            raise Refused(f"{told}{self._why_unsold()}; {_staying(held)}")
         cancelled = await self._cancel_matching(
             pair=pair, strategy_id=strategy_id, keeps_sales=True
         )
-        closed = await self._flattener.flatten(
-            pair=pair, strategy_id=strategy_id, principal=command.principal
-        )
+        closed = 0
+        if not self._desk.guard.is_stopping:
+            closed = await self._flattener.flatten(
+                pair=pair, strategy_id=strategy_id, principal=principal
+            )
+        if held and (why := self._why_unsold()):
+            raise Refused(cancelled.told(f"{told}{why}; {_staying(held)}; "))
         told += _closing_words(closed, held)
         if closed and self._is_venue_away():
             told += VENUE_AWAY
         done = cancelled.told(f"{told}; ")
         return f"{done}{self._buying_back()}"
+
+    def _why_unsold(self) -> str:
+        """What keeps every sale from being made by this engine; empty if nothing does."""
+        guard, rules = self._desk.guard, self._desk.rules
+        if guard.fenced_by is not None:
+            return f"fenced: {guard.fenced_by}: nothing can be sold from here"
+        if guard.is_stopping:
+            return "the engine is stopping: nothing is sold any more"
+        if not rules.sends_orders:
+            return "dry_run: nothing is sent"
+        return "validate_only: sales are only checked" if rules.validates_only else ""
 
     async def _halt_first(self, command: Flatten) -> str:
         if not command.halt:
@@ -278,6 +310,10 @@ def _closing_words(closed: int, held: int) -> str:
         f"{closed} of {held} {noun} being closed; what is left is too small to sell, or has a sale "
         "under way (`krakked positions`, `krakked orders list --open`)"
     )
+
+
+def _staying(held: int) -> str:
+    return f"{held} {'position stays' if held == 1 else 'positions stay'}"
 
 
 async def set_halted(desk: Desk, halted: bool, *, principal: str, reason: str) -> None:

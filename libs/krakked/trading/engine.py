@@ -291,7 +291,7 @@ class Engine:
         latest = self.marker.latest
         return {
             "now": to_rfc3339(now_ns, decimals=0),
-            "ready": self.desk.guard.is_ready,
+            "ready": self.desk.guard.is_ready and self.desk.guard.fenced_by is None,
             "fenced": self.desk.guard.fenced_by,
             "halted": account.halted,
             "kill_switch": account.kill_switch.reason if account.kill_switch.active else None,
@@ -321,6 +321,7 @@ class Engine:
         """What does not work as it should while the engine goes on."""
         now_ns = self.desk.now_ns()
         facts = {
+            "fenced": self.desk.guard.fenced_by is not None,
             "market_data": bool(self.desk.market.stale_pairs(now_ns)),
             "streams": not all(self.feeder.is_ready.values()),
             "valuation": bool(self.marker.lost),

@@ -66,7 +66,7 @@ class Heartbeat:
         day = account.day
         return Figures(
             mode=self._mode,
-            is_ready=desk.guard.is_ready,
+            is_ready=desk.guard.is_ready and desk.guard.fenced_by is None,
             is_fenced=desk.guard.fenced_by is not None,
             open_orders=len(live),
             orders_unknown=sum(1 for order in live if order.journal is Journal.UNKNOWN),

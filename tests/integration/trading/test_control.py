@@ -29,6 +29,7 @@ from krakked.domain.orders import Journal, LegKind, OrderType, Side, VenueStatus
 from krakked.domain.positions import Sleeve
 from krakked.domain.quotes import Quote
 from krakked.simulator.faults import FaultKind
+from krakked.trading.rules import ExecutionRules
 
 Play = Callable[..., Any]
 D = Decimal
@@ -420,6 +421,84 @@ def test_flatten_cancels_what_rests_then_sells_what_is_held(play: Play) -> None:
             await world.clock.sleep(3)
         assert world.account.position(Sleeve(StrategyId("trend"), XBTUSD)).is_flat
         assert list(await world.reconciler.reconcile()) == []
+
+    play(scenario)
+
+
+def fence(world: Any) -> None:
+    world.guard.fenced_by = "EAPI:Invalid nonce"
+
+
+def stop(world: Any) -> None:
+    world.guard.is_stopping = True
+
+
+@pytest.mark.parametrize("command", [Flatten, Panic])
+@pytest.mark.parametrize(
+    ("hinder", "words"),
+    [
+        (fence, "fenced: EAPI:Invalid nonce: nothing can be sold from here; 1 position stays"),
+        (stop, "the engine is stopping: nothing is sold any more; 1 position stays"),
+    ],
+)
+def test_sale_that_can_never_be_sent_is_refused_and_panic_turns_the_switch_all_the_same(
+    play: Play, command: Any, hinder: Callable[[Any], None], words: str
+) -> None:
+    async def scenario(world: Any) -> None:
+        price_is(world, "60000")
+        await world.bought("0.01")
+        hinder(world)
+        reply = await world.control.handle(command(command_id="c1", **ADA))
+        assert not reply.ok
+        assert words in reply.message
+        assert "being closed" not in reply.message
+        assert world.enqueued == []
+        assert world.count(EventName.COMMAND_REFUSED) == 1
+        assert world.account.kill_switch.active is (command is Panic)
+        assert reply.message.startswith("the kill switch is on; ") is (command is Panic)
+
+    play(scenario)
+
+
+@pytest.mark.parametrize(
+    ("rules", "words"),
+    [
+        (ExecutionRules(sends_orders=False), "dry_run: nothing is sent; 1 position stays"),
+        (
+            ExecutionRules(validates_only=True),
+            "validate_only: sales are only checked; 1 position stays",
+        ),
+    ],
+)
+def test_sale_that_is_only_planned_or_checked_is_shown_as_a_plan_and_refused_as_a_sale(
+    play: Play, rules: ExecutionRules, words: str
+) -> None:
+    async def scenario(world: Any) -> None:
+        price_is(world, "60000")
+        await world.bought("0.01")
+        world.rules = rules
+        await world.restart()
+        price_is(world, "60000")
+        reply = await world.control.handle(Panic(command_id="c1", **ADA))
+        assert (reply.ok, world.account.kill_switch.active) == (False, True)
+        assert reply.message == f"the kill switch is on; {words}; 0 orders cancelled"
+        assert [plan.cause for plan in world.enqueued] == ["flatten"]
+        other = Flatten(command_id="c2", strategy_id=StrategyId("reversion"), **ADA)
+        assert (await world.control.handle(other)).ok
+
+    play(scenario)
+
+
+def test_stopping_engine_cancels_what_rests_though_it_sells_nothing(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        price_is(world, "60000")
+        await world.bought("0.01")
+        await world.submit()
+        stop(world)
+        reply = await world.control.handle(Flatten(command_id="c1", **ADA))
+        assert reply.message.endswith("1 position stays; 1 order cancelled")
+        assert await world.rest.open_orders() == []
+        await world.reconciler.reconcile()
 
     play(scenario)
 

@@ -198,6 +198,19 @@ def test_status_says_when_equity_was_reckoned_and_how_many_positions_are_held(pl
     play(scenario)
 
 
+def test_status_of_a_fenced_engine_is_degraded_and_not_ready(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        engine = engine_of(world)
+        assert engine.status()["ready"] is True
+        assert "fenced" not in engine.degraded()
+        world.guard.fenced_by = "EAPI:Invalid nonce"
+        status = engine.status()
+        assert (status["ready"], status["fenced"]) == (False, "EAPI:Invalid nonce")
+        assert "fenced" in engine.degraded()
+
+    play(scenario)
+
+
 def test_status_keeps_drift_tolerated_and_foreign_apart(play: Play) -> None:
     async def scenario(world: Any) -> None:
         engine = engine_of(world)
