@@ -30,7 +30,10 @@ class Cursors:
         return max(began_ns, int(cursors.get(cursor, "0")) - CURSOR_OVERLAP_NS)
 
     async def move(self, name: str, at_ns: int) -> None:
-        """The venue has been read up to that instant; durable before it is true here."""
+        """The venue was read up to that instant and there is nothing to book of it.
+
+        What is booked moves its cursor in the same transaction; this is for what was booked before.
+        """
         async with self._desk.recorder.turn:
             await self._desk.recorder.commit(lambda tx: tx.set_cursor(name, str(at_ns)))
             self._desk.account.cursors[name] = str(at_ns)

@@ -8,7 +8,9 @@ told is confirmed by REST when the books are next compared. What it misses, reco
 An order is DONE when the venue told its end and every fill of it is booked.
 
 An execution on a pair that the venue does not list cannot be booked: we do not know what it moved.
-It is kept as a difference between the books, for people, and tried again whenever more is booked.
+One whose order the venue does not show yet is nobody's: it may be ours, so it is not ``manual``.
+Both are kept as differences between the books, for people, and tried again whenever more is booked;
+the cursor stays before the one that waits for its order, so that a restart reads it again.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ from krakked.ports.ledger import Transaction
 from krakked.ports.market_feed import ExecutionHint
 from krakked.trading.booking import Booking, book, settled, sleeve_of
 from krakked.trading.compare import compare_fills, compare_trade
+from krakked.trading.cursors import TRADES_CURSOR
 from krakked.trading.desk import Desk
 from krakked.trading.recording import order_fields
 
@@ -68,6 +71,8 @@ class FillBooker:
         self._contradicted: dict[TradeId, tuple[Difference, ...]] = {}
         self.unbookable: dict[TradeId, VenueTrade] = {}
         """Executions that the venue tells of on pairs that it does not list."""
+        self.unattributed: dict[TradeId, VenueTrade] = {}
+        """Executions whose order the venue does not show (yet)."""
 
     def __repr__(self) -> str:
         return (
@@ -142,7 +147,8 @@ class FillBooker:
             trades.append(hint.trade)
         try:
             new = await self._bookable(trades)
-            booked = await self._book_new(new, client_ids)
+            ready = await self._attributed(new, client_ids)
+            booked = await self._book_new(ready, client_ids)
         except (Transient, Permanent):
             # Only a pair that was listed since the start is asked about.
             for trade in trades:
@@ -209,12 +215,15 @@ class FillBooker:
     @property
     def differences(self) -> list[Difference]:
         """What cannot be booked, and what REST tells differently than it was booked."""
-        found = compare_fills((), self.unbookable.values())
+        found = compare_fills((), [*self.unbookable.values(), *self.unattributed.values()])
         return [*found, *(d for one in self._contradicted.values() for d in one)]
 
     async def _compare(self, trades: Sequence[VenueTrade]) -> None:
-        """What REST tells of fills that are booked as the stream told them."""
-        told = {t.trade_id: t for t in trades if t.trade_id in self._unconfirmed}
+        """What REST tells of fills that are booked, by id: the stream may have told them else.
+
+        All of them, and not only those that this process heard of: the one before may have died.
+        """
+        told = {trade.trade_id: trade for trade in trades}
         if not told:
             return
         ids = list(told)
@@ -228,15 +237,43 @@ class FillBooker:
 
     # executions
 
-    async def book(self, trades: Sequence[VenueTrade]) -> int:
-        """Book what is not booked yet, oldest first; how many were new."""
+    async def book(self, trades: Sequence[VenueTrade], *, read_until_ns: int | None = None) -> int:
+        """Book what is not booked yet, oldest first; how many were new.
+
+        With ``read_until_ns`` the cursor moves there, in the transaction that books.
+        """
         new = await self._bookable(trades)
-        booked = await self._book_new(new, await self._client_ids_of_unknown_orders(new))
+        client_ids = await self._client_ids_of_unknown_orders(new)
+        ready = await self._attributed(new, client_ids)
+        booked = await self._book_new(ready, client_ids, self._cursor(read_until_ns))
         for trade in trades:
-            self._hinted_trades.pop(trade.trade_id, None)
+            if trade.trade_id not in self.unattributed:
+                self._hinted_trades.pop(trade.trade_id, None)
         await self._tell(booked)
         await self._compare(trades)
         return len(booked)
+
+    def _cursor(self, read_until_ns: int | None) -> str | None:
+        """Where to move it: never past what waits for its order."""
+        if read_until_ns is None:
+            return None
+        waiting = [trade.at_ns - 1 for trade in self.unattributed.values()]
+        return str(min([read_until_ns, *waiting]))
+
+    async def _attributed(
+        self,
+        trades: Sequence[VenueTrade],
+        client_ids: Mapping[VenueOrderId, ClientOrderId | None],
+    ) -> list[VenueTrade]:
+        """Those whose order is ours by our own books, or was shown by the venue."""
+        known = client_ids.keys() | await self._ours({trade.venue_order_id for trade in trades})
+        before = self.unattributed
+        self.unattributed = {t.trade_id: t for t in trades if t.venue_order_id not in known}
+        for trade_id in self.unattributed.keys() - before.keys():
+            order_id = self.unattributed[trade_id].venue_order_id
+            reason = f"execution {trade_id} waits: the venue does not show its order {order_id} yet"
+            self._desk.recorder.publish(self._desk.recorder.event(EventName.NOTICE, reason=reason))
+        return [trade for trade in trades if trade.trade_id not in self.unattributed]
 
     async def _tell(self, booked: Sequence[tuple[Booking, Event]]) -> None:
         for booking, event in booked:
@@ -246,24 +283,46 @@ class FillBooker:
             if booking.problem is not None:
                 await self._on_inconsistent(booking.problem)
 
+    async def _ours(self, order_ids: set[VenueOrderId]) -> set[VenueOrderId]:
+        """Those that our books know, live or long ended."""
+        live = {one for one in order_ids if self._desk.account.order(None, one) is not None}
+        others = sorted(order_ids - live)
+        if not others:
+            return live
+        return live | await self._desk.recorder.commit(
+            lambda tx: {order_id for order_id in others if tx.order(order_id) is not None}
+        )
+
     async def _book_new(
         self,
         trades: Sequence[VenueTrade],
         client_ids: Mapping[VenueOrderId, ClientOrderId | None],
+        cursor: str | None = None,
     ) -> list[tuple[Booking, Event]]:
-        if not trades:
+        cursors = self._desk.account.cursors
+        if not trades and cursor in (None, cursors.get(TRADES_CURSOR)):
             return []
+
+        def work(tx: Transaction) -> list[tuple[Booking, Event]]:
+            if cursor is not None:
+                tx.set_cursor(TRADES_CURSOR, cursor)
+            return self._book_in(tx, trades, client_ids)
+
         async with self._desk.recorder.turn:
-            told = await self._desk.recorder.commit(
-                lambda tx: self._book_in(tx, trades, client_ids)
-            )
+            told = await self._desk.recorder.commit(work)
             for booking, _ in told:
                 self._desk.account.put_booking(booking)
+            if cursor is not None:
+                cursors[TRADES_CURSOR] = cursor
         return told
 
     async def _bookable(self, trades: Sequence[VenueTrade]) -> list[VenueTrade]:
         """Those that are new and whose pair is known, oldest first."""
-        given = {**self.unbookable, **{trade.trade_id: trade for trade in trades}}
+        given = {
+            **self.unbookable,
+            **self.unattributed,
+            **{trade.trade_id: trade for trade in trades},
+        }
         if not given:
             return []
         known = await self._desk.recorder.commit(lambda tx: tx.known_trades(list(given)))

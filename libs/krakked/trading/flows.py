@@ -58,16 +58,23 @@ class FlowBooker:
             for row in [*(row for row in rows if row.type != TRADE), *await self._untracked(rows)]
             if row.kind == "spot"
         ]
+        if not rows:
+            return
+        cursor = str(max(row.at_ns for row in rows))
+
+        def work(tx: Transaction) -> tuple[list[tuple[CashFlow, Event]], Day | None]:
+            tx.set_cursor(LEDGER_CURSOR, cursor)
+            return self._book_flows(tx, flows)
+
         async with self._desk.recorder.turn:
-            told, day = await self._desk.recorder.commit(lambda tx: self._book_flows(tx, flows))
+            told, day = await self._desk.recorder.commit(work)
+            account.cursors[LEDGER_CURSOR] = cursor
             for flow, _ in told:
                 account.post(flow.asset, flow.amount)
                 account.net_flows += flow.value_base or ZERO
             account.day = day
         for _, event in told:
             self._desk.recorder.publish(event)
-        if rows:
-            await self._cursors.move(LEDGER_CURSOR, max(row.at_ns for row in rows))
 
     async def _untracked(self, rows: Sequence[LedgerRow]) -> list[LedgerRow]:
         """What executions of other people's orders moved, where those are not tracked."""

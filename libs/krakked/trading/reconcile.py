@@ -198,9 +198,8 @@ class Reconciler:
 
     async def _book_trades(self) -> None:
         trades = await self._desk.exchange.trades_since(self._cursors.since_ns(TRADES_CURSOR))
-        await self._booker.book(trades)
-        if trades:
-            await self._cursors.move(TRADES_CURSOR, max(trade.at_ns for trade in trades))
+        newest_ns = max((trade.at_ns for trade in trades), default=None)
+        await self._booker.book(trades, read_until_ns=newest_ns)
 
     async def _follow_confirmed(self) -> None:
         """What REST confirmed by name need not be read again with what came before it."""
