@@ -94,6 +94,7 @@ class Engine:
             on_wake=cycler.wake,
             on_gone=self.booker.ask_about_end,
         )
+        self.reconciler.on_answered = self.executor.failures.look
         self.order_queue = OrderQueue(self.executor)
         self.breaker = Breaker(desk, self.executor)
         self.marker = Marker(
@@ -107,7 +108,6 @@ class Engine:
         self.stopper = Stopper(
             desk, self.executor, make_exit=cycler.make_exit, enqueue=self.order_queue.put
         )
-        self.executor.on_missed = self.stopper.missed
         cycler.cancel_and_learn = self.stopper.cancel_and_learn
         self.feeder = Feeder(
             desk,
@@ -254,6 +254,7 @@ class Engine:
 
     async def _mend_gaps(self) -> None:
         """After the public stream was away, fetch the bars it did not show."""
+        rules, failures = self.desk.rules, 0
         while True:
             await self._gap_in_bars.wait()
             self._gap_in_bars.clear()
@@ -261,9 +262,14 @@ class Engine:
                 await self.load_history()
             except (Transient, Permanent) as error:
                 self._history_outage.begin(str(error))
-                await self.desk.clock.sleep(self.desk.rules.retry_backoff_s)
+                wanted_s = error.retry_after_s if isinstance(error, Transient) else None
+                await self.desk.clock.sleep(
+                    rules.pause_s(min(failures, rules.max_retries), wanted_s)
+                )
+                failures += 1
                 self._gap_in_bars.set()
             else:
+                failures = 0
                 self._history_outage.end()
 
     async def _mark_by_clock(self) -> None:
@@ -325,7 +331,9 @@ class Engine:
             "market_data": bool(self.desk.market.stale_pairs(now_ns)),
             "streams": not all(self.feeder.is_ready.values()),
             "valuation": bool(self.marker.lost),
-            "exchange": self.desk.guard.venue_status != "online" or self.reconciler.outage.is_on,
+            "exchange": self.desk.guard.venue_status != "online"
+            or self.reconciler.outage.is_on
+            or self.executor.failures.outage.is_on,
             "dead_man": bool(self.dead_man.failures)
             or not self.desk.guard.is_dead_man_trusted(now_ns),
             "orders_unknown": bool(self.desk.account.unknown_pairs()),

@@ -20,12 +20,15 @@ import msgspec
 
 from krakked.domain.errors import Ambiguous, Fenced, Permanent, Transient
 from krakked.domain.events import Event, EventName
-from krakked.domain.ids import PlanId, VenueOrderId
+from krakked.domain.ids import ClientOrderId, PlanId, VenueOrderId
 from krakked.domain.orders import Journal, LegKind, Order, OrderRequest, VenueStatus
 from krakked.domain.plans import ExecutionPlan
 from krakked.domain.positions import Sleeve
 from krakked.domain.times import NS_PER_SECOND
+from krakked.ports.ledger import Transaction
 from krakked.trading.desk import Desk
+from krakked.trading.outages import FailuresInARow
+from krakked.trading.owing import Debt, Owed
 from krakked.trading.recording import order_fields
 from krakked.trading.validating import Validator
 
@@ -67,8 +70,8 @@ class Executor:
         self._on_unknown = on_unknown
         self._on_wake = on_wake
         self._on_gone = on_gone
-        self.on_missed: Callable[[OrderRequest], None] | None = None
-        """Set by the engine: a protective leg will never be sent, and nobody asked for that."""
+        self._owed = Owed(desk)
+        self.failures = FailuresInARow(desk)
         self._told_expired: PlanId | None = None
         self._validator = Validator(desk)
 
@@ -86,8 +89,10 @@ class Executor:
         if error is None:
             return None
         most = self._rules.max_retries
+        pause_ns = self._rules.pause_ns(min(attempt, most), error.retry_after_s)
+        self.failures.failed(error, pause_ns)
         if attempt < most or request.kind is LegKind.PROTECTIVE:
-            return self._rules.pause_ns(min(attempt, most), error.retry_after_s)
+            return pause_ns
         await self._drop(request, "the venue could not be reached often enough")
         return None
 
@@ -116,10 +121,13 @@ class Executor:
             await self._mark_not_sent(request, error)
             return error
         except Ambiguous as error:
+            self.failures.failed(error, self._rules.pause_ns(self._rules.max_retries, None))
             await self._mark_unknown(request, error)
         except Permanent as error:
+            self.failures.answered()
             await self._mark_rejected(request, error)
         else:
+            self.failures.answered()
             await self._mark_acked(request, venue_id)
         return None
 
@@ -264,9 +272,7 @@ class Executor:
         if is_loud:
             fields = order_fields(request, kraken_error=f"never sent: {reason}")
             told.append(self._recorder.event(EventName.ORDER_ERROR, **fields))
-        await self._put(self._dropped(order, reason), *told)
-        if is_loud and self.on_missed is not None:
-            self.on_missed(request)
+        await self._put(self._dropped(order, reason), *told, is_owed=is_loud)
 
     def _dropped(self, order: Order, reason: str) -> Order:
         return msgspec.structs.replace(
@@ -276,10 +282,15 @@ class Executor:
     def _refused(self, request: OrderRequest, reason: str) -> Event:
         return self._recorder.event(EventName.ORDER_ENDED, **order_fields(request, reason=reason))
 
-    async def _put(self, order: Order, *events: Event) -> None:
+    async def _put(self, order: Order, *events: Event, is_owed: bool = False) -> None:
         """Record the transition, then hold it as true. The caller has the turn."""
         at_ns = self._clock.now_ns()
-        await self._recorder.commit(lambda tx: tx.update_order(order, at_ns=at_ns), *events)
+
+        def work(tx: Transaction) -> Debt | None:
+            tx.update_order(order, at_ns=at_ns)
+            return self._owed.note(tx, order.request) if is_owed else None
+
+        self._owed.hold(await self._recorder.commit(work, *events))
         self._account.put_order(order)
         if order.journal in WAKES:
             sleeve = Sleeve(order.request.strategy_id, order.request.pair)
@@ -314,9 +325,22 @@ class Executor:
                     **order_fields(order.request, kraken_order_id=order.venue_order_id),
                 ),
             )
-        found = await self._desk.exchange.cancel_order(order_id, pair=order.request.pair)
+        return await self._ask_to_cancel(asked, order_id)
+
+    async def _ask_to_cancel(self, order: Order, order_id: ClientOrderId | VenueOrderId) -> bool:
+        try:
+            found = await self._desk.exchange.cancel_order(order_id, pair=order.request.pair)
+        except (Transient, Ambiguous) as error:
+            self.failures.failed(error, self._rules.pause_ns(self._rules.max_retries, None))
+            if isinstance(error, Ambiguous):
+                self._ask_what_became_of(order)
+            raise
+        except Fenced as error:
+            self._guard.fenced_by = str(error)
+            raise
+        self.failures.answered()
         if not found:
-            self._ask_what_became_of(asked)
+            self._ask_what_became_of(order)
         return found
 
     def _ask_what_became_of(self, order: Order) -> None:

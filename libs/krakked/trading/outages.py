@@ -96,3 +96,35 @@ def venue_outage(desk: Desk, what: str) -> Outage:
         restored=EventName.EXCHANGE_RESTORED,
         what=what,
     )
+
+
+class FailuresInARow:
+    """Orders and cancels that fail one after the other make the venue unreliable.
+
+    It is told once there are more than ``max_retries`` of them, whichever orders they were about.
+    An answer ends it, also one that says no; so does a while without another failure, for the
+    orders that failed may be given up and no other may come.
+    """
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self.outage = venue_outage(desk, "orders")
+        self.count = 0
+        self._quiet_at_ns = 0
+
+    def failed(self, error: Exception, pause_ns: int) -> None:
+        """One more, to be tried again after that pause if at all."""
+        self.count += 1
+        self._quiet_at_ns = self._desk.now_ns() + 2 * pause_ns
+        if self.count > self._desk.rules.max_retries:
+            self.outage.begin(str(error))
+
+    def answered(self) -> None:
+        """The venue spoke, whatever it said."""
+        self.count = 0
+        self.outage.end()
+
+    def look(self) -> None:
+        """End it if nothing has failed for a while; the venue answers otherwise."""
+        if self.outage.is_on and self._desk.now_ns() > self._quiet_at_ns:
+            self.answered()

@@ -27,6 +27,7 @@ from krakked.domain.ids import VenueOrderId
 from krakked.domain.orders import Journal, Order, OrderRequest, VenueOrder
 from krakked.domain.portfolio import Difference, Drift, DriftKind
 from krakked.domain.times import NS_PER_SECOND
+from krakked.ports.ledger import Transaction
 from krakked.trading.compare import (
     classify,
     compare_balances,
@@ -42,6 +43,7 @@ from krakked.trading.desk import Desk
 from krakked.trading.fills import FillBooker
 from krakked.trading.flows import FlowBooker
 from krakked.trading.outages import venue_outage
+from krakked.trading.owing import Debt, Owed
 from krakked.trading.recording import order_fields
 
 UNKNOWN_PAUSE_S = 2.0
@@ -57,9 +59,12 @@ class Reconciler:
         self._booker = booker
         self._cursors = Cursors(desk)
         self._flows = FlowBooker(desk, booker, self._cursors)
+        self._owed = Owed(desk)
         self._on_drift = on_drift
         self._wanted = asyncio.Event()
         self.outage = venue_outage(desk, "answers")
+        self.on_answered: Callable[[], None] | None = None
+        """Set by the engine: a pass was made, so the venue answers."""
         self.last_success_ns = 0
         self._read_at_ns = 0
         self.foreign: tuple[VenueOrder, ...] = ()
@@ -157,6 +162,8 @@ class Reconciler:
         if not differences:
             await self._follow_confirmed()
         self.outage.end()
+        if self.on_answered is not None:
+            self.on_answered()
         self.last_success_ns = self._desk.now_ns()
         self._desk.recorder.publish(
             self._desk.recorder.event(
@@ -227,12 +234,12 @@ class Reconciler:
         return order.journal is Journal.SENT and self._desk.now_ns() > deadline_ns
 
     async def _resolve(self, order: Order) -> None:
-        asked_at_ns = self._desk.now_ns()
-        since_ns = max(0, (order.sent_at_ns or order.created_at_ns) - CURSOR_OVERLAP_NS)
+        is_over = await self._is_late_visibility_over(order)
+        since_ns = _asking_since_ns(order)
         report = await self._desk.exchange.find_order(order.request.client_order_id, since_ns)
         if report is not None:
             await self._adopt(order, report)
-        elif self._is_surely_absent(order, asked_at_ns):
+        elif is_over:
             await self._resolve_by_trades(order, since_ns)
 
     async def _resolve_by_trades(self, order: Order, since_ns: int) -> None:
@@ -264,10 +271,17 @@ class Reconciler:
             }
         )
 
-    def _is_surely_absent(self, order: Order, asked_at_ns: int) -> bool:
-        """The venue refuses it after its deadline, and late visibility has had its time."""
+    async def _is_late_visibility_over(self, order: Order) -> bool:
+        """The venue refuses it after its deadline, and late visibility has had its time.
+
+        By the venue's own clock, asked before the look-up: a step of ours must not end the doubt
+        about an order that the venue may still take.
+        """
         deadline_ns = order.deadline_at_ns or order.created_at_ns
-        return asked_at_ns > deadline_ns + int(self._desk.rules.late_visibility_s * NS_PER_SECOND)
+        over_ns = deadline_ns + int(self._desk.rules.late_visibility_s * NS_PER_SECOND)
+        if self._desk.now_ns() <= over_ns:
+            return False
+        return await self._desk.exchange.venue_time_ns() >= over_ns
 
     async def _adopt(self, order: Order, report: VenueOrder) -> None:
         await self._put_resolved(
@@ -303,27 +317,48 @@ class Reconciler:
                     order.request, kraken_order_id=order.venue_order_id, outcome=outcome
                 ),
             )
-            await self._desk.recorder.commit(lambda tx: tx.update_order(order, at_ns=at_ns), event)
+
+            def work(tx: Transaction) -> Debt | None:
+                tx.update_order(order, at_ns=at_ns)
+                is_absent = order.journal is Journal.ABSENT
+                return self._owed.note(tx, order.request) if is_absent else None
+
+            self._owed.hold(await self._desk.recorder.commit(work, event))
             self._desk.account.put_order(order)
 
     async def resolve_by_hand(self, command: Resolve) -> str:
         """End the doubt about one order by a person's word.
 
         Raises:
-            Refused: the order is not in doubt, or the venue has none by the id given.
+            Refused: the order is not in doubt, is still on its way, or the venue's order of the
+                id given is another one.
         """
         order = self._desk.account.order(command.client_order_id)
-        if order is None or order.journal not in (Journal.UNKNOWN, Journal.SENT):
+        if order is None or not (order.journal is Journal.UNKNOWN or self._is_orphan(order)):
             raise Refused(f"order {command.client_order_id} is not in doubt; nothing to resolve")
         if command.outcome == "absent":
-            await self._mark_absent(order)
-            return "taken for absent"
+            return await self._take_for_absent(order)
         venue_id = VenueOrderId(command.outcome)
         report = (await self._desk.exchange.orders([venue_id])).get(venue_id)
         if report is None:
             raise Refused(f"the venue has no order {venue_id}; give its id, or `absent`")
+        if not _may_be(order, report):
+            raise Refused(f"the venue's order {venue_id} is another one: {report.client_order_id}")
         await self._adopt(order, report)
         return f"taken for the venue's order {venue_id}"
+
+    async def _take_for_absent(self, order: Order) -> str:
+        """A person's word ends the doubt, unless the venue shows the order just now."""
+        try:
+            client_id, since_ns = order.request.client_order_id, _asking_since_ns(order)
+            report = await self._desk.exchange.find_order(client_id, since_ns)
+        except (Transient, Permanent):
+            report = None
+        if report is not None:
+            await self._adopt(order, report)
+            raise Refused(f"the venue has it: it is its order {report.venue_order_id}")
+        await self._mark_absent(order)
+        return "taken for absent"
 
     # drift
 
@@ -375,3 +410,15 @@ class Reconciler:
             for drift in of_kinds(drifts, DriftKind.FOREIGN)
             if drift.difference.key not in known
         ]
+
+
+def _asking_since_ns(order: Order) -> int:
+    return max(0, (order.sent_at_ns or order.created_at_ns) - CURSOR_OVERLAP_NS)
+
+
+def _may_be(order: Order, report: VenueOrder) -> bool:
+    """Whether the venue's order can be ours by what it says of itself."""
+    request = order.request
+    if (report.pair, report.side) != (request.pair, request.side):
+        return False
+    return report.client_order_id in (None, request.client_order_id)

@@ -10,7 +10,8 @@ rests, protective                       leaves it ``PATIENCE_NS`` to fill, then 
 
 If an exit ends with the position still held, the next quote triggers the stop anew. Where no order
 is placed (``dry_run``, ``validate_only``) that is always so, and a plan for it is shown once a bar.
-A person's flatten whose sale could not be sent is owed, and made anew so; a restart forgets it.
+A person's flatten whose sale could not be sent, or never arrived, is owed and made anew so, also
+after a restart (``owing.py``).
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from decimal import Decimal
 from krakked.domain.errors import Ambiguous, Permanent, Transient
 from krakked.domain.events import EventName
 from krakked.domain.ids import MANUAL, ClientOrderId, PairName, StrategyId
-from krakked.domain.orders import Journal, LegKind, Order, OrderRequest, Side
+from krakked.domain.orders import Journal, LegKind, Order, Side
 from krakked.domain.plans import ExecutionPlan
 from krakked.domain.positions import Sleeve
 from krakked.domain.quotes import Quote
@@ -30,6 +31,7 @@ from krakked.domain.times import NS_PER_SECOND
 from krakked.trading.account import Account
 from krakked.trading.desk import Desk
 from krakked.trading.execute import Executor
+from krakked.trading.owing import FLATTEN, Owed
 from krakked.trading.recording import order_fields
 
 MakeExit = Callable[[Sequence[Sleeve], str, str], Awaitable[ExecutionPlan | None]]
@@ -82,14 +84,12 @@ class Stopper:
         self._tried_at_ns: dict[Sleeve, int] = {}
         self._shown: dict[Sleeve, tuple[Decimal | None, int]] = {}
         """Where nothing is placed: the stop and the bar of the newest plan."""
-        self._flattening: dict[ClientOrderId, str] = {}
-        """Sales that a person asked for, with who did, until they are sent or dropped."""
-        self._owed: dict[Sleeve, str] = {}
+        self._owed = Owed(desk)
         self._is_due = asyncio.Event()
 
     def on_quote(self, quote: Quote) -> None:
         """Look whether it reaches a stop; :meth:`run` acts."""
-        owed = [sleeve for sleeve in self._owed if sleeve.pair == quote.pair]
+        owed = [sleeve for sleeve in self._owed.sleeves if sleeve.pair == quote.pair]
         for sleeve in (*triggered(self._desk.account, quote), *owed):
             if self._may_try(sleeve, quote.at_ns):
                 self._due[sleeve] = quote
@@ -98,14 +98,7 @@ class Stopper:
     @property
     def owed(self) -> tuple[Sleeve, ...]:
         """What a person wanted closed, and whose sale could not be sent yet."""
-        return tuple(self._owed)
-
-    def missed(self, request: OrderRequest) -> None:
-        """A protective sale will never be sent: if a person asked for it, it is owed."""
-        principal = self._flattening.pop(request.client_order_id, None)
-        guard = self._desk.guard
-        if principal is not None and guard.fenced_by is None and not guard.is_stopping:
-            self._owed[Sleeve(request.strategy_id, request.pair)] = principal
+        return self._owed.sleeves
 
     def _may_try(self, sleeve: Sleeve, now_ns: int) -> bool:
         if now_ns - self._tried_at_ns.get(sleeve, 0) < RETRY_PAUSE_NS:
@@ -131,8 +124,9 @@ class Stopper:
         state = self._desk.account.sleeve_state(sleeve)
         if self._must_wait(sleeve):
             return
-        if sleeve in self._owed:
-            await self._flatten_anew(sleeve)
+        principal = self._owed.principal(sleeve)
+        if principal:
+            await self.close([sleeve], cause=FLATTEN, principal=principal)
             return
         if state.stop_price is None:
             return
@@ -146,12 +140,6 @@ class Stopper:
             )
         )
         await self.close([sleeve], cause="stop", principal="engine")
-
-    async def _flatten_anew(self, sleeve: Sleeve) -> None:
-        principal = self._owed[sleeve]
-        await self.close([sleeve], cause="flatten", principal=principal)
-        if self._has_resting_sale(sleeve):
-            self._owed[sleeve] = principal
 
     def _has_resting_sale(self, sleeve: Sleeve) -> bool:
         return any(order.journal is not Journal.PENDING for order in self._sales(sleeve))
@@ -190,7 +178,7 @@ class Stopper:
             and (pair is None or sleeve.pair == pair)
             and (strategy_id is None or sleeve.strategy_id == strategy_id)
         ]
-        return await self.close(sleeves, cause="flatten", principal=principal)
+        return await self.close(sleeves, cause=FLATTEN, principal=principal)
 
     async def close(self, sleeves: Sequence[Sleeve], *, cause: str, principal: str) -> int:
         """Cancel what the sleeves have at the venue or on its way, learn its end, then close them.
@@ -198,7 +186,6 @@ class Stopper:
         A sleeve whose sale is still under way is left out: selling beside it could sell twice.
         """
         for sleeve in sleeves:
-            self._owed.pop(sleeve, None)
             for order in self._desk.account.orders_of(sleeve):
                 if order.journal is Journal.PENDING and order.request.side is Side.SELL:
                     continue
@@ -210,18 +197,13 @@ class Stopper:
             and not self._has_exit_under_way(sleeve)
         ]
         plan = await self._make_exit(clear, cause, principal)
+        for sleeve in sleeves:
+            if not self._has_resting_sale(sleeve):
+                await self._owed.settle(sleeve)
         if plan is None:
             return 0
-        self._note_flattening(plan, principal)
         self._enqueue(plan)
         return len(plan.legs)
-
-    def _note_flattening(self, plan: ExecutionPlan, principal: str) -> None:
-        live = self._desk.account.orders
-        self._flattening = {one: who for one, who in self._flattening.items() if one in live}
-        if plan.cause == "flatten":
-            for leg in plan.legs:
-                self._flattening[leg.request.client_order_id] = principal
 
     async def cancel_and_learn(self, client_order_id: ClientOrderId) -> bool:
         """Cancel one order and wait for its end; whether it ended in time.

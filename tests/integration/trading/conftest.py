@@ -179,7 +179,6 @@ class TradingWorld:
             make_exit=Cycler(desk, self.store, (), Limits()).make_exit,
             enqueue=self.enqueued.append,
         )
-        self.executor.on_missed = self.stopper.missed
         self.control = Control(
             desk,
             self.executor,

@@ -106,7 +106,7 @@ def test_history_that_cannot_be_fetched_is_told_once_and_its_return_too(play: Pl
         (lost,) = told(world, EventName.MARKET_DATA_UNAVAILABLE)
         assert lost == {"what": "history", "reason": "OHLC: no answer"}
         (restored,) = told(world, EventName.MARKET_DATA_RESTORED)
-        assert restored == {"what": "history", "lasted_s": 6}  # three pauses of two seconds
+        assert restored == {"what": "history", "lasted_s": 14}  # pauses of 2, 4 and 8 seconds
 
     play(scenario)
 

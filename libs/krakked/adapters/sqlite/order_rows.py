@@ -61,6 +61,12 @@ def order_by_id(execute: Execute, order_id: str) -> Order | None:
     return order_from(row) if row else None
 
 
+def plan_by_id(execute: Execute, plan_id: PlanId) -> ExecutionPlan | None:
+    """The plan of that id."""
+    row = execute(PLAN_BY_ID, (plan_id,)).fetchone()
+    return plan_from(row) if row else None
+
+
 def not_ended(execute: Execute) -> list[Order]:
     """Orders that may live, and those not sent yet: what a starting engine must settle."""
     return [order_from(row) for row in execute(NOT_ENDED)]

@@ -20,7 +20,7 @@ from krakked.domain.commands import Command, Reply
 from krakked.domain.decisions import DecisionRecord, ExitRecord
 from krakked.domain.events import Event
 from krakked.domain.fills import CashFlow, Fill, OpeningLot, VenueTrade
-from krakked.domain.ids import Asset, LedgerId, TradeId
+from krakked.domain.ids import Asset, LedgerId, PlanId, TradeId
 from krakked.domain.kill_switch import KillSwitch
 from krakked.domain.orders import Order
 from krakked.domain.plans import ExecutionPlan
@@ -48,6 +48,10 @@ class SqliteTransaction:
     def order(self, order_id: str) -> Order | None:
         """By client or venue id."""
         return order_rows.order_by_id(self._execute, order_id)
+
+    def plan(self, plan_id: PlanId) -> ExecutionPlan | None:
+        """By its id."""
+        return order_rows.plan_by_id(self._execute, plan_id)
 
     def known_trades(self, ids: Collection[TradeId]) -> set[TradeId]:
         """Those already booked."""
