@@ -18,7 +18,6 @@ import msgspec
 
 from krakked.domain.errors import BadInput
 from krakked.domain.ids import PairName
-from krakked.domain.money import ZERO
 from krakked.domain.orders import Side
 from krakked.domain.times import DAY_S, NS_PER_SECOND
 from krakked.sim.exchange.book import key_of
@@ -28,8 +27,6 @@ from krakked.sim.market.candles import Candle
 from krakked.sim.market.model import Print, Venue
 from krakked.sim.public.checksum import LEVELS, book_checksum
 
-CANDLES_MAX: Final = 721
-"""Finished candles that a venue shows, and the forming one."""
 DAY_MINUTES: Final = 5
 """Candles that the last day is known by: 720 of them reach back far enough."""
 _IDLE_NS: Final = 3_600 * NS_PER_SECOND
@@ -189,9 +186,6 @@ class _Lane:
         self.last_id = 0
         self._newest: dict[int, MirroredTrade] = {}
         """Trades at the last instant, by id."""
-        self._candles = {
-            minutes: deque(rows, maxlen=CANDLES_MAX) for minutes, rows in past.candles.items()
-        }
         for trade in past.trades:
             self.is_new(trade)
 
@@ -209,21 +203,14 @@ class _Lane:
         heard = {_looks(trade) for trade in self._newest.values()}
         return [trade for trade in missed if _looks(trade) not in heard]
 
-    def count(self, trade: MirroredTrade) -> None:
-        """Let the candles grow."""
-        for minutes, rows in self._candles.items():
-            if trade.at_ns > self.past.candles_ns[minutes]:
-                _grow(rows, minutes, trade)
-
-    def candles(self, minutes: int) -> list[Candle]:
-        """What is known of that length, oldest first."""
-        return list(self._candles.get(minutes, ()))
+    def candles(self, minutes: int) -> Sequence[Candle]:
+        """What was told of that length, oldest first."""
+        return self.past.candles.get(minutes, ())
 
     def play(self, news: _BookNews | MirroredTrade, mirror: Mirror) -> None:
         """To the exchange."""
         match news:
             case MirroredTrade():
-                self.count(news)
                 mirror.trade(news)
             case _BookNews(is_snapshot=True):
                 bids, asks = self.book.levels(Side.BUY), self.book.levels(Side.SELL)
@@ -318,9 +305,13 @@ class FollowMarket:
     def candles_before(
         self, pair: PairName, minutes: int, before_ns: int, count: int
     ) -> list[Candle]:
-        """Up to ``count`` newest candles of what was played, oldest first."""
-        found = self._lanes[pair].candles(minutes)
-        return [each for each in found if each.start_s * NS_PER_SECOND < before_ns][-count:]
+        """Up to ``count`` newest candles of those that were told before the start, oldest first."""
+        is_start = before_ns >= self._start_ns
+        return [
+            each
+            for each in self._lanes[pair].candles(minutes)
+            if is_start or each.start_s * NS_PER_SECOND < before_ns
+        ][-count:]
 
     def candles_between(self, pair: PairName, minutes: int, from_s: int, to_s: int) -> list[Candle]:
         """All candles of a stretch that are known."""
@@ -338,6 +329,10 @@ class FollowMarket:
             for trade in self._lanes[pair].past.trades
             if from_ns <= trade.at_ns and (is_start or trade.at_ns < before_ns)
         ]
+
+    def candles_known_ns(self, pair: PairName, minutes: int) -> int:
+        """Trades up to then are in its candles of that length."""
+        return self._lanes[pair].past.candles_ns[minutes]
 
     def day_before(self, pair: PairName, now_ns: int) -> tuple[list[Candle], int]:
         """Candles of the last day up to where trades are known, and that instant.
@@ -370,35 +365,4 @@ def _print(trade: MirroredTrade) -> Print:
         quantity_base=trade.quantity_base,
         taker_side=trade.taker_side,
         order_type=trade.order_type,
-    )
-
-
-def _grow(rows: deque[Candle], minutes: int, trade: MirroredTrade) -> None:
-    start_s = trade.at_ns // NS_PER_SECOND // (minutes * 60) * (minutes * 60)
-    if not rows or rows[-1].start_s < start_s:
-        rows.append(_empty(start_s, minutes, trade.price))
-    was = rows[-1]
-    volume = was.volume + trade.quantity_base
-    rows[-1] = msgspec.structs.replace(
-        was,
-        high=max(was.high, trade.price),
-        low=min(was.low, trade.price),
-        close=trade.price,
-        volume=volume,
-        trades=was.trades + 1,
-        vwap=(was.cost + trade.price * trade.quantity_base) / volume,
-    )
-
-
-def _empty(start_s: int, minutes: int, price: Decimal) -> Candle:
-    return Candle(
-        start_s=start_s,
-        minutes=minutes,
-        open=price,
-        high=price,
-        low=price,
-        close=price,
-        volume=ZERO,
-        trades=0,
-        vwap=price,
     )

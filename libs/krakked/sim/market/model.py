@@ -124,6 +124,10 @@ class Summarized(Protocol):
         """Candles of the last 24 hours, and the instant from which trades count beside them."""
         ...
 
+    def candles_known_ns(self, pair: PairName, minutes: int) -> int:
+        """Trades up to then are in its candles of that length."""
+        ...
+
 
 def play(item: Print, pair: VenuePair, level_quantity: Decimal, venue: Venue) -> None:
     """Let strangers trade, then stand the house's book around their price.

@@ -2,15 +2,19 @@
 
 The trades alternate between bid and ask, so that tickers and candles keep ticking while the book
 does not move; each one also fills up what accounts have taken from the house. The past looks the
-same as the present, whatever length of candle is asked for.
+same as the present, whatever length of candle is asked for, but for prices that were set since:
+those hold from the next trade on.
 """
 
 from __future__ import annotations
 
+import bisect
 import heapq
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Final
+
+import msgspec
 
 from krakked.domain.ids import PairName
 from krakked.domain.money import price_down, round_down
@@ -41,7 +45,7 @@ class CalmMarket:
         start_ns: int,
     ) -> None:
         self._lanes = {
-            name: _Lane(pairs[name], price, _STAGGER_NS * (index % PERIOD_S))
+            name: _Lane(pairs[name], price, _STAGGER_NS * (index % PERIOD_S), start_ns)
             for index, (name, price) in enumerate(prices.items())
         }
         self._queue = [(start_ns, index, lane) for index, lane in enumerate(self._lanes.values())]
@@ -61,7 +65,7 @@ class CalmMarket:
         while self._queue and self._queue[0][0] <= now_ns:
             at_ns, index, lane = self._queue[0]
             lane.play(at_ns, venue)
-            heapq.heapreplace(self._queue, (lane.instant(lane.turn(at_ns) + 1), index, lane))
+            heapq.heapreplace(self._queue, (lane.next_ns, index, lane))
 
     def candles_before(
         self, pair: PairName, minutes: int, before_ns: int, count: int
@@ -90,31 +94,61 @@ class CalmMarket:
         self._lanes[pair].stand(price)
 
 
+class _Stand(msgspec.Struct, frozen=True, gc=False):
+    """Where a pair stands from an instant on."""
+
+    from_ns: int
+    bid: Decimal
+    ask: Decimal
+
+    def price(self, turn: int) -> Decimal:
+        """At which a turn trades."""
+        return self.bid if turn % 2 else self.ask
+
+
 class _Lane:
     """One pair: turn k trades at ``k`` periods after 1970, even turns buy, odd ones sell."""
 
-    def __init__(self, pair: VenuePair, price: Decimal, stagger_ns: int) -> None:
+    def __init__(self, pair: VenuePair, price: Decimal, stagger_ns: int, start_ns: int) -> None:
         self.pair = pair
+        self.next_ns = start_ns
+        """When it trades next."""
         self._stagger_ns = stagger_ns
         # the worth of a unit of the quote differs: sizes are fractions of what 100,000 dollars buy
         worth = _REFERENCE_QUOTE if pair.quote.altname.startswith("USD") else Decimal(2)
         reference = worth / price
         self._level_quantity = round_down(reference / _LEVEL_PARTS, pair.lot_decimals)
         self._print_quantity = round_down(reference / _PRINT_PARTS, pair.lot_decimals)
-        self.stand(price)
+        self._stands = [self._around(price, 0)]
+        """Oldest first; the first one has been there for ever."""
 
     def stand(self, price: Decimal) -> None:
-        """Half a spread around ``price``."""
+        """Half a spread around ``price`` from the next trade on."""
+        newest = self._around(price, self.next_ns)
+        if self._stands[-1].from_ns == newest.from_ns:
+            self._stands.pop()
+        self._stands.append(newest)
+
+    def _around(self, price: Decimal, from_ns: int) -> _Stand:
         spread = spread_of(price, self.pair.tick_size)
-        self._bid = price_down(price - spread / 2, self.pair.tick_size)
-        self._ask = self._bid + spread
+        bid = price_down(price - spread / 2, self.pair.tick_size)
+        return _Stand(from_ns, bid, bid + spread)
+
+    def _stand(self, at_ns: int) -> _Stand:
+        """Where it stands at an instant."""
+        newest = self._stands[-1]
+        if newest.from_ns <= at_ns:
+            return newest
+        after = bisect.bisect_right(self._stands, at_ns, key=lambda each: each.from_ns)
+        return self._stands[max(after - 1, 0)]
 
     def play(self, at_ns: int, venue: Venue) -> None:
         """Trade, and fill the book up again."""
-        name, item = self.pair.altname, self.at(self.turn(at_ns), at_ns)
+        name, item, stand = self.pair.altname, self.at(self.turn(at_ns), at_ns), self._stand(at_ns)
+        self.next_ns = self.instant(self.turn(at_ns) + 1)
         venue.market_trade(name, item.price, item.quantity_base, item.taker_side, at_ns)
-        spread = self._ask - self._bid
-        bids, asks = levels_above_and_below(self._bid, spread, self.pair, self._level_quantity)
+        spread = stand.ask - stand.bid
+        bids, asks = levels_above_and_below(stand.bid, spread, self.pair, self._level_quantity)
         venue.set_house_book(name, bids, asks, at_ns)
 
     def instant(self, turn: int) -> int:
@@ -130,7 +164,7 @@ class _Lane:
         side = Side.SELL if turn % 2 else Side.BUY
         return Print(
             at_ns=at_ns,
-            price=self._price(turn),
+            price=self._stand(at_ns).price(turn),
             quantity_base=self._print_quantity,
             taker_side=side,
         )
@@ -142,19 +176,29 @@ class _Lane:
         first, last = self.turn(start_ns - 1) + 1, self.turn(end_ns - 1)
         if last < first:
             return None
-        prices = {self._price(first), self._price(last)} | (
-            {self._bid, self._ask} if last > first else set()
-        )
+        parts = list(self._parts(first, last))
+        prices = [price for part in parts for price in _prices(*part)]
         return Candle(
             start_s=start_s,
             minutes=minutes,
-            open=self._price(first),
+            open=parts[0][0].price(first),
             high=max(prices),
             low=min(prices),
-            close=self._price(last),
+            close=parts[-1][0].price(last),
             volume=self._print_quantity * (last - first + 1),
             trades=last - first + 1,
         )
 
-    def _price(self, turn: int) -> Decimal:
-        return self._bid if turn % 2 else self._ask
+    def _parts(self, first: int, last: int) -> Iterator[tuple[_Stand, int, int]]:
+        """A run of turns, cut where the price was set: where it stood, first and last turn."""
+        ends = [self.turn(each.from_ns - 1) for each in self._stands[1:]]
+        for stand, end in zip(self._stands, [*ends, last], strict=True):
+            until = min(end, last)
+            if until >= first:
+                yield stand, first, until
+                first = until + 1
+
+
+def _prices(stand: _Stand, first: int, last: int) -> tuple[Decimal, ...]:
+    """All that a run of turns has traded at."""
+    return (stand.price(first),) if first == last else (stand.bid, stand.ask)

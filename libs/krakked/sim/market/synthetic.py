@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import heapq
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Final, TypeAlias
 
@@ -31,10 +31,11 @@ from krakked.sim.market.candles import Candle
 from krakked.sim.market.model import Print, Venue, ladder, play
 
 Whole: TypeAlias = npt.NDArray[np.int64]
+Waves: TypeAlias = Sequence[tuple[int, int]]
 
 PARTS: Final = 1_000_000_000
 """Relative moves are in billionths."""
-WAVES: Final = (
+WAVES: Final[Waves] = (
     (6, 300_000),
     (8, 600_000),
     (10, 1_200_000),
@@ -77,10 +78,11 @@ class SyntheticMarket:
         prices: Mapping[PairName, Decimal],
         seed: int,
         start_ns: int,
+        waves: Waves = WAVES,
     ) -> None:
         self._start_ns = start_ns
         self._streams = {
-            name: Stream(pairs[name], price, seed, index)
+            name: Stream(pairs[name], price, seed, index, waves)
             for index, (name, price) in enumerate(prices.items())
         }
         self._queue = [(start_ns, stream.index, stream) for stream in self._streams.values()]
@@ -145,11 +147,15 @@ class Trades(msgspec.Struct, frozen=True):
 class Stream:
     """One pair's trades, of any stretch of time."""
 
-    def __init__(self, pair: VenuePair, price: Decimal, seed: int, index: int) -> None:
+    def __init__(
+        self, pair: VenuePair, price: Decimal, seed: int, index: int, waves: Waves = WAVES
+    ) -> None:
         self.pair = pair
         self.index = index
         self._seed = seed
-        self._base_ticks = ticks_from_price(price, pair.tick_size)
+        self._waves = waves
+        self._bases = [(0, ticks_from_price(price, pair.tick_size))]
+        """From which microsecond on the price is around how many ticks: it may be set."""
         # a trade is worth dollars, or what they were in bitcoin
         worth = _PRINT_QUOTE if pair.quote.altname.startswith("USD") else Decimal("0.05")
         self._units = max(int((worth / price).scaleb(_UNIT_DECIMALS)), 1)
@@ -218,17 +224,29 @@ class Stream:
         slots = slots[self._is_traded(slots)]
         at_us = slots * _SLOT_US + self._chance("instant", slots) % _SLOT_US
         buys = self._chance("side", slots) % 2 == 0
-        half_spread = max(self._base_ticks // 10_000, 1)
-        ticks = self._ticks(at_us // 1_000_000) + np.where(buys, half_spread, -half_spread)
+        base = self._base(at_us)
+        half_spread = np.maximum(base // 10_000, 1)
+        ticks = self._ticks(at_us // 1_000_000, base) + np.where(buys, half_spread, -half_spread)
         return Trades(at_us, np.maximum(ticks, 1), self._sizes(slots), buys)
 
     def shift(self, price: Decimal, now_ns: int) -> None:
-        """Scale the pair so that it stands at ``price`` now."""
-        here = int(self._ticks(np.array([now_ns // NS_PER_SECOND], dtype=np.int64))[0])
+        """Scale the pair so that it stands at ``price`` from now on; the past stays."""
+        from_us, base = -(-now_ns // 1000), self._bases[-1][1]
+        here = int(self._ticks(np.array([now_ns // NS_PER_SECOND], dtype=np.int64), base)[0])
         wanted = ticks_from_price(price, self.pair.tick_size)
-        self._base_ticks = max(self._base_ticks * wanted // here, 1)
+        if self._bases[-1][0] == from_us:
+            self._bases.pop()
+        self._bases.append((from_us, max(base * wanted // here, 1)))
         self._waiting = []
         self._filled_to_s = 0
+
+    def _base(self, at_us: Whole) -> Whole | int:
+        """Around how many ticks the price was at each instant."""
+        if len(self._bases) == 1:
+            return self._bases[0][1]
+        froms, ticks = np.array(self._bases, dtype=np.int64).T
+        base: Whole = ticks[np.maximum(np.searchsorted(froms, at_us, side="right") - 1, 0)]
+        return base
 
     def _candle(self, minutes: int, row: tuple[int, ...]) -> Candle:
         start_s, first, high, low, last, units, trades = row
@@ -254,8 +272,15 @@ class Stream:
         """Stand the book of the newest trade before ``now_ns``."""
         past = self.prints(now_ns - 6 * _HOUR_S * NS_PER_SECOND, now_ns + 1)
         for last in past[-1:]:
-            bids, asks = ladder(last, self.pair, self._level_quantity)
+            bids, asks = ladder(self._scaled(last), self.pair, self._level_quantity)
             venue.set_house_book(self.pair.altname, bids, asks, now_ns)
+
+    def _scaled(self, item: Print) -> Print:
+        """A trade as it would be if the newest base had been there then."""
+        base = int(np.max(self._base(np.array([item.at_ns // 1000], dtype=np.int64))))
+        newest, tick_size = self._bases[-1][1], self.pair.tick_size
+        ticks = max(ticks_from_price(item.price, tick_size) * newest // base, 1)
+        return msgspec.structs.replace(item, price=price_from_ticks(ticks, tick_size))
 
     def _is_traded(self, slots: Whole) -> npt.NDArray[np.bool_]:
         mood = self._smooth("hour", slots // (SLOTS * 60))
@@ -272,14 +297,14 @@ class Stream:
         large = self._chance("large", slots) % 64 == 0
         return np.maximum(np.where(large, everyday * 8, everyday), 1)
 
-    def _ticks(self, at_s: Whole) -> Whole:
+    def _ticks(self, at_s: Whole, base: Whole | int) -> Whole:
         moved = np.zeros(len(at_s), dtype=np.int64)
-        for bits, amplitude in WAVES:
+        for bits, amplitude in self._waves:
             moved += self._wave(at_s, bits) * amplitude >> _LATTICE_BITS
         for period_s, amplitude in JUMPS:
             moved += self._step(at_s, period_s) * amplitude >> _LATTICE_BITS
         # base ticks × billionths would overflow for a pair of a billion ticks: scale in two halves
-        return self._base_ticks + (self._base_ticks * (moved // 1000)) // (PARTS // 1000)
+        return base + (base * (moved // 1000)) // (PARTS // 1000)
 
     def _wave(self, at_s: Whole, bits: int) -> Whole:
         index, into = at_s >> bits, at_s & ((1 << bits) - 1)

@@ -49,12 +49,23 @@ class Row:
         self.cost += price * quantity_base
         self.trades += 1
 
+    def merge(self, later: Row) -> None:
+        """All trades of a row that comes after these."""
+        self.high = max(self.high, later.high)
+        self.low = min(self.low, later.low)
+        self.close = later.close
+        self.volume += later.volume
+        self.cost += later.cost
+        self.trades += later.trades
+
 
 class CandleSeries:
     """See the module."""
 
-    def __init__(self, minutes: int, history: Iterable[Candle]) -> None:
+    def __init__(self, minutes: int, history: Iterable[Candle], *, known_ns: int = -1) -> None:
         self.minutes = minutes
+        self.known_ns = known_ns
+        """Trades up to then are in the history already."""
         self.step_s = minutes * 60
         self._rows: deque[Row] = deque(map(_row, history), maxlen=COMMITTED_MAX + 1)
 
@@ -69,6 +80,16 @@ class CandleSeries:
         row = self._rows[-1]
         row.add(trade.price, trade.quantity_base)
         return row
+
+    def append(self, row: Row) -> None:
+        """A row that was gathered elsewhere; what it shares its stretch with grows by it."""
+        if self._rows and self._rows[-1].start_s >= row.start_s:
+            self._rows[-1].merge(row)
+        else:
+            self._rows.append(row)
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self._rows)
 
     def newest(self, count: int) -> list[Row]:
         """The newest rows with trades, oldest first."""

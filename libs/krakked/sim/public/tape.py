@@ -1,8 +1,7 @@
 """What everybody may know of one pair: its trades, its candles of every length, its figures.
 
 Built from the market's past when the venue opens, and kept up by the exchange's prints from then
-on. Candles of a length are built when someone first asks for them, again from the market, which
-knows what it played; from then on they are kept up print by print.
+on: trades, ticker and candles all tell of the same prints.
 """
 
 from __future__ import annotations
@@ -16,7 +15,9 @@ import msgspec
 from krakked.domain.money import ZERO
 from krakked.sim.exchange.events import PublicTrade
 from krakked.sim.exchange.pairs import VenuePair
+from krakked.sim.market.candles import INTERVALS_MIN, Candle
 from krakked.sim.market.model import Market, Print, Summarized
+from krakked.sim.public.candle_store import CandleStore
 from krakked.sim.public.days import DAY_NS, DayWindow, Today
 from krakked.sim.public.series import COMMITTED_MAX, CandleSeries, Row
 from krakked.sim.public.trade_log import TradeLog
@@ -52,8 +53,8 @@ class Tape:
     def __init__(self, pair: VenuePair, market: Market, now_ns: int, last_id: int) -> None:
         self.pair = pair
         self._market = market
-        self._known_ns = now_ns
-        self._series: dict[int, CandleSeries] = {}
+        self._opened_ns = now_ns
+        self._candles = CandleStore(self._candles_before)
         self._window = DayWindow()
         self._today = Today()
         self.trades = TradeLog(self._past)
@@ -61,6 +62,8 @@ class Tape:
         past = market.prints_before(pair.altname, now_ns - DAY_NS, now_ns)
         counts_ns = self._take_candles(market, now_ns)
         for trade in _numbered(past, pair, last_id):
+            if isinstance(market, Summarized):
+                self._candles.add(trade)
             self.trades.append(trade)
             if trade.at_ns >= counts_ns:
                 self._count(trade)
@@ -70,9 +73,9 @@ class Tape:
 
     def add(self, trade: PublicTrade) -> list[tuple[CandleSeries, Row]]:
         """One more print; the candles it changed."""
-        self._note(trade)
-        self._known_ns = max(self._known_ns, trade.at_ns + 1)
-        return [(series, series.add(trade)) for series in self._series.values()]
+        self.trades.append(trade)
+        self._count(trade)
+        return self._candles.add(trade)
 
     def note_spread(self, spread: Spread) -> None:
         """The best prices changed."""
@@ -82,10 +85,7 @@ class Tape:
 
     def series(self, minutes: int) -> CandleSeries:
         """The candles of that length."""
-        found = self._series.get(minutes)
-        if found is None:
-            found = self._series[minutes] = self._build(minutes)
-        return found
+        return self._candles.series(minutes)
 
     def figures(self, now_ns: int) -> Figures | None:
         """The ticker's numbers; None before the first trade ever."""
@@ -113,28 +113,26 @@ class Tape:
         return _numbered(found, self.pair, oldest.trade_id - 1)
 
     def _take_candles(self, market: Market, now_ns: int) -> int:
-        """What only candles tell of the last day; from when on its trades are known."""
+        """What only candles tell, of the last day too; from when on its trades are known."""
         if not isinstance(market, Summarized):
             return 0
+        for minutes in INTERVALS_MIN:
+            self._candles.open(minutes, market.candles_known_ns(self.pair.altname, minutes))
         candles, counts_ns = market.day_before(self.pair.altname, now_ns)
         for candle in candles:
             self._window.add_candle(candle)
             self._today.add_candle(candle)
         return counts_ns
 
-    def _note(self, trade: PublicTrade) -> None:
-        self.trades.append(trade)
-        self._count(trade)
-
     def _count(self, trade: PublicTrade) -> None:
         self._window.add(trade.at_ns, trade.price, trade.quantity_base)
         self._today.add(trade.at_ns, trade.price, trade.quantity_base)
 
-    def _build(self, minutes: int) -> CandleSeries:
-        history = self._market.candles_before(
-            self.pair.altname, minutes, self._known_ns, COMMITTED_MAX + 1
+    def _candles_before(self, minutes: int) -> list[Candle]:
+        """From before the opening, the one that was forming then too."""
+        return self._market.candles_before(
+            self.pair.altname, minutes, self._opened_ns, COMMITTED_MAX + 1
         )
-        return CandleSeries(minutes, history)
 
 
 def _numbered(past: list[Print], pair: VenuePair, last_id: int) -> list[PublicTrade]:

@@ -13,6 +13,7 @@ from krakked.domain.errors import BadInput
 from krakked.domain.ids import PairName
 from krakked.domain.orders import Side
 from krakked.domain.times import NS_PER_SECOND
+from krakked.sim.exchange.events import PublicTrade
 from krakked.sim.exchange.exchange import Exchange
 from krakked.sim.exchange.mirrored import MirroredTrade
 from krakked.sim.exchange.options import ExchangeOptions
@@ -210,15 +211,29 @@ def test_its_prices_cannot_be_moved() -> None:
 
 
 def test_candles_of_the_past_grow_by_trades_that_are_not_in_them_yet(exchange: Exchange) -> None:
-    followed = market(candles={1: [candle(0, 1)], 60: [candle(60, 60)]})
-    followed.hear_trades(XBTUSD, [trade(0, "120.0", "2"), trade(1, "130.0", "2", 2)], START_NS + 9)
+    followed = market(
+        trades=[trade(-30, "97.0", number=1), trade(0, "98.0", "2", 2)],
+        candles={1: [candle(0, 1)], 60: [candle(60, 60)]},
+    )
+    tape = Tape(PAIR, followed, START_NS, 2)
+    followed.hear_trades(XBTUSD, [trade(1, "130.0", "2", 3)], START_NS + 9)
     followed.step(START_NS + 9 * NS_PER_SECOND, exchange)
-    (minute,) = followed.candles_before(XBTUSD, 1, START_NS + NS_PER_SECOND, 10)
+    (told,) = [event for event in exchange.drain() if isinstance(event, PublicTrade)]
+    tape.add(told)
+    (minute,) = tape.series(1).newest(10)  # the trades before the start were in it
     assert (minute.high, minute.close, minute.volume, minute.trades) == (130, 130, 8, 4)
-    assert minute.vwap == (D(600) + D(260)) / 8  # the one at the start's instant was in it
-    old, new = followed.candles_before(XBTUSD, 60, START_NS + NS_PER_SECOND, 10)
-    assert old == candle(60, 60)
+    assert minute.vwap == (D(600) + D(260)) / 8
+    old, new = tape.series(60).newest(10)
+    assert (old.high, old.volume, old.vwap) == (110, 6, 100)
     assert (new.start_s, new.open, new.low, new.volume, new.vwap) == (START_S, 130, 130, 2, 130)
+
+
+def test_trades_between_the_candles_and_the_start_are_in_the_candles_too() -> None:
+    late = [trade(-30, "97.0", "1", 1), trade(5, "98.0", "2", 2), trade(9, "99.0", "1", 3)]
+    followed = market(trades=late, candles={60: [candle(0, 60)]})
+    tape = Tape(PAIR, followed, START_NS + 10 * NS_PER_SECOND, 3)
+    (hour,) = tape.series(60).newest(10)
+    assert (hour.close, hour.volume, hour.trades) == (99, 6 + 3, 3 + 2)
 
 
 def test_the_last_day_is_known_by_candles_up_to_the_trades_and_by_trades_from_there() -> None:

@@ -22,7 +22,7 @@ from krakked.sim.exchange.keys import ALL_PERMISSIONS
 from krakked.sim.exchange.limits import Tier
 from krakked.sim.exchange.options import ExchangeOptions
 from krakked.sim.exchange.pairs import PAIRS
-from krakked.sim.market.model import DEFAULT_PRICES
+from krakked.sim.market.model import DEFAULT_PRICES, Market
 from krakked.sim.market.still import CalmMarket
 from krakked.sim.public import requests, rest
 from krakked.sim.public.market_data import MarketData
@@ -67,19 +67,21 @@ class Client:
 class Bench:
     """The venue, its hub, and time."""
 
-    def __init__(self, **choices: Any) -> None:
-        self.now_ns = START_NS
+    def __init__(
+        self, market: Market | None = None, start_ns: int = START_NS, **choices: Any
+    ) -> None:
+        self.now_ns = start_ns
         self.secret = SECRET
         prices = {name: DEFAULT_PRICES[name] for name in LISTED}
-        self.market = CalmMarket(pairs=LISTED, prices=prices, start_ns=START_NS)
-        options = ExchangeOptions(prints_own_trades=True, **choices)
-        self.exchange = Exchange(pairs=LISTED, options=options, now_ns=START_NS)
+        self.market = market or CalmMarket(pairs=LISTED, prices=prices, start_ns=start_ns)
+        options = ExchangeOptions(**{"prints_own_trades": True, **choices})
+        self.exchange = Exchange(pairs=LISTED, options=options, now_ns=start_ns)
         self.exchange.open_account(
-            "alice", deposits={Asset("USD"): Decimal(10_000)}, tier=Tier.NONE, now_ns=START_NS
+            "alice", deposits={Asset("USD"): Decimal(10_000)}, tier=Tier.NONE, now_ns=start_ns
         )
         self.exchange.add_key("alice", key="k", secret=SECRET, permissions=ALL_PERMISSIONS)
         self.data = MarketData(
-            pairs=LISTED, market=self.market, exchange=self.exchange, now_ns=START_NS
+            pairs=LISTED, market=self.market, exchange=self.exchange, now_ns=start_ns
         )
         self.hub = Hub(self.data)
         self.clients: dict[Session, Client] = {}
