@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 
 from krakked.domain.bars import Timeframe
 from krakked.domain.decisions import NotEvaluated
 from krakked.domain.ids import PairName, StrategyId
 from krakked.domain.positions import Sleeve
-from krakked.domain.strategies import build
+from krakked.domain.strategies.base import Strategy as Built
 from krakked.domain.universe import Universe
 from krakked.engine import translating
 from krakked.engine.given import Given
 from krakked.engine.listing import Listing, kept_in_words
-from krakked.engine.pair_names import SourceOf, nowhere
-from krakked.runtime.settings import Mode, Settings
+from krakked.engine.pair_names import SourceOf, nowhere, path_of_weight
+from krakked.runtime.settings import Mode, Settings, Strategy
 from krakked.runtime.settings.problems import Problem, refuse
 from krakked.trading.cycling import ConfiguredSleeve
 from krakked.trading.engine import EngineOptions
@@ -32,8 +33,9 @@ def configured_sleeves(
     """
     sleeves: list[ConfiguredSleeve] = []
     for name, chosen in settings.strategies.items():
-        strategy = build(StrategyId(name), chosen.type, chosen.params, timeframes=chosen.timeframes)
+        strategy = translating.strategy_of(name, chosen)
         refuse(_outside(name, chosen.pairs, universe, source_of))
+        refuse(_weighed_outside(name, chosen, strategy, universe, source_of))
         for pair in _pairs_of(chosen.pairs, universe):
             sleeves.append(
                 ConfiguredSleeve(
@@ -59,6 +61,23 @@ def _outside(
     what = f"{', '.join(unknown)} not in the universe"
     remedy = f"it has {', '.join(universe.pairs) or 'no pairs'}"
     return (Problem(path, what, remedy, source=source_of(path)),)
+
+
+def _weighed_outside(
+    name: str, chosen: Strategy, strategy: Built, universe: Universe, source_of: SourceOf
+) -> Sequence[Problem]:
+    """A weight of a pair that the strategy does not trade would be passed over in silence."""
+    traded = _pairs_of(chosen.pairs, universe)
+    resting = {remark.pair for remark in universe.left_out if remark.why.is_of_the_moment}
+    problems = []
+    for pair in strategy.rules.params.named_pairs:
+        if pair not in traded and pair not in resting:
+            path = path_of_weight(name, chosen, pair)
+            near = difflib.get_close_matches(pair, traded, n=1)
+            remedy = f"did you mean {near[0]}?" if near else f"it trades {', '.join(traded)}"
+            what = "the strategy does not trade this pair"
+            problems.append(Problem(path, what, remedy, source=source_of(path)))
+    return problems
 
 
 def _pairs_of(chosen: Sequence[str], universe: Universe) -> Sequence[PairName]:

@@ -17,11 +17,12 @@ import msgspec
 from krakked.domain.errors import BadInput
 from krakked.domain.events import Event, EventName
 from krakked.domain.ids import MANUAL, Asset, PairName
-from krakked.domain.money import to_text
+from krakked.domain.money import ZERO, plain, to_text
 from krakked.domain.pairs import Pair
 from krakked.domain.universe import Objection, Remark, Universe, UniverseRules, choose_universe
 from krakked.domain.valuation import Valuation
 from krakked.engine.asking import patiently
+from krakked.engine.translating import strategy_of
 from krakked.ports.clock import Clock
 from krakked.ports.exchange import Exchange
 from krakked.ports.ledger import Books
@@ -178,6 +179,21 @@ def remarks_as_events(listing: Listing, settings: Settings, now_ns: int) -> Iter
         yield Event(
             name=EventName.CAUTION, at_ns=now_ns, fields={"pair": remark.pair, "reason": reason}
         )
+    for reason in _overweight(settings, universe):
+        yield Event(name=EventName.CAUTION, at_ns=now_ns, fields={"reason": reason})
+
+
+def _overweight(settings: Settings, universe: Universe) -> Iterator[str]:
+    """Strategies that want more than there is, in words."""
+    for name, chosen in settings.strategies.items():
+        pairs = [pair for pair in universe.pairs if not chosen.pairs or pair in chosen.pairs]
+        share_of = strategy_of(name, chosen).rules.params.share_of
+        wanted = sum(map(share_of, pairs), ZERO)
+        if wanted > 1:
+            yield (
+                f"strategies.{name}: the weights of its {len(pairs)} pairs come to "
+                f"{plain(wanted)} of equity, which is more than there is: not all are reached"
+            )
 
 
 def _summary(universe: Universe) -> dict[str, object]:

@@ -8,13 +8,14 @@ meant: by another of its spellings (``DOGEUSD`` is ``XDGUSD`` here), or by liken
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Final, TypeAlias
 
 from krakked.domain.errors import Refused
 from krakked.domain.ids import PairName
 from krakked.domain.naming import resolve_pair
-from krakked.runtime.settings import Settings
+from krakked.engine.translating import strategy_of
+from krakked.runtime.settings import Settings, Strategy
 from krakked.runtime.settings.known import SettingPath
 from krakked.runtime.settings.problems import Problem, refuse
 
@@ -64,8 +65,18 @@ def _named(settings: Settings) -> Iterator[tuple[SettingPath, str]]:
     for strategy_id, strategy in settings.strategies.items():
         for name in strategy.pairs:
             yield ("strategies", strategy_id, "pairs"), name
+        for name in strategy_of(strategy_id, strategy).rules.params.named_pairs:
+            yield path_of_weight(strategy_id, strategy, name), name
     for asset, name in settings.portfolio.valuation_pairs.items():
         yield ("portfolio", "valuation_pairs", asset), name
+
+
+def path_of_weight(strategy_id: str, strategy: Strategy, pair: str) -> SettingPath:
+    """Where the pair's weight stands, as it was spelled there."""
+    written = strategy.params.get("weights")
+    spellings = written if isinstance(written, Mapping) else ()
+    spelled = next((each for each in spellings if str(each).strip().upper() == pair), pair)
+    return ("strategies", strategy_id, "params", "weights", str(spelled))
 
 
 def _remedy(name: str, listed: Collection[PairName]) -> str:

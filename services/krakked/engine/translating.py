@@ -6,8 +6,10 @@ from decimal import Decimal
 
 from krakked.domain.ids import AccountFingerprint, Asset, StrategyId, account_fingerprint
 from krakked.domain.risk import Limits
+from krakked.domain.strategies import build
+from krakked.domain.strategies.base import Strategy as Built
 from krakked.ports.ledger import Identity
-from krakked.runtime.settings import Mode, Settings
+from krakked.runtime.settings import Mode, Settings, Strategy
 from krakked.runtime.settings.contradictions import REFRESHES_PER_DEAD_MAN
 from krakked.trading.rules import ExecutionRules
 
@@ -40,6 +42,15 @@ def identity_of(settings: Settings) -> Identity:
         account=fingerprint_of(settings),
         base_currency=Asset(settings.portfolio.base_currency),
     )
+
+
+def strategy_of(name: str, chosen: Strategy) -> Built:
+    """A configured strategy.
+
+    Raises:
+        BadInput: what it was given is not what its type takes.
+    """
+    return build(StrategyId(name), chosen.type, chosen.params, timeframes=chosen.timeframes)
 
 
 def userrefs_of(settings: Settings) -> dict[StrategyId, int]:

@@ -19,6 +19,7 @@ import msgspec
 import yaml
 
 from krakked.domain.errors import BadInput
+from krakked.runtime.yaml_nodes import TextNodes, UnsafeYaml, bounded_node
 from krakked.sim.fault_kinds import names
 from krakked.simulator.faults import Armed, check
 
@@ -44,10 +45,12 @@ def read_mixture(path: Path) -> Mixture:
     Raises:
         BadInput: no such file, not of that form, or a fault that cannot be.
     """
-    loader = yaml.BaseLoader(_text(path))
+    loader = TextNodes(_text(path))
     # every scalar stays text: a probability must not pass through a float
     try:
-        node = loader.get_single_node()
+        node = bounded_node(loader)
+    except UnsafeYaml as error:
+        raise BadInput(f"{path}:{error.line}: {error}") from error
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"{path}:{mark.line + 1}" if mark else str(path)

@@ -350,6 +350,14 @@ def test_weights_of_single_pairs_win_over_the_common_one(make_bars: MakeBars) ->
     assert decision.intent.target_exposure == Decimal("0.04")
 
 
+def test_weights_of_pairs_in_small_letters_are_of_the_same_pairs(make_bars: MakeBars) -> None:
+    made = strategy("hold_target_weights", weights={" xbtusd": "0.04"})
+    assert made.rules.params.named_pairs == ("XBTUSD",)
+    decision = decide(made, make_bars(BETWEEN))
+    assert decision.intent is not None
+    assert decision.intent.target_exposure == Decimal("0.04")
+
+
 def test_weights_are_looked_at_in_the_first_bar_after_a_gap(make_bars: MakeBars) -> None:
     made = strategy("hold_target_weights", rebalance_bars=24)
     day = 86_400
@@ -460,6 +468,16 @@ def test_build_with_a_bad_parameter_says_which_and_why(
     [
         ("mean_reversion", {"entry_z": 1, "exit_z": 1}, "exit_z 1 must be less than entry_z 1"),
         ("hold_target_weights", {"weights": {"XBTUSD": 2}}, r"weights\.XBTUSD is 2"),
+        ("hold_target_weights", {"weights": {"XBTUSD": "NaN"}}, r"weights\.XBTUSD is NaN"),
+        ("hold_target_weights", {"weights": {"XBTUSD": "-NaN"}}, r"weights\.XBTUSD is -NaN"),
+        ("hold_target_weights", {"weights": {"XBTUSD": "sNaN"}}, r"weights\.XBTUSD is sNaN"),
+        ("hold_target_weights", {"weights": {"XBTUSD": "Infinity"}}, r"weights\.XBTUSD is Infin"),
+        ("hold_target_weights", {"weights": {"BTC/USD": 0}}, r"weights\.BTC/USD: expected the al"),
+        (
+            "hold_target_weights",
+            {"weights": {"XBTUSD": 0, "xbtusd": 1}},
+            r"weights\.XBTUSD stands twice; remove one",
+        ),
     ],
 )
 def test_build_with_contradictory_parameters_is_refused(

@@ -301,3 +301,17 @@ def test_pair_that_is_kept_is_named_with_what_speaks_against_it(look: Look) -> N
     (words,) = kept_in_words(listing, Settings())
     assert words.startswith("ADAUSD: named in universe.exclude_pairs")
     assert kept_in_words(look([]), Settings()) == ()
+
+
+def test_weights_that_come_to_more_than_there_is_are_told(look: Look) -> None:
+    def told(**params: Any) -> list[object]:
+        basket = {"type": "hold_target_weights", "params": params}
+        sections = {"strategies": {"basket": basket, "trend": {"type": "trend_following"}}}
+        events = remarks_as_events(look(**sections), Settings.model_validate(sections), 0)
+        return [event.fields["reason"] for event in events if event.name is EventName.CAUTION]
+
+    assert told(weight="0.3", weights={"XBTUSD": "0.4"}) == []
+    assert told(weight="0.35", weights={"XBTUSD": "0.4"}) == [
+        "strategies.basket: the weights of its 3 pairs come to 1.1 of equity, which is more than "
+        "there is: not all are reached"
+    ]

@@ -8,7 +8,7 @@ import pytest
 
 from krakked.domain.errors import BadInput
 from krakked.domain.ids import PairName
-from krakked.domain.universe import Universe
+from krakked.domain.universe import Objection, Remark, Universe
 from krakked.engine import assembling
 from krakked.engine.pair_names import check_pair_names
 from krakked.runtime.settings import Settings
@@ -61,6 +61,46 @@ def test_pairs_of_strategies_and_of_valuation_are_looked_at_too() -> None:
         "config.yaml:3: portfolio.valuation_pairs.ETH: the venue does not list ETHBTC; "
         "did you mean ETHXBT?",
     ]
+
+
+def weighed(**weights: str) -> dict[str, Any]:
+    return {"basket": {"type": "hold_target_weights", "params": {"weights": weights}}}
+
+
+@pytest.mark.parametrize("spelled", ["XBTUDS", "xbtuds"])
+def test_weight_of_a_pair_that_the_venue_does_not_list_is_refused_with_the_nearest(
+    spelled: str,
+) -> None:
+    assert lines(strategies=weighed(ETHUSD="0.1", **{spelled: "0.1"})) == [
+        f"config.yaml:5: strategies.basket.params.weights.{spelled}: the venue does not list "
+        "XBTUDS; did you mean XBTUSD?"
+    ]
+    check(strategies=weighed(xbtusd="0.1"))
+
+
+def test_weight_of_a_pair_that_the_strategy_does_not_trade_is_refused() -> None:
+    pairs = tuple(map(PairName, ("ETHUSD", "XBTUSD")))
+    resting = Remark(pair=PairName("ADAUSD"), why=Objection.TURNOVER, reason="said")
+    universe = Universe(pairs=pairs, left_out=(resting,))
+
+    def sleeves(strategies: dict[str, Any]) -> list[str]:
+        settings = Settings.model_validate({"strategies": strategies})
+        made = assembling.configured_sleeves(settings, universe, source_of=written)
+        return [item.sleeve.pair for item in made]
+
+    assert sleeves(weighed(XBTUSD="0.1", ADAUSD="0.2")) == ["ETHUSD", "XBTUSD"]
+    with pytest.raises(BadInput) as refused:
+        sleeves(weighed(XBTUSDT="0.1", SOLEUR="0.1"))
+    assert str(refused.value).splitlines() == [
+        "config.yaml:5: strategies.basket.params.weights.XBTUSDT: the strategy does not trade "
+        "this pair; did you mean XBTUSD?",
+        "config.yaml:5: strategies.basket.params.weights.SOLEUR: the strategy does not trade "
+        "this pair; it trades ETHUSD, XBTUSD",
+    ]
+    only = weighed(XBTUSD="0.1")
+    only["basket"]["pairs"] = ["ETHUSD"]
+    with pytest.raises(BadInput, match="does not trade this pair; did you mean ETHUSD"):
+        sleeves(only)
 
 
 def test_names_that_the_venue_lists_are_fine_whatever_becomes_of_the_pair() -> None:

@@ -295,6 +295,13 @@ def test_what_goes_together_is_not_refused(configuration: Any, given: dict[str, 
     configuration.load(PAPER)
 
 
+def test_strategy_with_the_name_of_what_is_traded_by_hand_is_refused(configuration: Any) -> None:
+    configuration.write("strategies:\n  manual:\n    type: trend_following\n")
+    assert configuration.refusal() == [
+        "config.yaml:3: strategies.manual: the name of what is traded by hand; choose another"
+    ]
+
+
 def test_unknown_type_of_strategy_names_the_nearest(configuration: Any) -> None:
     configuration.write("strategies:\n  mine:\n    type: trend_folowing\n")
     assert configuration.refusal() == [

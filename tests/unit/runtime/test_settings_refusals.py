@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -185,6 +186,105 @@ def test_text_that_is_no_configuration_is_refused_with_its_line(
 ) -> None:
     (said,) = configuration.write(text).refusal()
     assert said.startswith(line)
+
+
+BOMB = "a0: &a0 [1]\n" + "".join(
+    f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 10)
+)
+MERGES = "a0: &a0 {x: 1}\n" + "".join(
+    f"a{n}: &a{n}\n  <<: [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 10)
+)
+ITSELF = "an alias in it stands for itself; write it out"
+DEEP = "deeper than 40 levels; no setting is, write it flat"
+LARGE = "more than 10000 values with its aliases written out; write fewer"
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("risk:\n  a: &a [*a]\n", f"config.yaml:2: {ITSELF}"),
+        ("risk: &a\n  b: *a\n", f"config.yaml:1: {ITSELF}"),
+        ("risk: &a\n  <<: *a\n", f"config.yaml:1: {ITSELF}"),
+        ("a: &a [{b: [*a]}]\n", f"config.yaml:1: {ITSELF}"),
+        (f"a: {'[' * 60}{']' * 60}\n", f"config.yaml:1: {DEEP}"),
+        (f"a: {'[' * 3000}{']' * 3000}\n", f"config.yaml:1: {DEEP}"),
+        ("".join(f"{' ' * n}a:\n" for n in range(1000)), f"config.yaml:41: {DEEP}"),
+        (
+            "".join(f"a{n}: &a{n} [*a{n - 1}]\n" for n in range(1, 60)).replace("*a0", ""),
+            f"config.yaml:42: {DEEP}",
+        ),
+        (BOMB, f"config.yaml:5: {LARGE}"),
+        (MERGES, f"config.yaml:9: {LARGE}"),
+        (f"universe:\n  include_pairs: [{'A, ' * 20_000}B]\n", f"config.yaml:2: {LARGE}"),
+    ],
+    ids=[
+        *("alias in itself", "mapping in itself", "merged into itself", "alias far in itself"),
+        *(
+            "deep",
+            "very deep",
+            "deep mappings",
+            "deep by aliases",
+            "bomb",
+            "bomb of merges",
+            "long",
+        ),
+    ],
+)
+def test_document_that_is_too_deep_too_large_or_without_end_is_refused_with_its_line(
+    configuration: Any, text: str, line: str
+) -> None:
+    assert configuration.write(text).refusal() == [line]
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("{a: &a [*a]}", ITSELF),
+        (f"{'[' * 3000}{']' * 3000}", DEEP),
+        ("[2024-13-45]", "'2024-13-45' is not what it looks like; put it in quotes, or mend it"),
+    ],
+)
+def test_variable_that_has_no_end_is_refused_by_its_name(
+    configuration: Any, value: str, words: str
+) -> None:
+    name = "KRAKKED_STRATEGIES__BASKET__PARAMS"
+    configuration.environ[name] = value
+    assert configuration.refusal() == [f"{name}: {words}; mend the variable"]
+
+
+def test_numbers_of_a_variable_stay_exact(configuration: Any) -> None:
+    configuration.environ["KRAKKED_STRATEGIES__BASKET__PARAMS"] = "{weights: {XBTUSD: 0.10}}"
+    params = configuration.load().settings.strategies["basket"].params
+    assert params == {"weights": {"XBTUSD": Decimal("0.10")}}
+
+
+@pytest.mark.parametrize(
+    "value", ["2024-13-45", "!!int abc", "!!timestamp foo", "!!bool foo", "9" * 5000]
+)
+def test_value_that_is_not_what_it_looks_like_is_refused_with_its_line(
+    configuration: Any, value: str
+) -> None:
+    (said,) = configuration.write(f"risk:\n  day_boundary: {value}\n").refusal()
+    assert said.startswith("config.yaml:2: risk.day_boundary: '")
+    assert said.endswith("' is not what it looks like; put it in quotes, or mend it")
+
+
+@pytest.mark.parametrize("weight", ["NaN", "-NaN", "sNaN", "Infinity", "-Infinity", ".nan", ".inf"])
+@pytest.mark.parametrize(
+    "setting", ["params: {weights: {XBTUSD: %s}}", "params: {band: %s}", "budget: %s"]
+)
+def test_number_that_is_none_is_refused_with_its_line(
+    configuration: Any, setting: str, weight: str
+) -> None:
+    kind = "type: hold_target_weights"
+    configuration.write(f"strategies:\n  basket:\n    {kind}\n    {setting % weight}\n")
+    (said,) = configuration.refusal()
+    assert said.startswith("config.yaml:4: strategies.basket.")
+
+
+def test_unknown_names_are_counted_without_a_guess_at_each(configuration: Any) -> None:
+    configuration.write("".join(f"nonsense{n}: 1\n" for n in range(3000)))
+    assert configuration.refusal()[-1] == "and 2990 more problems"
 
 
 def test_code_in_a_file_is_refused_and_not_run(configuration: Any) -> None:

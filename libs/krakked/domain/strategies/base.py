@@ -34,6 +34,15 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     Bounds of decimals, which msgspec does not check, stand in :func:`bounded`.
     """
 
+    @property
+    def named_pairs(self) -> tuple[str, ...]:
+        """Pairs that a person named in them: each must be one that the strategy trades."""
+        return ()
+
+    def share_of(self, pair: str) -> Decimal:  # noqa: ARG002 - of those that speak of shares
+        """What is wanted of the pair, of equity, as far as it is known beforehand."""
+        return Decimal(0)
+
 
 def bounded(*, least: str, most: str, description: str) -> msgspec.Meta:
     """Bounds and meaning of a decimal parameter; checked when a strategy is built."""

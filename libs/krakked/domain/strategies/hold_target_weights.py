@@ -11,10 +11,12 @@ band. There is no stop: risk takes usual movement as what is at stake.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Final
 
+import msgspec
 import numpy as np
 from msgspec import Meta
 
@@ -30,6 +32,8 @@ from krakked.domain.strategies.base import (
     reduce,
     stay,
 )
+
+_PAIR: Final = re.compile("[A-Z0-9]{4,20}")
 
 
 class HoldTargetWeightsParameters(Parameters, frozen=True, kw_only=True):
@@ -49,10 +53,30 @@ class HoldTargetWeightsParameters(Parameters, frozen=True, kw_only=True):
     ] = 24
 
     def __post_init__(self) -> None:
-        for pair, weight in self.weights.items():
-            if not 0 <= weight <= 1:
+        """Pairs by their altname, as everywhere else; shares that are shares."""
+        weights: dict[str, Decimal] = {}
+        for written, weight in self.weights.items():
+            pair = written.strip().upper()
+            if not _PAIR.fullmatch(pair):
+                message = f"weights.{written}: expected the altname of a pair, like XBTUSD"
+                raise ValueError(message)
+            if pair in weights:
+                message = f"weights.{pair} stands twice; remove one"
+                raise ValueError(message)
+            if not (weight.is_finite() and 0 <= weight <= 1):
                 message = f"weights.{pair} is {weight}, must be between 0 and 1"
                 raise ValueError(message)
+            weights[pair] = weight
+        msgspec.structs.force_setattr(self, "weights", weights)
+
+    @property
+    def named_pairs(self) -> tuple[str, ...]:
+        """Those with a weight of their own."""
+        return tuple(self.weights)
+
+    def share_of(self, pair: str) -> Decimal:
+        """Its own weight, or that of all."""
+        return self.weights.get(pair, self.weight)
 
 
 class HoldTargetWeights:
@@ -82,7 +106,7 @@ class HoldTargetWeights:
 
     def decide(self, view: View, state: State) -> Decision:
         """Buy or sell back to the weight when outside the band, at the times to look."""
-        weight = self.params.weights.get(view.pair.name, self.params.weight)
+        weight = self.params.share_of(view.pair.name)
         band = weight * self.params.band
         is_looking = view.features["due"] == 1 or not state.get("balanced")
         is_balanced = abs(view.exposure - weight) <= band

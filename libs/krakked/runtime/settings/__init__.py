@@ -3,7 +3,16 @@ say (contradictions), and its documentation (documents).
 """
 
 from krakked.runtime.settings.fields import Environment, Mode, Tier, VenueKind
-from krakked.runtime.settings.models import Settings
+from krakked.runtime.settings.models import Settings, Strategy
 from krakked.runtime.settings.overlays import Loaded, load_settings
 
-__all__ = ["Environment", "Loaded", "Mode", "Settings", "Tier", "VenueKind", "load_settings"]
+__all__ = [
+    "Environment",
+    "Loaded",
+    "Mode",
+    "Settings",
+    "Strategy",
+    "Tier",
+    "VenueKind",
+    "load_settings",
+]

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from krakked.domain.errors import BadInput
-from krakked.domain.ids import StrategyId
+from krakked.domain.ids import MANUAL, StrategyId
 from krakked.domain.orders import OrderType, TimeInForce
 from krakked.domain.strategies import known_types
 from krakked.runtime.settings.fields import Environment, Mode, Tier, VenueKind
@@ -376,6 +376,14 @@ def _ui(settings: Settings) -> Iterator[Problem]:
         )
 
 
+def _reserved(settings: Settings) -> Iterator[Problem]:
+    """Flattening, risk and the statistics leave alone what has this name."""
+    if MANUAL in settings.strategies:
+        yield _problem(
+            f"strategies.{MANUAL}", "the name of what is traded by hand", "choose another"
+        )
+
+
 def _not_yet(settings: Settings) -> Iterator[Problem]:
     defaults = Settings()
     for path, what in NOT_YET.items():
@@ -427,6 +435,7 @@ RULES: Final[tuple[Rule, ...]] = (
     _quotes,
     _names,
     _base_currency,
+    _reserved,
     _strategies,
     _ui,
     _not_yet,

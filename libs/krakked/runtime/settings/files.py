@@ -16,9 +16,12 @@ import yaml
 
 from krakked.domain.errors import BadInput
 from krakked.runtime.settings.known import SettingPath, dotted
+from krakked.runtime.yaml_nodes import SafeNodes, UnsafeYaml, bounded_node
 
 _FLOAT_TAG: Final = "tag:yaml.org,2002:float"
 _SIZE_MAX_BYTES: Final = 1_000_000
+_SHOWN_MAX: Final = 60
+"""Characters shown of what is wrong."""
 
 
 class Given(msgspec.Struct, frozen=True):
@@ -38,9 +41,11 @@ def read_file(path: Path) -> list[Given]:
     """
     text = _read_text(path)
     try:
-        loader = yaml.SafeLoader(text)
-        node = loader.get_single_node()
+        loader = SafeNodes(text)
+        node = bounded_node(loader)
         return [] if node is None else list(_values(loader, str(path), node, ()))
+    except UnsafeYaml as error:
+        raise BadInput(f"{path}:{error.line}: {error}") from error
     except yaml.MarkedYAMLError as error:
         raise BadInput(_yaml_problem(str(path), error)) from error
     except yaml.YAMLError as error:
@@ -56,10 +61,16 @@ def parse_text(text: str) -> object:
     if not text.strip().startswith(("[", "{")) and text.strip() not in ("null", "~"):
         return text
     try:
-        return yaml.safe_load(text)
+        loader = SafeNodes(text)
+        node = bounded_node(loader)
+        return None if node is None else _plain(loader, node)
     except yaml.YAMLError as error:
-        message = f"{text!r} is neither a list nor a mapping"
+        message = f"{_shortened(text)!r} is neither a list nor a mapping"
         raise ValueError(message) from error
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _SHOWN_MAX else text[: _SHOWN_MAX - 1] + "…"
 
 
 def _read_text(path: Path) -> str:
@@ -87,7 +98,11 @@ def _values(
         source = f"{file_name}:{node.start_mark.line + 1}"
         if not above:
             raise BadInput(f"{source}: a configuration is made of `name: value` lines")
-        yield Given(above, _plain(loader, node), source)
+        try:
+            value = _plain(loader, node)
+        except ValueError as error:
+            raise BadInput(f"{source}: {dotted(above)}: {error}") from error
+        yield Given(above, value, source)
         return
     _refuse_twins(file_name, node, above)
     loader.flatten_mapping(node)
@@ -125,7 +140,13 @@ def _plain(loader: yaml.SafeLoader, node: yaml.Node) -> object:
         return {str(key.value): _plain(loader, value) for key, value in node.value}
     if node.tag == _FLOAT_TAG:
         return _decimal(str(node.value))
-    value: object = loader.construct_object(node, deep=True)
+    try:
+        value: object = loader.construct_object(node, deep=True)
+    except (ValueError, LookupError, AttributeError) as error:
+        # What looks like a date or a number and is none, which the library does not say itself.
+        what = _shortened(str(node.value))
+        message = f"{what!r} is not what it looks like; put it in quotes, or mend it"
+        raise ValueError(message) from error
     return value
 
 

@@ -24,7 +24,7 @@ from krakked.runtime.settings.fields import Environment
 from krakked.runtime.settings.files import Given, parse_text, read_file
 from krakked.runtime.settings.known import PREFIX, SettingPath, dotted
 from krakked.runtime.settings.models import Settings
-from krakked.runtime.settings.problems import Problem, from_validation, refuse
+from krakked.runtime.settings.problems import SHOWN_MAX, Problem, from_validation, refuse
 
 RESERVED_VARIABLES: Final = {
     "KRAKKED_ENV": "the environment, where `--env` is not given",
@@ -160,10 +160,19 @@ def _unknown_variable(name: str, path: SettingPath) -> Problem:
 
 
 def _unknown(given: Iterable[Given]) -> list[Problem]:
-    return [
-        Problem(value.path, "unknown setting", _remedy(value.path), source=value.source)
+    unknown = [
+        value
         for value in given
         if known.find(value.path) is None and not known.is_section(value.path)
+    ]
+    return [
+        Problem(
+            value.path,
+            "unknown setting",
+            _remedy(value.path) if number < SHOWN_MAX else "",
+            source=value.source,
+        )
+        for number, value in enumerate(unknown)
     ]
 
 

@@ -15,7 +15,7 @@ from krakked.runtime.settings.known import SettingPath, dotted
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-_SHOWN_MAX: Final = 10
+SHOWN_MAX: Final = 10
 """Problems shown at once; the rest is counted."""
 _VALUE_MAX: Final = 60
 """Characters shown of a wrong value."""
@@ -53,9 +53,9 @@ def refuse(problems: Sequence[Problem]) -> None:
     """
     if not problems:
         return
-    lines = [str(problem) for problem in problems[:_SHOWN_MAX]]
-    if len(problems) > _SHOWN_MAX:
-        lines.append(f"and {len(problems) - _SHOWN_MAX} more problems")
+    lines = [str(problem) for problem in problems[:SHOWN_MAX]]
+    if len(problems) > SHOWN_MAX:
+        lines.append(f"and {len(problems) - SHOWN_MAX} more problems")
     raise BadInput("\n".join(lines))
 
 
