@@ -1,0 +1,210 @@
+"""A person's flatten that could not be carried out is owed: durable, made anew, and settled."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from krakked.domain.errors import LedgerFailed, Transient
+from krakked.domain.ids import PairName, StrategyId
+from krakked.domain.orders import Journal
+from krakked.domain.positions import Sleeve
+from krakked.domain.quotes import Quote
+from krakked.simulator.faults import FaultKind
+
+Play = Callable[..., Any]
+D = Decimal
+XBTUSD = PairName("XBTUSD")
+TREND = Sleeve(StrategyId("trend"), XBTUSD)
+
+
+def bid(world: Any, price: str) -> None:
+    quote = Quote(
+        pair=XBTUSD,
+        bid=D(price),
+        ask=D(price) + 10,
+        last=D(price),
+        volume_24h_base=D(1000),
+        at_ns=world.clock.now_ns(),
+    )
+    world.market.on_quote(quote)
+    world.stopper.on_quote(quote)
+
+
+@contextlib.asynccontextmanager
+async def watching(world: Any) -> AsyncIterator[None]:
+    task = asyncio.create_task(world.stopper.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def unreached(*_: Any, **__: Any) -> None:
+    raise Transient("AddOrder: no connection")
+
+
+async def asked(world: Any, cause: str = "flatten") -> Any:
+    """Somebody's sale, planned and not sent."""
+    world.market.on_connected()
+    await world.bought("0.01")
+    await world.stopper.close([TREND], cause=cause, principal="ada")
+    (leg,) = world.enqueued[0].legs
+    return leg.request
+
+
+async def given_up(world: Any, cause: str = "flatten") -> Any:
+    """It cannot be sent while its plan is fresh."""
+    request = await asked(world, cause)
+    world.rest.add_order = unreached
+    await world.execute(world.enqueued[0])
+    del world.rest.add_order
+    assert world.stored(request).journal is Journal.DROPPED
+    return request
+
+
+async def made_anew(world: Any) -> Any:
+    """The next quote brings another sale, in the same person's name."""
+    made = len(world.enqueued)
+    async with watching(world):
+        bid(world, "60000")
+        await world.clock.sleep(1)
+    (plan,) = world.enqueued[made:]
+    assert (plan.cause, plan.principal) == ("flatten", "ada")
+    return plan
+
+
+async def is_sold(world: Any, plan: Any) -> None:
+    await world.execute(plan)
+    assert list(await world.reconciler.reconcile()) == []
+    assert world.account.position(TREND).is_flat
+    assert world.stopper.owed == ()
+
+
+async def restarted(world: Any) -> None:
+    """As a start does: what was planned and not sent is dropped."""
+    await world.restart()
+    await world.clock.sleep(30)
+    world.market.on_connected()
+    await world.executor.drop_pending()
+
+
+def test_owed_flatten_survives_a_restart_and_is_made_anew(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        await given_up(world)
+        await restarted(world)
+        assert world.stopper.owed == (TREND,)
+        await is_sold(world, await made_anew(world))
+
+    play(scenario)
+
+
+def test_flatten_that_was_planned_and_never_sent_is_owed_by_the_next_process(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        await asked(world)
+        assert world.stopper.owed == ()
+        await restarted(world)
+        assert world.stopper.owed == (TREND,)
+        await is_sold(world, await made_anew(world))
+
+    play(scenario)
+
+
+def test_flatten_that_an_engine_dropped_while_it_stopped_is_owed_by_the_next(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        request = await asked(world)
+        world.guard.is_stopping = True
+        world.rest.add_order = unreached
+        await world.clock.sleep(world.rules.max_plan_age_s + 1)
+        await world.execute(world.enqueued[0])
+        assert world.stored(request).journal is Journal.DROPPED
+        await restarted(world)
+        assert world.stopper.owed == (TREND,)
+
+    play(scenario)
+
+
+def test_flatten_whose_sale_never_arrived_is_owed_once_that_is_certain(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        request = await asked(world)
+        world.fault(FaultKind.REQUEST_LOST, "AddOrder")
+        await world.execute(world.enqueued[0])
+        assert world.stopper.owed == (), "in doubt: it may be selling"
+        await world.clock.sleep(30)
+        await world.reconciler.reconcile()
+        assert world.stored(request).journal is Journal.ABSENT
+        assert world.stopper.owed == (TREND,)
+        await is_sold(world, await made_anew(world))
+
+    play(scenario)
+
+
+def test_stop_that_was_given_up_is_not_owed_to_anybody(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        await given_up(world, "stop")
+        assert world.stopper.owed == ()
+        await restarted(world)
+        assert world.stopper.owed == ()
+
+    play(scenario)
+
+
+def test_fenced_engine_owes_nothing(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        await asked(world)
+        world.guard.fenced_by = "a newer owner"
+        await world.execute(world.enqueued[0])
+        assert world.stopper.owed == ()
+
+    play(scenario)
+
+
+def test_settled_flatten_is_not_made_a_third_time_after_another_restart(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        await given_up(world)
+        await is_sold(world, await made_anew(world))
+        made = len(world.enqueued)
+        await restarted(world)
+        world._sequence = 100  # beyond the plans that the exits made
+        await world.bought("0.01")
+        async with watching(world):
+            bid(world, "60000")
+            await world.clock.sleep(10)
+        assert world.stopper.owed == ()
+        assert len(world.enqueued) == made, "a new position is nobody's debt"
+
+    play(scenario)
+
+
+def test_debt_is_in_the_transaction_that_drops_its_sale(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        request = await asked(world)
+        write = world.ledger.write
+
+        async def fails(work: Any) -> Any:
+            def done(tx: Any) -> Any:
+                result = work(tx)
+                order = tx.order(request.client_order_id)
+                if order.journal is Journal.DROPPED:
+                    assert "ada" in tx.books().cursors.values()
+                    raise LedgerFailed("the disk gave up")
+                return result
+
+            return await write(done)
+
+        world.ledger.write = fails
+        with pytest.raises(LedgerFailed):
+            await world.executor.drop_pending()
+        del world.ledger.write
+        assert world.stopper.owed == ()
+        assert world.stored(request).journal is Journal.PENDING
+        await restarted(world)
+        assert world.stopper.owed == (TREND,)
+
+    play(scenario)
