@@ -20,7 +20,7 @@ from krakked.adapters.kraken.network import AiohttpNetwork, Bounds
 from krakked.adapters.kraken.nonces import Nonces
 from krakked.adapters.kraken.rate_limit import Tier
 from krakked.adapters.kraken.rest import KrakenRest
-from krakked.adapters.kraken.transport import RestSettings, Transport
+from krakked.adapters.kraken.transport import Call, RestSettings, Transport
 from krakked.adapters.kraken.websocket import FeedSettings, KrakenFeed
 from krakked.adapters.system.clock import LoopClock
 from krakked.domain.bars import Timeframe
@@ -632,6 +632,53 @@ def test_status_of_a_pair_that_changes_is_told(world: Any) -> None:
         statuses = [m.status for m in w.of(PairStatusChanged) if m.pair == XBT]
         assert statuses[-1] is PairStatus.CANCEL_ONLY
         assert (await w.rest.pairs())[XBT].status is PairStatus.CANCEL_ONLY
+
+    world(script)
+
+
+@pytest.mark.parametrize("history", ["TradesHistory", "Ledgers", "ClosedOrders"])
+def test_rows_that_arrive_between_two_pages_are_neither_skipped_nor_repeated(
+    world: Any, history: str
+) -> None:
+    async def read(w: World) -> list[tuple[str, int]]:
+        match history:
+            case "TradesHistory":
+                return [(t.trade_id, t.at_ns) for t in await w.rest.trades_since(START_NS)]
+            case "Ledgers":
+                return [(row.ledger_id, row.at_ns) for row in await w.rest.ledger_since(START_NS)]
+            case _:
+                orders = await w.rest.closed_orders(START_NS)
+                return [(o.venue_order_id, o.closed_at_ns or 0) for o in orders]
+
+    async def script(w: World) -> None:
+        await w.clock.sleep(5)
+        for number in range(120):
+            side = Side.SELL if number % 2 else Side.BUY
+            await w.add(w.order(None, "0.001", side=side))
+        before = await read(w)
+        assert len(before) >= 120
+        transport: Any = w.rest.transport
+        private, pages = transport.private, []
+
+        async def with_news_before_each_page(call: Call) -> Any:
+            if call.method == history:
+                pages.append(call)
+                for _ in range(7):
+                    await w.add(w.order(None, "0.001"))
+            return await private(call)
+
+        transport.private = with_news_before_each_page
+        during = await read(w)
+        del transport.private
+        assert len(pages) >= 3
+        assert len(set(during)) == len(during), "none repeated"
+        assert [row for row in during if row in set(before)] == before, "none skipped"
+        assert [at_ns for _, at_ns in during] == sorted(at_ns for _, at_ns in during)
+        after = await read(w)
+        assert set(during) < set(after)
+        assert [row for row in after if row in set(during)] == during, "no hole among them either"
+        gone = [row for row in after if row not in set(during)]
+        assert all(row[1] >= during[-1][1] for row in gone), "what is missing is newer than all"
 
     world(script)
 

@@ -117,8 +117,10 @@ class Execution(Section):
     """How long an order may rest. The venue ends it then, also when krakked is gone, and the
     strategy asks again at prices of that moment. `null`: no end."""
     max_retries: Annotated[int, Field(ge=0, le=20), Unit("retries")] = 3
-    """How often what was certainly not done is tried again, for outages are mostly short. What may
-    have been done is never sent again, whatever this says."""
+    """How often what was certainly not done is tried again, for outages are mostly short; more
+    failures in a row make the exchange `degraded`. What may have been done is never sent again,
+    whatever this says. One exception: a sale that protects is tried until its plan ends
+    (`execution.max_plan_age_seconds`), for giving up is what it must not do."""
     retry_backoff_seconds: Seconds = 2
     """Wait before the first retry: the venue needs a moment, and its rate counters drain."""
     retry_backoff_factor: Annotated[float, Field(ge=1, le=10), Unit("times the wait before")] = 2
