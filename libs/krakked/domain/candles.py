@@ -25,9 +25,12 @@ from krakked.domain.money import (
     ticks_from_price,
     to_text,
 )
+from krakked.domain.naming import standard_pair
 
 COLUMNS: Final = ("time", "open", "high", "low", "close", "volume", "trades")
-_FILE_NAME: Final = re.compile(r"(?P<pair>[A-Z0-9]+)_(?P<minutes>[1-9][0-9]*)\.csv(\.gz)?")
+_FILE_NAME: Final = re.compile(
+    r"(?P<pair>[A-Za-z0-9]+([-_][A-Za-z0-9]+)?)_(?P<minutes>[1-9][0-9]*)\.csv(\.gz)?"
+)
 _START_MAX_S: Final = 253_402_300_799
 """The last second of the year 9999; a larger number is not in seconds."""
 
@@ -45,12 +48,15 @@ class CandleRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 def named(file_name: str) -> tuple[PairName, Timeframe] | None:
-    """What the file of that name holds; None if it is not named like a candle file of ours."""
+    """What the file of that name holds, whatever spelling of the pair it has.
+
+    None if it is not named like a candle file of ours.
+    """
     found = _FILE_NAME.fullmatch(file_name)
     if found is None:
         return None
     try:
-        return PairName(found["pair"]), timeframe_of_minutes(int(found["minutes"]))
+        return standard_pair(found["pair"]), timeframe_of_minutes(int(found["minutes"]))
     except KeyError:
         return None
 

@@ -9,20 +9,22 @@ venue's pairs and its strategies, a reader of the database what is on record the
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Collection, Iterator
 from typing import Final, TypeVar
 
 from krakked.domain.errors import Refused
-from krakked.domain.ids import PairName, StrategyId
+from krakked.domain.ids import Asset, PairName, StrategyId
 
 T = TypeVar("T", bound=str)
 
 _NAMED_MAX: Final = 8
 """More known names than this are not worth a line's length."""
 _SEPARATORS: Final = str.maketrans("", "", "/-_ ")
+_ELSEWHERE: Final = {"BTC": "XBT", "DOGE": "XDG"}
+_ASSET_LETTERS_MIN: Final = 3
 _ASSETS: Final = {
-    "BTC": "XBT",
-    "DOGE": "XDG",
+    **_ELSEWHERE,
     **{f"X{asset}": asset for asset in ("XBT", "XDG", "ETH", "LTC", "XRP", "XLM", "XMR", "ETC")},
     **{f"X{asset}": asset for asset in ("REP", "ZEC", "MLN")},
     **{f"Z{asset}": asset for asset in ("USD", "EUR", "GBP", "CAD", "JPY", "AUD")},
@@ -37,6 +39,30 @@ def resolve_pair(text: str, known: Collection[PairName]) -> PairName:
         Refused: none, or several.
     """
     return _resolve("pair", text, known, [name for name in known if _is_same_pair(name, text)])
+
+
+def standard_pair(text: str) -> PairName:
+    """The venue's altname for what anybody else calls a pair; unknown assets stay as they are.
+
+    Where nobody can be asked what is known (names of files, pairs to invent) this tells that
+    ``DOGEUSD``, ``doge/usd`` and ``XDGUSD`` are one pair.
+    """
+    bare = text.strip().upper()
+    base, separator, quote = re.sub("[-_]", "/", bare).partition("/")
+    if separator:
+        return PairName(_asset(base) + _asset(quote.replace("/", "")))
+    for at in range(_ASSET_LETTERS_MIN, len(bare) - _ASSET_LETTERS_MIN + 1):
+        base, quote = bare[:at], bare[at:]
+        is_long = base in _ASSETS and quote in _ASSETS
+        if is_long or base in _ELSEWHERE or quote in _ELSEWHERE:
+            return PairName(_asset(base) + _asset(quote))
+    return PairName(bare)
+
+
+def standard_asset(text: str) -> Asset:
+    """The same for an asset, in whichever wallet: ``btc``, ``XXBT`` and ``XBT`` are one."""
+    code, dot, wallet = text.strip().upper().partition(".")
+    return Asset(_asset(code) + dot + wallet)
 
 
 def resolve_strategy(text: str, known: Collection[StrategyId]) -> StrategyId:

@@ -80,6 +80,16 @@ def candle_files(path: Path) -> list[CandleFile]:
     return found
 
 
+def strangers(folder: Path) -> list[str]:
+    """Files of the folder that may be meant as candles, and are not named like ours."""
+    endings = (".csv", ".csv.gz")
+    return [
+        path.name
+        for path in sorted(folder.iterdir())
+        if path.name.lower().endswith(endings) and named(path.name) is None
+    ]
+
+
 def import_file(file: CandleFile, store: BarStore) -> Imported:
     """Read all rows and keep those that are new.
 

@@ -13,6 +13,7 @@ from krakked.cli import options
 from krakked.cli.config import load
 from krakked.cli.output import moment, print_json, print_table
 from krakked.domain.bars import Timeframe
+from krakked.domain.naming import standard_pair
 from krakked.domain.times import NS_PER_SECOND
 from krakked.runtime.exit_codes import ExitCode
 
@@ -60,7 +61,10 @@ def import_candles(
     Bars that are there already stay as they are. A bad row ends the import with its file and line;
     the rows before it are kept.
     """
-    files = [file for file in _all_files(paths) if _is_wanted(file, pairs, timeframes)]
+    wanted = tuple(map(standard_pair, pairs))
+    files = [file for file in _all_files(paths) if _is_wanted(file, wanted, timeframes)]
+    for words in _passed_over(paths):
+        click.echo(f"krakked: {words}", err=True)
     imported = _import(files, _store_folder(flags))
     if flags["as_json"]:
         print_json(imported)
@@ -74,6 +78,15 @@ def _all_files(paths: Sequence[Path]) -> Iterator[CandleFile]:
 
     for path in paths:
         yield from candle_files(path)
+
+
+def _passed_over(paths: Sequence[Path]) -> Iterator[str]:
+    """Files of folders that are not named like candle files."""
+    from krakked.runtime.candle_import import strangers
+
+    for folder in filter(Path.is_dir, paths):
+        for name in strangers(folder):
+            yield f"{folder / name}: not imported: not named <PAIR>_<minutes>.csv[.gz]"
 
 
 def _is_wanted(file: CandleFile, pairs: Sequence[str], timeframes: Sequence[str]) -> bool:

@@ -15,6 +15,7 @@ from krakked.cli import options as shared
 from krakked.cli import simulator_words as words
 from krakked.cli.output import print_json, print_table
 from krakked.domain.errors import BadInput
+from krakked.domain.naming import standard_asset, standard_pair
 from krakked.domain.times import DAY_S
 from krakked.runtime.exit_codes import ExitCode
 
@@ -159,6 +160,7 @@ def command(context: click.Context, /, **flags: object) -> int:
     chosen = _options(flags)
 
     def announce(running: RunningSimulator) -> None:
+        words.remark(running)
         (words.announce_json if flags["as_json"] else words.announce)(running)
         if flags["console"]:
             running.watch(click.echo)
@@ -224,16 +226,16 @@ def _options(flags: Mapping[str, object]) -> SimulatorOptions:
         for name in ("listen", "listen_private", "admin", "market", "candles", "seed", "state")
         if flags.get(name) is not None
     }
-    given["pairs"] = _texts(flags, "pairs")
+    given["pairs"] = tuple(dict.fromkeys(map(standard_pair, _texts(flags, "pairs"))))
     given["from_s"] = _day(flags, "start", "--from", days=0)
     given["to_s"] = _day(flags, "end", "--to", days=1)
     given["speed"] = speed = _speed(str(flags.get("speed", "1")))
     beats = flags.get("heartbeats")
     given["heartbeats"] = speed is not None if beats is None else beats
-    given["prices"] = _assignments(_texts(flags, "prices"), "--price")
+    given["prices"] = _assignments(_texts(flags, "prices"), "--price", standard_pair)
     if balances := _texts(flags, "balances"):
         parts = [part for text in balances for part in text.split(",")]
-        given["balances"] = _assignments(parts, "--balance")
+        given["balances"] = _assignments(parts, "--balance", standard_asset)
     given |= _source(flags, speed)
     given |= _keys(flags) | _chances(flags) | _people(flags) | _strictness(flags)
     return SimulatorOptions(**given)  # type: ignore[arg-type]  # each name has its type above
@@ -325,9 +327,12 @@ def _texts(flags: Mapping[str, object], name: str) -> tuple[str, ...]:
     return found
 
 
-def _assignments(texts: Iterable[str], flag: str) -> dict[str, Decimal]:
+def _assignments(
+    texts: Iterable[str], flag: str, named: Callable[[str], str]
+) -> dict[str, Decimal]:
     found: dict[str, Decimal] = {}
-    for name, value in (_assignment(text.strip(), flag) for text in texts):
+    for written, value in (_assignment(text.strip(), flag) for text in texts):
+        name = named(written)
         if name in found:
             raise _usage(f"{flag} {name}: given twice; give it once")
         found[name] = value

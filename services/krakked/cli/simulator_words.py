@@ -10,6 +10,12 @@ if TYPE_CHECKING:
     from krakked.simulator import RunningSimulator
 
 
+def remark(running: RunningSimulator) -> None:
+    """What is not played of what was given; on standard error, for either kind of reader."""
+    for words in running.remarks():
+        click.echo(f"krakked: {words}", err=True)
+
+
 def announce(running: RunningSimulator) -> None:
     """For people."""
     options = running.options

@@ -16,7 +16,7 @@ from krakked.domain.events import Event, EventName
 from krakked.domain.fills import OpeningLot
 from krakked.domain.ids import Asset, PairName, StrategyId
 from krakked.domain.portfolio import Difference
-from krakked.engine import assembling, opening, reporting, translating, venues
+from krakked.engine import assembling, opening, reporting, telling, translating, venues
 from krakked.engine.accounts import Seen, meet_account
 from krakked.engine.asking import agree
 from krakked.engine.contact import Contact
@@ -227,6 +227,9 @@ class Run:
         self.simulator = await start(options, clock=self.given.clock)
         self._stack.push_async_exit(self._close_simulator)
         self.supervisor.start("simulator", self._simulator_fails(self.simulator))
+        for words in self.simulator.remarks():
+            self._warn(words)
+            telling.aside(self.given.options, words)
         return venues.addresses_of_simulator(
             self.simulator.rest_url, self.simulator.ws_url, options, settings
         )

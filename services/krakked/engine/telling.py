@@ -49,6 +49,12 @@ def voice(settings: Settings, out: TextIO) -> Listener:
     return logs.event_listener()
 
 
+def aside(options: RunOptions, words: str) -> None:
+    """On standard error as well, where a person would not see it in log or story."""
+    if not (options.keeps_stdout_for_answer or sys.stdout.isatty()):
+        sys.stderr.write(f"krakked: {words}\n")
+
+
 def progress(options: RunOptions, stack: ExitStack) -> Listener | None:
     """Of a replay, on standard error: simulated hours done, and how many there are."""
     if options.candles is None or options.start_s is None or options.end_s is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Final
@@ -10,17 +10,19 @@ from typing import Final
 from krakked.domain.errors import BadInput
 from krakked.domain.ids import PairName
 from krakked.domain.times import DAY_S, NS_PER_SECOND
-from krakked.runtime.candle_import import CandleFile, candle_files, read_rows
+from krakked.runtime.candle_import import CandleFile, candle_files, read_rows, strangers
 from krakked.sim.exchange.pairs import PAIRS, VenuePair
 from krakked.sim.market.candles import Candle, candle_of
 from krakked.sim.market.model import DEFAULT_PRICES, Market
-from krakked.sim.market.replaying import ReplayMarket
+from krakked.sim.market.replaying import TRADES_OF_A_CANDLE, ReplayMarket
 from krakked.sim.market.still import CalmMarket
 from krakked.simulator.options import SimulatorOptions, check
 from krakked.simulator.store import stored_now_ns
 
 PAST_S: Final = 720 * DAY_S
 """A replay reads so much before its start, for the venue's past candles."""
+NAMED_MAX: Final = 12
+"""More files than this are not worth a line's length."""
 _FOR_EVER_S: Final = 253_402_300_799
 
 
@@ -66,7 +68,7 @@ def chosen_files(options: SimulatorOptions) -> list[CandleFile]:
     """One file for each pair that is known and wanted: the shortest candles there are of it.
 
     Raises:
-        BadInput: none, or no such folder.
+        BadInput: none, or no such folder; two files of the same candles.
     """
     folder = options.candles
     assert folder is not None, "checked with the options"
@@ -76,10 +78,50 @@ def chosen_files(options: SimulatorOptions) -> list[CandleFile]:
         )
     shortest: dict[PairName, CandleFile] = {}
     for file in sorted(candle_files(folder), key=lambda file: -file.timeframe.minutes):
-        if file.pair in (options.pairs or PAIRS):
-            shortest[file.pair] = file
+        if file.pair not in (options.pairs or PAIRS):
+            continue
+        other = shortest.get(file.pair)
+        if other is not None and other.timeframe is file.timeframe:
+            minutes = file.timeframe.minutes
+            raise BadInput(
+                f"{other.name} and {file.name} both hold {minutes}-minute candles of {file.pair}; "
+                "remove one"
+            )
+        shortest[file.pair] = file
     _check_found(folder, shortest, options.pairs)
     return [shortest[pair] for pair in sorted(shortest)]
+
+
+def unused_files(options: SimulatorOptions, played: Collection[PairName]) -> list[str]:
+    """Files of a replay's folder that are not played, a line for each reason."""
+    folder = options.candles
+    if options.market != "replay" or folder is None:
+        return []
+    chosen = {file.name for file in chosen_files(options)}
+    unused: dict[str, list[str]] = {}
+    for file in candle_files(folder):
+        if file.name not in chosen or file.pair not in played:
+            why = _why_unused(file, options, is_chosen=file.name in chosen)
+            unused.setdefault(why, []).append(Path(file.name).name)
+    if names := strangers(folder):
+        unused["not named <PAIR>_<minutes>.csv, or of a length that is not kept"] = names
+    return [f"{folder}: not replayed: {_listed(names)}: {why}" for why, names in unused.items()]
+
+
+def _why_unused(file: CandleFile, options: SimulatorOptions, *, is_chosen: bool) -> str:
+    if is_chosen:
+        return "no candle in the range, and none before it"
+    if file.pair not in PAIRS:
+        return f"no such pair here; known are {', '.join(PAIRS)}"
+    if options.pairs and file.pair not in options.pairs:
+        return "not among the pairs that were asked for"
+    return "shorter candles of the pair are there"
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - NAMED_MAX
+    shown = ", ".join(names[:NAMED_MAX])
+    return f"{shown} and {more} more" if more > 0 else shown
 
 
 def _check_found(
@@ -109,12 +151,16 @@ def _replay(
 
 
 def _read(file: CandleFile, from_s: int, to_s: int) -> list[Candle]:
-    """Candles that start in the range; all rows are read, so that all are checked."""
+    """Candles that start in the range; all rows are read, so that all are checked.
+
+    A row without volume and trades is a stretch without trades. One with volume and no trades is of
+    a program that does not count them: it is played with as many as its shape needs.
+    """
     minutes = file.timeframe.minutes
     return [
-        candle_of(row, minutes)
+        candle_of(row, minutes, trades_otherwise=TRADES_OF_A_CANDLE)
         for row in read_rows(file)
-        if from_s <= row.start_s < to_s and row.trades > 0
+        if from_s <= row.start_s < to_s and (row.trades > 0 or row.volume > 0)
     ]
 
 

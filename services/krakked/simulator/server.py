@@ -31,7 +31,7 @@ from krakked.simulator import console
 from krakked.simulator.admin import Admin
 from krakked.simulator.faults import Faults
 from krakked.simulator.following import Follower, open_source
-from krakked.simulator.markets import build_market
+from krakked.simulator.markets import build_market, unused_files
 from krakked.simulator.options import (
     ACCOUNT,
     AccountKey,
@@ -93,6 +93,10 @@ class RunningSimulator:
     def faults(self) -> Faults:
         """What goes wrong on purpose."""
         return self._venue.faults
+
+    def remarks(self) -> list[str]:
+        """What a person may take for played, and is not."""
+        return unused_files(self.options, self.pairs)
 
     async def market_over(self) -> None:
         """Return when the market has nothing more to play: a replay's end."""

@@ -133,3 +133,17 @@ def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     span = ("--from", "2024-01-01", "--to", "2024-01-01", "--pair", "XBTUSD")
     shown = krakked("export-candles", *span, "--out", out)
     assert (shown.exit_code, "cannot be written" in shown.output) == (74, True)
+
+
+def test_pairs_to_export_are_known_by_each_spelling(tmp_path: Path) -> None:
+    span = ("--from", "2024-01-01", "--to", "2024-01-01", "--out", str(tmp_path))
+    pairs = ("--pair", "DOGE/USD", "--pair", "btcusd", "--pair", "XBTUSD")
+    prices = ("--price", "doge-usd=0.5", "--price", "BTCUSD=50000")
+    shown = krakked("export-candles", *span, *pairs, *prices, "--json")
+    assert [one["pair"] for one in json.loads(shown.output)] == ["XDGUSD", "XBTUSD"]
+    assert (tmp_path / "XDGUSD_60.csv").read_text().split(",")[1].startswith("0.")
+
+
+def test_one_asset_in_two_spellings_is_given_twice() -> None:
+    shown = krakked("--listen", "127.0.0.1:0", "--balance", "btc=1,XBT=2")
+    assert (shown.exit_code, "--balance XBT: given twice" in shown.output) == (2, True)

@@ -13,7 +13,7 @@ from krakked.domain.errors import BadInput
 from krakked.domain.ids import PairName
 from krakked.domain.times import NS_PER_SECOND
 from krakked.simulator import SimulatorOptions, opening_ns
-from krakked.simulator.markets import build_market, chosen_files
+from krakked.simulator.markets import build_market, chosen_files, unused_files
 from krakked.simulator.store import StateStore
 
 START_S = 1_704_067_200
@@ -50,6 +50,56 @@ def test_the_shortest_candles_of_a_pair_are_taken(folder: Path) -> None:
     (folder / "XBTUSD_7.csv").write_text("of a length that the venue does not have")
     lengths = {file.pair: file.timeframe.minutes for file in chosen_files(replay(folder))}
     assert lengths == {ETHUSD: 60, XBTUSD: 5}
+
+
+@pytest.mark.parametrize(
+    "name", ["DOGEUSD_60.csv", "dogeusd_60.csv", "DOGE-USD_60.csv", "XXDGZUSD_60.csv"]
+)
+def test_a_file_under_another_spelling_of_its_pair_is_replayed(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text(rows(60, 24))
+    options = replay(tmp_path)
+    _, pairs = build_market(options, START_S * NS_PER_SECOND)
+    assert list(pairs) == ["XDGUSD"]
+    assert unused_files(options, pairs) == []
+
+
+def test_two_files_of_the_same_candles_are_refused(folder: Path) -> None:
+    (folder / "BTCUSD_60.csv").write_text(rows(60, 24))
+    with pytest.raises(BadInput) as refused:
+        chosen_files(replay(folder))
+    said = str(refused.value).replace(f"{folder}/", "")
+    assert said == (
+        "BTCUSD_60.csv and XBTUSD_60.csv both hold 60-minute candles of XBTUSD; remove one"
+    )
+
+
+def test_every_file_that_is_not_replayed_is_named_with_its_reason(folder: Path) -> None:
+    (folder / "ACAEUR_60.csv").write_text(rows(60, 24))
+    (folder / "XBTUSD_1440.csv").write_text(rows(1440, 3))
+    (folder / "SOLUSD_60.csv").write_text(rows(60, 24))
+    (folder / "ADAUSD_60.csv").write_text(rows(60, 1, START_S + 86_400))
+    (folder / "XBTUSD_7.csv").write_text("of a length that the venue does not have")
+    (folder / "notes.csv").write_text("not candles")
+    pairs = (XBTUSD, ETHUSD, PairName("ADAUSD"))
+    options = replay(folder, pairs=pairs, to_s=START_S + 86_400)
+    _, played = build_market(options, START_S * NS_PER_SECOND)
+    known = "XBTUSD, ETHUSD, SOLUSD, XDGUSD, ADAUSD, ETHXBT, XBTUSDT"
+    assert [line.removeprefix(f"{folder}: ") for line in unused_files(options, played)] == [
+        f"not replayed: ACAEUR_60.csv: no such pair here; known are {known}",
+        "not replayed: ADAUSD_60.csv: no candle in the range, and none before it",
+        "not replayed: SOLUSD_60.csv: not among the pairs that were asked for",
+        "not replayed: XBTUSD_1440.csv: shorter candles of the pair are there",
+        "not replayed: XBTUSD_7.csv, notes.csv: not named <PAIR>_<minutes>.csv, or of a length "
+        "that is not kept",
+    ]
+
+
+def test_a_whole_download_is_named_in_few_words(folder: Path) -> None:
+    for number in range(30):
+        (folder / f"FOO{number:02}EUR_60.csv").write_text(rows(60, 1))
+    (line,) = unused_files(replay(folder), (XBTUSD, ETHUSD))
+    assert "FOO00EUR_60.csv, FOO01EUR_60.csv, " in line
+    assert "FOO11EUR_60.csv and 18 more: no such pair here" in line
 
 
 def test_only_the_wanted_pairs_are_replayed(folder: Path) -> None:
@@ -90,6 +140,18 @@ def test_rows_without_trades_are_hours_without_trades(folder: Path) -> None:
     market, _ = build_market(options, START_S * NS_PER_SECOND)
     first_ns = market.prints_before(XBTUSD, 0, NOW_NS)[0].at_ns
     assert first_ns == (START_S + 3600) * NS_PER_SECOND
+
+
+def test_rows_of_a_program_that_counts_no_trades_keep_their_shape(folder: Path) -> None:
+    uncounted = rows(60, 48).replace(",40\n", ",0\n")
+    (folder / "XBTUSD_60.csv").write_text(uncounted)
+    market, _ = build_market(replay(folder, pairs=(XBTUSD,)), START_S * NS_PER_SECOND)
+    (candle, *_) = market.candles_between(XBTUSD, 60, START_S, START_S + 48 * 3600)
+    assert [candle.open, candle.high, candle.low, candle.close, candle.volume] == [
+        Decimal(text) for text in ("100", "110", "90", "105", "8")
+    ]
+    prints = market.prints_before(XBTUSD, 0, (START_S + 3600) * NS_PER_SECOND)
+    assert [item.price for item in prints] == [100, 90, 110, 105]
 
 
 def test_a_replay_opens_where_it_is_told_or_with_the_first_candle(folder: Path) -> None:

@@ -68,6 +68,26 @@ def test_pair_and_timeframe_choose(krakked: Krakked, candles: Path) -> None:
     assert nothing.stdout == "no file of that pair and timeframe was found\n"
 
 
+def test_each_spelling_of_a_pair_is_one_pair(krakked: Krakked, candles: Path) -> None:
+    (candles / "DOGEUSD_60.csv").write_text(rows(5))
+    krakked("data", "import", "candles/DOGEUSD_60.csv")
+    (candles / "DOGEUSD_60.csv").rename(candles / "XDGUSD_60.csv")
+    again = krakked("data", "import", "candles", "--pair", "doge/usd", "--json")
+    (one,) = json.loads(again.stdout)
+    assert (one["pair"], one["rows"], one["added"]) == ("XDGUSD", 5, 0)
+    assert kept(Path("bars"), "XDGUSD", Timeframe.H1) == 5
+
+
+def test_file_that_is_not_named_like_candles_is_told(krakked: Krakked, candles: Path) -> None:
+    (candles / "notes.csv").write_text("rubbish")
+    (candles / "README.md").write_text("of no concern")
+    shown = krakked("data", "import", "candles")
+    assert shown.exit_code == 0
+    assert shown.stderr == (
+        "krakked: candles/notes.csv: not imported: not named <PAIR>_<minutes>.csv[.gz]\n"
+    )
+
+
 def test_zip_and_single_files_go_in_one_call(krakked: Krakked, candles: Path) -> None:
     with zipfile.ZipFile("download.zip", "w") as archive:
         archive.writestr("SOLUSD_60.csv", rows(3))

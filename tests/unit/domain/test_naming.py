@@ -6,7 +6,7 @@ import pytest
 
 from krakked.domain.errors import Refused
 from krakked.domain.ids import PairName, StrategyId
-from krakked.domain.naming import resolve_pair, resolve_strategy
+from krakked.domain.naming import resolve_pair, resolve_strategy, standard_asset, standard_pair
 
 PAIRS = tuple(
     map(PairName, ("XBTUSD", "ETHUSD", "XDGUSD", "ETHXBT", "XBTUSDT", "ADAUSD", "XTZUSD", "XBTEUR"))
@@ -96,3 +96,33 @@ def test_strategies_that_differ_in_case_alone_must_be_written_exactly() -> None:
     assert resolve_strategy("trend", both) == "trend"
     with pytest.raises(Refused, match="may be Trend or trend"):
         resolve_strategy("TREND", both)
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("XBTUSD", "XBTUSD"),
+        (" btc/usd ", "XBTUSD"),
+        ("BTC-USDT", "XBTUSDT"),
+        ("BTCUSDT", "XBTUSDT"),
+        ("XXBTZUSD", "XBTUSD"),
+        ("DOGEUSD", "XDGUSD"),
+        ("dogebtc", "XDGXBT"),
+        ("ETHBTC", "ETHXBT"),
+        ("XDGUSD", "XDGUSD"),
+        ("WBTCUSD", "WBTCUSD"),
+        ("1INCHEUR", "1INCHEUR"),
+        ("FOO", "FOO"),
+        ("", ""),
+    ],
+)
+def test_pair_of_nobodys_list_has_one_name_however_it_is_spelled(text: str, name: str) -> None:
+    assert standard_pair(text) == name
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [("btc", "XBT"), ("XXBT", "XBT"), ("ZUSD", "USD"), ("btc.f", "XBT.F"), ("FOO", "FOO")],
+)
+def test_asset_has_one_name_however_it_is_spelled(text: str, name: str) -> None:
+    assert standard_asset(text) == name

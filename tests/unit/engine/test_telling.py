@@ -60,3 +60,11 @@ def test_what_is_no_replay_of_a_range_has_no_progress() -> None:
     with ExitStack() as stack:
         assert telling.progress(options(candles=None), stack) is None
         assert telling.progress(options(end_s=None), stack) is None
+
+
+@pytest.mark.parametrize("keeps_stdout", [False, True])
+def test_remark_is_on_standard_error_too_unless_the_log_is_there_anyway(
+    capsys: pytest.CaptureFixture[str], keeps_stdout: bool
+) -> None:
+    telling.aside(options(keeps_stdout_for_answer=keeps_stdout), "x.csv: not replayed")
+    assert capsys.readouterr().err == ("" if keeps_stdout else "krakked: x.csv: not replayed\n")

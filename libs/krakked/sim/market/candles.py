@@ -45,8 +45,8 @@ class Candle(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return self.volume * (self.high + self.low + self.close) / 3
 
 
-def candle_of(row: CandleRow, minutes: int) -> Candle:
-    """The candle that a file's row describes."""
+def candle_of(row: CandleRow, minutes: int, *, trades_otherwise: int = 0) -> Candle:
+    """The candle that a file's row describes, with so many trades where it counts none."""
     return Candle(
         start_s=row.start_s,
         minutes=minutes,
@@ -55,7 +55,7 @@ def candle_of(row: CandleRow, minutes: int) -> Candle:
         low=row.low,
         close=row.close,
         volume=row.volume,
-        trades=row.trades,
+        trades=row.trades or trades_otherwise,
     )
 
 

@@ -15,7 +15,8 @@ pair's decimals:
    the best level of each side.
 
 So every candle keeps its open, high, low, close and volume exactly, and never shows more trades
-than it had. A missing candle is a stretch without trades.
+than it had. A missing candle is a stretch without trades. One of a program that does not count
+trades (volume, and no trades) is played with as many as its shape needs.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ from krakked.sim.market.model import Print, Venue, candles_from_prints, ladder, 
 
 _CLOSE_BEFORE_END_NS = NS_PER_SECOND // 2
 _LEVEL_SHARE = 40
+TRADES_OF_A_CANDLE = 4
+"""As many as any shape needs."""
 
 
 class ReplayMarket:
