@@ -6,7 +6,7 @@ import msgspec
 
 from krakked.domain.instants import Instant
 from krakked.ports.lease_store import LeaseRecord
-from krakked.trading.owning import Fence, State
+from krakked.trading.owning import Fence, Phase, State
 
 RELEASED_DURATION_S = 1
 """Of a lease that nobody holds: whoever sees it need not wait."""
@@ -43,6 +43,8 @@ def renewing(state: State, record: LeaseRecord, now: Instant) -> LeaseRecord:
         renewed_at_ns=now.wall_ns,
         epoch=max(record.epoch, state.epoch),
         fenced=_fenced(state, record),
+        # Only who is fenced now can be let go on: nothing is unfenced in advance.
+        unfence=record.unfence if state.phase is Phase.FENCED else None,
         is_abandoned=False,
     )
 

@@ -250,7 +250,9 @@ def _seen_by_candidate(state: State, record: LeaseRecord, now: Instant) -> Step:
     state = _replace(state, record=record, next_call_least_ns=_next_look_ns(state, now))
     match _judge(state, record, now):
         case _Verdict.WAIT:
-            return state, ()
+            expiry_ns = state.seen_since_least_ns + record.duration_ns
+            due_ns = min(state.next_call_least_ns, expiry_ns)
+            return _replace(state, next_call_least_ns=due_ns), ()
         case _Verdict.FOREIGN:
             reason = f"the lease is about account {record.account}, not {state.me.account}"
             return _end(state, Phase.MISCONFIGURED, f"{reason}; give each release its own")

@@ -124,7 +124,7 @@ class Timings(msgspec.Struct, frozen=True, kw_only=True):
             yield f"D ≥ {_DURATION_MIN_S}: {v['D']} is below it; raise {_SETTINGS['D']}"
         if v["R"] >= v["D"]:
             yield f"R < D: {v['R']} is not below {v['D']}; {_lower_or_raise('R', 'D')}"
-        whole = v["R"] + v["δ"] + v["ε"]
+        whole = _shown(v["R"] + v["δ"] + v["ε"])
         if whole >= v["D"]:
             yield (
                 f"R + δ + ε < D: {v['R']} + {v['δ']} + {v['ε']} = {whole} is not below {v['D']}; "
@@ -132,7 +132,7 @@ class Timings(msgspec.Struct, frozen=True, kw_only=True):
             )
         if v["Q"] < v["δ"] + v["ε"]:
             yield (
-                f"Q ≥ δ + ε: {v['Q']} is below {v['δ']} + {v['ε']} = {v['δ'] + v['ε']}; "
+                f"Q ≥ δ + ε: {v['Q']} is below {v['δ']} + {v['ε']} = {_shown(v['δ'] + v['ε'])}; "
                 f"raise {_SETTINGS['Q']}"
             )
 
@@ -145,8 +145,8 @@ class Timings(msgspec.Struct, frozen=True, kw_only=True):
             )
         if v["P"] + v["m"] >= v["R"]:
             yield (
-                f"P + margin < R: {v['P']} + {v['m']} = {v['P'] + v['m']} is not below {v['R']}; "
-                f"{_lower_or_raise('m', 'R')}"
+                f"P + margin < R: {v['P']} + {v['m']} = {_shown(v['P'] + v['m'])} is not below "
+                f"{v['R']}; {_lower_or_raise('m', 'R')}"
             )
         if _CALLS_IN_DEADLINE * v["τ"] > v["R"]:
             yield (
@@ -163,7 +163,8 @@ class Timings(msgspec.Struct, frozen=True, kw_only=True):
                 f"r ≤ C/{_REFRESHES_IN_TIMEOUT}: {v['r']} is above {v['C']} / "
                 f"{_REFRESHES_IN_TIMEOUT}; {_lower_or_raise('r', 'C')}"
             )
-        whole, left = v["D"] + v["P"] + v["B"] + v["Q"], v["C"] - v["r"]
+        whole = _shown(v["D"] + v["P"] + v["B"] + v["Q"])
+        left = _shown(v["C"] - v["r"])
         if whole >= left:
             yield (
                 f"D + P + B + Q < C − r: {v['D']} + {v['P']} + {v['B']} + {v['Q']} = {whole} is "
