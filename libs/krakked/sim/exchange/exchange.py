@@ -87,18 +87,19 @@ class Exchange:
         if core.system_status is SystemStatus.MAINTENANCE:
             return
         market = core.markets[pair]
-        house.strangers_trade(core, market, price, quantity_base, taker_side)
-        core.print_trade(
-            PublicTrade(
-                pair=pair,
-                price=price,
-                quantity_base=quantity_base,
-                taker_side=taker_side,
-                order_type="market",
-                trade_id=market.next_trade_id(),
-                at_ns=core.now_ns,
+        left = house.strangers_trade(core, market, price, quantity_base, taker_side)
+        if left:
+            core.print_trade(
+                PublicTrade(
+                    pair=pair,
+                    price=price,
+                    quantity_base=left,
+                    taker_side=taker_side,
+                    order_type="market",
+                    trade_id=market.next_trade_id(),
+                    at_ns=core.now_ns,
+                )
             )
-        )
         waiting.settle(core, market)
 
     def mirror(self, pair: PairName, now_ns: int) -> Mirror:
@@ -235,6 +236,10 @@ class Exchange:
         for name, change in ((asset, -exact), (there, exact)):
             row = core.post(owner, f"earn/{word}", ref_id, name, (change, ZERO))
             settlement.tell_balance(core, owner, row.ledger_id)
+
+    def account(self, name: str) -> Account:
+        """Everything there is of an account, for auditors: to be read, never changed."""
+        return self._core.accounts[name]
 
     def knows_asset(self, asset: str) -> bool:
         """Whether there is such an asset, in that wallet."""

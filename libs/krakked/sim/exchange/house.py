@@ -46,23 +46,29 @@ def _crossed(market: Market, side: Side, price: Decimal) -> Order | None:
 
 def strangers_trade(
     core: Core, market: Market, price: Decimal, quantity_base: Decimal, taker: Side
-) -> None:
-    """A print between strangers, in which resting orders take part.
+) -> Decimal:
+    """A print between strangers, in which resting orders take part; what is left to be printed.
 
     1. Orders at better prices than the print, by price and time, at their own prices.
     2. At the print's price: the house's queue first (it shrinks), then orders by time.
-    No more than the printed quantity is filled. The tape shows the print as it was.
+    No more than the printed quantity is filled. What an order had of it is on the tape by that
+    fill's own id and price, so only the rest remains to be printed; in markets that show no
+    trades of accounts the tape shows the print as it was.
     """
     side = taker.opposite
     market.book.sweep_house(side, price)
     left = _fill_up_to(core, market, side, price, quantity_base, better=True)
+    filled = quantity_base - left
     if core.options.house_first:
         left = _take_queue(market, side, price, left)
-        _fill_up_to(core, market, side, price, left, better=False)
+        filled += left - _fill_up_to(core, market, side, price, left, better=False)
     else:
+        filled += left
         left = _fill_up_to(core, market, side, price, left, better=False)
+        filled -= left
         _take_queue(market, side, price, left)
     core.book_changed(market.name)
+    return quantity_base - filled if core.options.prints_own_trades else quantity_base
 
 
 def _fill_up_to(
@@ -74,7 +80,8 @@ def _fill_up_to(
         if order is None or (better and not _is_better(order, price)):
             return left
         taken = min(left, order.visible_base)
-        fill_maker(core, market, order, taken)
+        fill = fill_maker(core, market, order, taken)
+        print_fill(core, market, fill, side.opposite, "market")
         left -= taken
     return left
 

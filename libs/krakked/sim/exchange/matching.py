@@ -242,7 +242,7 @@ def _take(core: Core, market: Market, order: Order, slices: Sequence[Slice]) -> 
         )
         book_fill(core, order, fill)
         if piece.maker is not None:
-            fill_maker(core, market, piece.maker, piece.quantity_base)
+            fill_maker(core, market, piece.maker, piece.quantity_base, fill.trade_id)
         elif piece.level is not None:
             market.book.take_house(piece.level, order.ask.side.opposite, piece.quantity_base)
         kind: Literal["market", "limit"] = "limit" if order.ask.form.priced else "market"
@@ -251,15 +251,20 @@ def _take(core: Core, market: Market, order: Order, slices: Sequence[Slice]) -> 
         core.book_changed(market.name)
 
 
-def fill_maker(core: Core, market: Market, order: Order, quantity_base: Decimal) -> Fill:
-    """Fill a resting order at its own price; all filled, it leaves the book."""
+def fill_maker(
+    core: Core, market: Market, order: Order, quantity_base: Decimal, trade_id: int | None = None
+) -> Fill:
+    """Fill a resting order at its own price; all filled, it leaves the book.
+
+    ``trade_id`` is the taker's, where that is an order too: one trade has one id.
+    """
     assert order.limit_price is not None, "only priced orders rest"
     assert quantity_base <= order.visible_base, "what is hidden is not filled"
     fill = Fill(
         price=order.limit_price,
         quantity_base=quantity_base,
         maker=True,
-        trade_id=market.next_trade_id(),
+        trade_id=market.next_trade_id() if trade_id is None else trade_id,
     )
     if order.display_base is not None:
         order.shown_base -= quantity_base

@@ -318,7 +318,7 @@ class Model:
         for row in self.house:
             if row.side == side and sign(side) * (row.price - price) > 0:
                 row.left = Decimal(0)
-        left = size
+        left = unprinted = size
         for place in ("better", "house", "there"):
             if place == "house":
                 for row in self.house:
@@ -334,8 +334,11 @@ class Model:
                     break
                 taken = min(left, self.visible(rows[0]))
                 left -= taken
+                unprinted -= taken
                 self.fill_maker(rows[0], taken)
-        self.print(price)
+                self.print(rows[0].price)
+        if unprinted:
+            self.print(price)
 
 
 class Run:

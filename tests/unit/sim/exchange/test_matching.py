@@ -101,13 +101,63 @@ def test_strangers_fill_no_more_than_they_traded(venue):
     assert venue.status(second) == ("open", "0.20000000")
 
 
-def test_strangers_print_shows_its_own_price_and_whole_quantity(venue):
-    venue.add("buy", "0.5", "50000.0")
+def test_what_an_order_had_of_a_strangers_print_is_on_the_tape_by_its_own_id_and_price(venue):
+    txid = venue.add("buy", "0.5", "50000.0")
     venue.strangers("49995.0", "5", Side.SELL)
+    ours, theirs = venue.prints()
+    (fill,) = venue.order(txid)["trades"]
+    assert ours.trade_id == venue.ok("QueryTrades", txid=fill)[fill]["trade_id"]
+    assert (ours.price, ours.quantity_base) == (Decimal("50000.0"), Decimal("0.5"))
+    assert (theirs.price, theirs.quantity_base) == (Decimal("49995.0"), Decimal("4.5"))
+    assert {ours.taker_side, theirs.taker_side} == {Side.SELL}
+    assert theirs.trade_id == ours.trade_id + 1
+    assert venue.exchange.last_trade("XBTUSD") == theirs
+
+
+def test_a_strangers_print_that_orders_took_whole_leaves_nothing_more_to_print(venue):
+    venue.add("buy", "0.5", "50000.5")
+    venue.strangers("49995.0", "0.5", Side.SELL)
     (printed,) = venue.prints()
+    assert (printed.price, printed.quantity_base) == (Decimal("50000.5"), Decimal("0.5"))
+
+
+@pytest.mark.parametrize("house_first", [True, False])
+def test_prints_of_a_strangers_trade_are_its_whole_quantity(make_bench, house_first):
+    bench = make_bench(house_first=house_first)
+    bench.open(USD="100000")
+    bench.house(bids=[("50000.0", "1")], asks=[("50009.0", "1")])
+    bench.add("buy", "0.5", "50001.0")
+    bench.add("buy", "0.7", "50000.0")
+    bench.strangers("50000.0", "2", Side.SELL)
+    rows = [(str(row.price), row.quantity_base) for row in bench.prints()]
+    ours = Decimal("0.5") if house_first else Decimal("0.7")
+    assert rows == [
+        ("50001.0", Decimal("0.5")),
+        ("50000.0", ours),
+        ("50000.0", Decimal("1.5") - ours),
+    ]
+
+
+def test_a_strangers_print_stays_whole_on_a_tape_without_the_accounts_trades(make_bench):
+    bench = make_bench(prints_own_trades=False)
+    bench.open(USD="100000")
+    bench.add("buy", "0.5", "50000.0")
+    bench.strangers("49995.0", "5", Side.SELL)
+    (printed,) = bench.prints()
     assert (printed.price, printed.quantity_base) == (Decimal("49995.0"), Decimal(5))
-    assert printed.taker_side is Side.SELL
-    assert venue.exchange.last_trade("XBTUSD") == printed
+
+
+def test_two_accounts_that_trade_with_each_other_have_one_trade_id_and_one_print(venue):
+    venue.open("bob", XBT="1")
+    venue.add("buy", "0.5", "50000.5")
+    venue.add("sell", "0.5", "50000.5", who="bob")
+    (printed,) = venue.prints()
+    ids = {
+        trade["trade_id"]
+        for who in ("alice", "bob")
+        for trade in venue.ok("TradesHistory", who)["trades"].values()
+    }
+    assert ids == {printed.trade_id}
 
 
 def test_strangers_sweep_what_the_house_had_at_better_prices(venue):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from decimal import Decimal
+from decimal import ROUND_DOWN, ROUND_HALF_UP, ROUND_UP, Decimal
 from typing import Any
 
 import pytest
@@ -13,10 +13,29 @@ from hypothesis import strategies as st
 from krakked.domain.money import ZERO
 from krakked.domain.orders import Side
 from krakked.sim.exchange.core import SystemStatus
-from krakked.sim.exchange.settlement import hold_amount, hold_asset
+from krakked.sim.exchange.fees import FeeTier
 
 ACCOUNTS = ("alice", "bob")
+POOR = ("700.1234", "0.0123")
+"""Small enough that funds run out in the middle of a run."""
+RICH = ("1000000", "100")
 TICK = Decimal("0.1")
+USD_UNIT, XBT_UNIT = Decimal("1e-4"), Decimal("1e-10")
+DAY_NS = 86_400 * 10**9
+TAKER, MAKER = 1, 2
+LADDER = [
+    tuple(map(Decimal, row))
+    for row in (
+        ("0", "0.4", "0.25"),
+        ("40", "0.33", "0.21"),
+        ("170.5", "0.24", "0.125"),
+        ("600", "0.1", "0"),
+    )
+]
+"""Volume, taker, maker; so low that a run climbs it."""
+TIERS = tuple(
+    FeeTier(volume_usd=volume, taker_pct=taker, maker_pct=maker) for volume, taker, maker in LADDER
+)
 MIDDLE = 500_000
 """Ticks."""
 
@@ -64,6 +83,7 @@ acts = st.one_of(
     st.tuples(st.just("house"), st.integers(-25, 25), sizes, sizes),
     st.tuples(st.just("strangers"), prices, sizes, sides),
     st.tuples(st.just("later"), st.integers(0, 12)),
+    st.tuples(st.just("later"), st.sampled_from((15 * 86_400, 31 * 86_400))),
 )
 
 
@@ -162,36 +182,81 @@ DEEDS: dict[str, Callable[..., object]] = {
 }
 
 
-def opened(make_bench, **options):
-    bench = make_bench(**options)
-    # Small enough that funds run out in the middle of a run.
+def opened(make_bench, *, is_rich=False, **options):
+    bench = make_bench(fee_ladder=TIERS, **options)
     for name in ACCOUNTS:
-        bench.open(name, USD="700.1234", XBT="0.0123")
+        usd, xbt = RICH if is_rich else POOR
+        bench.open(name, USD=usd, XBT=xbt)
     house(bench, 0, "0.002", "0.002")
     return bench
 
 
-def check_everything(bench):
+def check_everything(bench, *, is_rich=False):
     for name in ACCOUNTS:
         account = bench.account(name)
         check_holds(bench, account)
         check_ledger(account)
         check_orders(bench, account)
+        check_fees(bench, account, is_rich=is_rich)
     check_book(bench)
-    check_money(bench)
+    check_money(bench, is_rich=is_rich)
 
 
 def check_holds(bench, account):
-    """Holds are the open orders, and no balance is below them."""
+    """Holds are the open orders at their limits with the taker's fee; no balance is below them."""
     held = {}
     for order in account.open.values():
-        market_of = bench.core.markets[order.ask.pair]
-        assert order.hold == hold_amount(market_of, order)
-        asset = hold_asset(market_of, order)
-        held[asset] = held.get(asset, ZERO) + order.hold
-    assert {asset: amount for asset, amount in account.held.items() if amount} == held
+        is_buy = order.ask.side is Side.BUY
+        price = order.limit_price or (order.trigger_price if not order.triggered_ns else None)
+        rest = order.quantity_base - order.filled_base
+        fee = order.hold_fee_pct / 100
+        assert order.hold_fee_pct in rates_at(bench, account, last_terms_ns(order))
+        if is_buy and price is None:  # a market order that is still to come
+            expected = ZERO
+        elif is_buy:
+            worth = rest * price
+            expected = up(worth if order.ask.fee_in_base else worth * (1 + fee), USD_UNIT)
+        else:
+            expected = up(rest * (1 + fee) if order.ask.fee_in_base else rest, XBT_UNIT)
+        assert order.hold == expected
+        asset = "USD" if is_buy else "XBT"
+        held[asset] = held.get(asset, ZERO) + expected
+    assert {asset: amount for asset, amount in account.held.items() if amount} == {
+        asset: amount for asset, amount in held.items() if amount
+    }
     for asset, amount in account.balances.items():
         assert amount >= held.get(asset, ZERO)
+
+
+def up(value, unit):
+    return value.quantize(unit, rounding=ROUND_UP)
+
+
+def last_terms_ns(order):
+    """When it was made, or amended last: its hold goes by the tier of then."""
+    return order.amendments[-1].at_ns if order.amendments else order.opened_ns
+
+
+def rate(volume_usd, column):
+    """Percent of the highest tier that so much reaches."""
+    return [row[column] for row in LADDER if volume_usd >= row[0]][-1]
+
+
+def volume_of(trades, now_ns):
+    """Dollars of the last thirty days."""
+    return sum((t.cost_quote for t in trades if t.at_ns > now_ns - 30 * DAY_NS), ZERO)
+
+
+def rates_at(bench, account, at_ns):
+    """Taker rates at an instant, before or after whichever of its trades."""
+    trades = list(account.trades)
+    counts = [
+        len([t for t in trades if t.at_ns < at_ns]),
+        len([t for t in trades if t.at_ns <= at_ns]),
+    ]
+    return {
+        rate(volume_of(trades[:count], at_ns), TAKER) for count in range(counts[0], counts[1] + 1)
+    }
 
 
 def check_ledger(account):
@@ -204,7 +269,7 @@ def check_ledger(account):
 
 
 def check_orders(bench, account):
-    """Orders are the sums of their trades; fees are right to the last unit or one below."""
+    """Orders are the sums of their trades."""
     for order in account.orders.values():
         trades = [account.trades.get(txid) for txid in order.trades]
         assert order.filled_base == sum((t.quantity_base for t in trades), ZERO)
@@ -212,13 +277,42 @@ def check_orders(bench, account):
         assert order.filled_base <= order.quantity_base
         assert (order.remaining_base == 0) or order.status.value != "closed"
         assert (order.order_id in account.open) != order.is_done
-    ladder = {(tier.taker_pct, tier.maker_pct) for tier in bench.core.options.fee_ladder}
-    for trade in account.trades:
+
+
+def check_fees(bench, account, *, is_rich):
+    """Cost cut, fee by the volume of thirty days before, rounded half up; a poor account may owe
+    a unit less, where what its order held for the fee was rounded less often than its fills.
+    """
+    trades = list(account.trades)
+    for index, trade in enumerate(trades):
+        order = account.orders[trade.order_id]
         exact = trade.price * trade.quantity_base
-        assert ZERO <= exact - trade.cost_quote < Decimal("0.0001")
-        rates = {maker if trade.maker else taker for taker, maker in ladder}
-        fees = {trade.cost_quote * rate / 100 for rate in rates}
-        assert any(abs(trade.fee_quote - fee) <= Decimal("0.0001") for fee in fees)
+        assert trade.cost_quote == exact.quantize(USD_UNIT, rounding=ROUND_DOWN)
+        now = rate(volume_of(trades[:index], trade.at_ns), MAKER if trade.maker else TAKER)
+        agreed = [order.opened_ns, *(each.at_ns for each in order.amendments)]
+        promised = {each for at_ns in agreed for each in rates_at(bench, account, at_ns)}
+        in_base = trade.fee_asset == "XBT"
+        amount, unit = (trade.quantity_base, XBT_UNIT) if in_base else (trade.cost_quote, USD_UNIT)
+        fees = {
+            (amount * min(now, most) / 100).quantize(unit, rounding=ROUND_HALF_UP)
+            for most in promised
+        }
+        pays_of_hold = not is_rich and (trade.side is Side.BUY) != in_base
+        assert trade.fee_amount in fees | ({fee - unit for fee in fees} if pays_of_hold else set())
+
+
+def check_tape(bench, printed):
+    """Each fill is on the tape under its own id, at its price; both sides of one have one id."""
+    fills = {}
+    for name in ACCOUNTS:
+        for trade in bench.account(name).trades:
+            fills.setdefault(trade.trade_id, []).append(trade)
+    for trade_id, trades in fills.items():
+        row = printed[trade_id]
+        assert {t.price for t in trades} == {row.price}
+        assert {t.quantity_base for t in trades} == {row.quantity_base}
+        assert len(trades) == 1 or {t.maker for t in trades} == {True, False}
+        assert all((t.side is row.taker_side) != t.maker for t in trades)
 
 
 def check_book(bench):
@@ -246,11 +340,11 @@ def check_book(bench):
     assert not bench.core.markets["XBTUSD"].closes
 
 
-def check_money(bench):
+def check_money(bench, *, is_rich):
     """What came in is what is there, what was paid in fees, and what the world gave or took."""
     for name in ACCOUNTS:
         account = bench.account(name)
-        usd, xbt = Decimal("700.1234"), Decimal("0.0123")
+        usd, xbt = (Decimal(amount) for amount in (RICH if is_rich else POOR))
         for trade in account.trades:
             sign = trade.side.sign
             usd -= sign * trade.cost_quote
@@ -263,16 +357,21 @@ def check_money(bench):
         assert account.balance("XBT") == xbt
 
 
-@pytest.mark.parametrize("options", [{}, {"house_first": False, "post_only_mode": "cancel"}])
+@pytest.mark.parametrize(
+    "options", [{}, {"house_first": False, "post_only_mode": "cancel"}, {"is_rich": True}]
+)
 def test_any_history_keeps_the_books(make_bench, options):
     @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
     @given(st.lists(acts, min_size=5, max_size=40))
     def history_keeps_the_books(history):
         bench = opened(make_bench, **options)
+        printed = {}
         for act in history:
             do(bench, act)
             check_book(bench)
-        check_everything(bench)
+            printed |= {row.trade_id: row for row in bench.prints()}
+        check_everything(bench, is_rich="is_rich" in options)
+        check_tape(bench, printed)
 
     history_keeps_the_books()
 
@@ -284,7 +383,7 @@ def test_any_history_can_be_stored_and_taken_up(make_bench):
         bench = opened(make_bench)
         for act in before:
             do(bench, act)
-        twin = make_bench()
+        twin = make_bench(fee_ladder=TIERS)
         twin.exchange.load(bench.exchange.dump())
         twin.now_ns, twin.nonce = bench.now_ns, bench.nonce
         for each in (bench, twin):
