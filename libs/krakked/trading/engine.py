@@ -320,6 +320,8 @@ class Engine:
             "dead_man_expires_at": None
             if self.dead_man.expires_at_ns is None
             else to_rfc3339(self.dead_man.expires_at_ns, decimals=0),
+            "flatten_owed": self.stopper.owed_in_words(),
+            "refused_sales": self.stopper.refused_in_words(),
             "degraded": self.degraded(),
         }
 
@@ -339,6 +341,7 @@ class Engine:
             "orders_unknown": bool(self.desk.account.unknown_pairs()),
             "drift": bool(standing(self.desk.account.drifts)),
             "flatten_owed": bool(self.stopper.owed),
+            "refused_sales": bool(self.stopper.refused_in_words()),
         }
         return [name for name, is_so in facts.items() if is_so]
 

@@ -5,7 +5,8 @@ accepted    ACKED        fills and its end arrive by hints and reconciliation
 Transient   PENDING      the same leg again after a pause, while the plan is fresh; a protective
                          one until then, any other so many times
 Ambiguous   UNKNOWN      looked up by client id; never sent again
-Permanent   REJECTED     recorded; the sleeve is asked again at its next bar
+Permanent   REJECTED     recorded; the sleeve is asked again at its next bar, what a person
+                         wanted closed is owed, and sales are tried at growing distances
 Fenced      REJECTED     a newer owner exists: nothing is ever sent again
 
 Between two tries a leg is PENDING: whoever wants its sleeve to do something else cancels it, which
@@ -30,6 +31,7 @@ from krakked.trading.desk import Desk
 from krakked.trading.outages import FailuresInARow
 from krakked.trading.owing import Debt, Owed
 from krakked.trading.recording import order_fields
+from krakked.trading.refusals import Refusals
 from krakked.trading.validating import Validator
 
 CANCELLED_UNSENT = "cancelled before it was sent"
@@ -72,6 +74,7 @@ class Executor:
         self._on_gone = on_gone
         self._owed = Owed(desk)
         self.failures = FailuresInARow(desk)
+        self.refusals = Refusals()
         self._told_expired: PlanId | None = None
         self._validator = Validator(desk)
 
@@ -150,6 +153,7 @@ class Executor:
                 order,
                 journal=Journal.SENT,
                 sent_at_ns=now_ns,
+                epoch=self._guard.epoch,
                 deadline_at_ns=now_ns + int(self._rules.deadline_s * NS_PER_SECOND),
             )
             await self._put(
@@ -180,6 +184,7 @@ class Executor:
         ]
 
     async def _mark_acked(self, request: OrderRequest, venue_id: VenueOrderId) -> None:
+        self.refusals.taken(Sleeve(request.strategy_id, request.pair))
         async with self._recorder.turn:
             event = self._recorder.event(
                 EventName.ORDER_ACKED, **order_fields(request, kraken_order_id=venue_id)
@@ -242,7 +247,11 @@ class Executor:
             rejected = msgspec.structs.replace(
                 order, journal=Journal.REJECTED, reason=reason, ended_at_ns=self._clock.now_ns()
             )
-            await self._put(rejected, self._recorder.event(EventName.ORDER_REJECTED, **fields))
+            is_protective = request.kind is LegKind.PROTECTIVE
+            if is_protective:
+                self.refusals.refused(Sleeve(request.strategy_id, request.pair), reason)
+            event = self._recorder.event(EventName.ORDER_REJECTED, **fields)
+            await self._put(rejected, event, is_owed=is_protective)
 
     async def drop_pending(self) -> int:
         """Orders that a process before this one planned and never sent: they are not sent late.

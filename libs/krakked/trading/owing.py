@@ -1,4 +1,4 @@
-"""What is owed to a person: a flatten whose sale was dropped, or never reached the venue.
+"""What is owed to a person: a flatten whose sale was dropped, refused, or never reached the venue.
 
 It is owed from the very transaction that ends the sale, so a restart still knows it, until another
 sale of the sleeve stands in the journal or nothing is left to sell. Who asked is kept with it. An

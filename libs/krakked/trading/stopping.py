@@ -10,8 +10,9 @@ rests, protective                       leaves it ``PATIENCE_NS`` to fill, then 
 
 If an exit ends with the position still held, the next quote triggers the stop anew. Where no order
 is placed (``dry_run``, ``validate_only``) that is always so, and a plan for it is shown once a bar.
-A person's flatten whose sale could not be sent, or never arrived, is owed and made anew so, also
-after a restart (``owing.py``).
+A person's flatten whose sale could not be sent, never arrived, or was refused is owed and made anew
+so, also after a restart (``owing.py``). Between two exits of one sleeve is a pause that grows while
+the venue refuses them (``refusals.py``).
 """
 
 from __future__ import annotations
@@ -36,8 +37,6 @@ from krakked.trading.recording import order_fields
 
 MakeExit = Callable[[Sequence[Sleeve], str, str], Awaitable[ExecutionPlan | None]]
 """(sleeves, cause, principal) to a recorded plan that closes them."""
-RETRY_PAUSE_NS = 5 * NS_PER_SECOND
-"""Between two exits of one sleeve, so that a venue that refuses is not hammered."""
 PATIENCE_NS = 30 * NS_PER_SECOND
 """For a protective sale that rests; then it is made anew at the price of the moment."""
 END_POLLS_MAX = 50
@@ -63,6 +62,10 @@ def _may_be_replaced(sale: Order, now_ns: int) -> bool:
     if sale.request.kind is not LegKind.PROTECTIVE:
         return True
     return now_ns - (sale.acked_at_ns or sale.created_at_ns) >= PATIENCE_NS
+
+
+def _spoken(sleeve: Sleeve) -> str:
+    return f"{sleeve.strategy_id} {sleeve.pair}"
 
 
 class Stopper:
@@ -100,8 +103,26 @@ class Stopper:
         """What a person wanted closed, and whose sale could not be sent yet."""
         return self._owed.sleeves
 
+    def owed_in_words(self) -> list[str]:
+        """The same for people, with who asked."""
+        return [f"{_spoken(one)} for {self._owed.principal(one)}" for one in self.owed]
+
+    def refused_in_words(self) -> list[str]:
+        """Sleeves that hold what the venue does not let them sell, and its last word."""
+        held = (one for one in sorted(self._desk.account.positions) if self._holds(one))
+        found = ((one, self._executor.refusals.of(one)) for one in held)
+        return [
+            f"{_spoken(one)}: refused {refusal.count} in a row, at last: {refusal.reason}"
+            for one, refusal in found
+            if refusal is not None
+        ]
+
+    def _holds(self, sleeve: Sleeve) -> bool:
+        return self._desk.account.position(sleeve).quantity_base > 0
+
     def _may_try(self, sleeve: Sleeve, now_ns: int) -> bool:
-        if now_ns - self._tried_at_ns.get(sleeve, 0) < RETRY_PAUSE_NS:
+        pause_ns = self._executor.refusals.pause_ns(sleeve)
+        if now_ns - self._tried_at_ns.get(sleeve, 0) < pause_ns:
             return False
         return self._desk.rules.places_orders or self._shown.get(sleeve) != self._moment(sleeve)
 

@@ -20,7 +20,7 @@ from krakked.domain.ids import Asset, PairName
 from krakked.domain.kill_switch import KillSwitchCause
 from krakked.domain.limits import Limits
 from krakked.domain.portfolio import Difference, Drift, DriftKind
-from krakked.domain.times import to_rfc3339
+from krakked.domain.times import NS_PER_SECOND, to_rfc3339
 from krakked.engine.reporting import compare_books
 from krakked.simulator.faults import FaultKind
 from krakked.trading.cycling import Cycler
@@ -211,6 +211,27 @@ def test_status_of_a_fenced_engine_is_degraded_and_not_ready(play: Play) -> None
     play(scenario)
 
 
+def test_status_shows_sales_that_are_refused_and_whom_they_are_owed_to(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        engine = engine_of(world)
+        await world.bought("0.01")
+        status = engine.status()
+        assert (status["flatten_owed"], status["refused_sales"]) == ([], [])
+        sleeve = next(iter(world.account.positions))
+        world.account.cursors[f"flatten_owed/{sleeve.pair}/{sleeve.strategy_id}"] = "ada"
+        engine.executor.refusals.refused(sleeve, "EOrder:Insufficient funds")
+        status = engine.status()
+        assert status["flatten_owed"] == ["trend XBTUSD for ada"]
+        assert status["refused_sales"] == [
+            "trend XBTUSD: refused 1 in a row, at last: EOrder:Insufficient funds"
+        ]
+        assert {"flatten_owed", "refused_sales"} <= set(engine.degraded())
+        world.account.cursors.clear()
+        world.account.cursors.update(world.ledger.run(lambda tx: tx.books()).cursors)
+
+    play(scenario)
+
+
 def test_status_keeps_drift_tolerated_and_foreign_apart(play: Play) -> None:
     async def scenario(world: Any) -> None:
         engine = engine_of(world)
@@ -311,5 +332,41 @@ def test_contradiction_turns_the_kill_switch_on(play: Play) -> None:
         state = world.account.kill_switch
         assert (state.active, state.cause) == (True, KillSwitchCause.INCONSISTENCY)
         assert state.reason == "inconsistent: execution T of order O"
+
+    play(scenario)
+
+
+def test_orders_that_fail_in_a_row_degrade_the_exchange_until_a_pass_finds_it_quiet(
+    play: Play,
+) -> None:
+    async def scenario(world: Any) -> None:
+        engine = engine_of(world)
+        failures = engine.executor.failures
+        for _ in range(3):
+            failures.failed(Transient("AddOrder: not connected"), pause_ns=NS_PER_SECOND)
+        assert "exchange" in engine.degraded()
+        await engine.reconciler.reconcile()
+        assert "exchange" in engine.degraded(), "a question that is answered is no order"
+        await world.clock.sleep(3)
+        await engine.reconciler.reconcile()
+        assert "exchange" not in engine.degraded()
+        assert [fields["what"] for fields in told(world, EventName.EXCHANGE_DEGRADED)] == ["orders"]
+        assert len(told(world, EventName.EXCHANGE_RESTORED)) == 1
+
+    play(scenario, rules=ExecutionRules(max_retries=2))
+
+
+def test_owed_flatten_degrades_the_engine_also_after_a_restart(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        world.market.on_connected()
+        await world.bought("0.01")
+        engine = engine_of(world)
+        await engine.stopper.flatten(pair=None, strategy_id=None, principal="ada")
+        assert "flatten_owed" not in engine.degraded()
+        await world.restart()
+        await world.clock.sleep(30)
+        again = engine_of(world)
+        assert await again.executor.drop_pending() == 1
+        assert "flatten_owed" in again.degraded()
 
     play(scenario)

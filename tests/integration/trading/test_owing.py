@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 from collections.abc import AsyncIterator, Callable
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from krakked.domain.errors import LedgerFailed, Transient
+from krakked.domain.errors import LedgerFailed, Permanent, Transient
 from krakked.domain.ids import PairName, StrategyId
 from krakked.domain.orders import Journal
+from krakked.domain.portfolio import SleeveState
 from krakked.domain.positions import Sleeve
 from krakked.domain.quotes import Quote
 from krakked.simulator.faults import FaultKind
@@ -206,5 +208,82 @@ def test_debt_is_in_the_transaction_that_drops_its_sale(play: Play) -> None:
         assert world.stored(request).journal is Journal.PENDING
         await restarted(world)
         assert world.stopper.owed == (TREND,)
+
+    play(scenario)
+
+
+def refusing(world: Any) -> list[int]:
+    """From now on the venue takes no order; when it was asked."""
+    asked_ns: list[int] = []
+
+    async def refuse(*_: Any, **__: Any) -> None:
+        asked_ns.append(world.clock.now_ns())
+        raise Permanent("EOrder:Insufficient funds", code="EOrder:Insufficient funds")
+
+    world.rest.add_order = refuse
+    return asked_ns
+
+
+async def quotes(world: Any, seconds: int, price: str = "60000") -> None:
+    """One a second; every sale that comes of them is sent."""
+    sent = len(world.enqueued)
+    async with watching(world):
+        for _ in range(seconds):
+            bid(world, price)
+            await world.clock.sleep(1)
+            for plan in world.enqueued[sent:]:
+                await world.execute(plan)
+            sent = len(world.enqueued)
+
+
+def test_flatten_whose_sale_is_refused_is_owed_and_made_when_the_venue_takes_it(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        request = await asked(world)
+        refusing(world)
+        await world.execute(world.enqueued[0])
+        assert world.stored(request).journal is Journal.REJECTED
+        assert world.stopper.owed_in_words() == ["trend XBTUSD for ada"]
+        assert world.stopper.refused_in_words() == [
+            "trend XBTUSD: refused 1 in a row, at last: EOrder:Insufficient funds"
+        ]
+        await restarted(world)
+        assert world.stopper.owed == (TREND,)
+        await is_sold(world, await made_anew(world))
+        assert world.stopper.refused_in_words() == []
+
+    play(scenario)
+
+
+def test_refused_sale_is_tried_at_growing_distances_and_without_end(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        await asked(world)
+        asked_ns = refusing(world)
+        await world.execute(world.enqueued[0])
+        await quotes(world, 400)
+        seconds = [(b - a) // 10**9 for a, b in itertools.pairwise(asked_ns)][1:]
+        assert seconds[:4] == [20, 40, 60, 60]
+        assert len(asked_ns) <= 10
+        assert world.stopper.owed == (TREND,)
+        del world.rest.add_order
+        await quotes(world, 70)
+        assert list(await world.reconciler.reconcile()) == []
+        assert world.account.position(TREND).is_flat
+        assert world.stopper.owed == ()
+
+    play(scenario)
+
+
+def test_stop_whose_sale_is_refused_is_no_debt_and_does_not_hammer_either(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        world.market.on_connected()
+        await world.bought("0.01")
+        state = SleeveState(sleeve=TREND, stop_price=D(58_000))
+        world.ledger.run(lambda tx: tx.save_sleeve(state))
+        world.account.sleeves[TREND] = state
+        asked_ns = refusing(world)
+        await quotes(world, 200, "57000")
+        assert len(asked_ns) == 6
+        assert world.stopper.owed == ()
+        assert "refused 6 in a row" in world.stopper.refused_in_words()[0]
 
     play(scenario)
