@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, ExitStack
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 import msgspec
 
@@ -23,6 +23,7 @@ from krakked.domain.fills import OpeningLot
 from krakked.engine import reporting, telling, venues
 from krakked.engine.edges import MachineEdges
 from krakked.engine.given import Given
+from krakked.engine.living import live
 from krakked.engine.opening import Known
 from krakked.engine.paces import pace_of
 from krakked.engine.places import Places, places_of
@@ -39,10 +40,6 @@ from krakked.runtime.run_options import RunOptions
 from krakked.runtime.settings import Loaded, Mode, Settings, load_settings
 from krakked.runtime.supervisor import Supervisor, exit_code_of, hear_signals
 
-HURRIED: Final = (
-    "stopped at the second signal; the books were not compared with the venue's, "
-    "the next start does that"
-)
 Work: TypeAlias = Callable[[Run, Supervisor], Awaitable[int]]
 
 
@@ -176,30 +173,10 @@ def _health(
 async def _trade(run: Run, supervisor: Supervisor) -> int:
     """Start, wait for the end, stop, report."""
     try:
-        report = await _live(run, supervisor)
+        report = await live(run, supervisor)
     finally:
         await supervisor.stop()
     return _end(report, supervisor, as_json=run.given.options.as_json)
-
-
-async def _live(run: Run, supervisor: Supervisor) -> reporting.Report | None:
-    starting = asyncio.ensure_future(run.start())
-    ending = asyncio.ensure_future(supervisor.wait_for_end())
-    await asyncio.wait((starting, ending), return_when=asyncio.FIRST_COMPLETED)
-    if not starting.done():
-        starting.cancel()
-        await asyncio.wait((starting,))
-        supervisor.request_stop("interrupted before the engine stood", ExitCode.INTERRUPTED)
-        return None
-    await starting
-    run.arrange_end()
-    await ending
-    if supervisor.exit_code != ExitCode.DONE:
-        return None
-    report = await run.stop()
-    if report is None:
-        supervisor.request_stop(HURRIED, ExitCode.INTERRUPTED)
-    return report
 
 
 def _end(report: reporting.Report | None, supervisor: Supervisor, *, as_json: bool) -> int:

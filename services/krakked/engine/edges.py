@@ -14,13 +14,26 @@ from typing import Protocol, TypeVar
 
 from krakked.adapters.kraken.network import AiohttpNetwork, Bounds, Network
 from krakked.adapters.parquet.bar_store import ParquetBarStore
-from krakked.adapters.sqlite.ledger import Observe, SqliteLedger, open_ledger
+from krakked.adapters.sqlite.ledger import Observe, open_ledger
 from krakked.ports.bar_store import BarStore
 from krakked.ports.clock import Clock
-from krakked.ports.ledger import Identity
+from krakked.ports.ledger import Identity, Ledger
 from krakked.runtime import control_socket
 
 T = TypeVar("T")
+
+
+class OpenLedger(Ledger, Protocol):
+    """The ledger, and how it does."""
+
+    @property
+    def wal_bytes(self) -> int:
+        """Size of the write-ahead log."""
+        ...
+
+    def writer_problem(self) -> str | None:
+        """Why nothing gets written any more; None if it does."""
+        ...
 
 
 class ClosableBarStore(BarStore, Protocol):
@@ -40,7 +53,7 @@ class Edges(Protocol):
 
     def ledger(
         self, path: Path, identity: Identity, *, clock: Clock, observe: Observe
-    ) -> SqliteLedger:
+    ) -> OpenLedger:
         """Open or create it (``open_ledger``)."""
         ...
 
@@ -71,7 +84,7 @@ class MachineEdges:
 
     def ledger(
         self, path: Path, identity: Identity, *, clock: Clock, observe: Observe
-    ) -> SqliteLedger:
+    ) -> OpenLedger:
         """Open or create it."""
         threaded = self._uses_threads
         return open_ledger(path, identity, clock=clock, threaded=threaded, observe=observe)

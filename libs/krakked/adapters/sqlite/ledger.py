@@ -198,6 +198,13 @@ class SqliteLedger:
         if self._thread is not None:
             self._thread.shutdown()
 
+    def abandon(self) -> None:
+        """Let go of the files as a process that dies does: no checkpoint, nothing flushed."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+            self._lock_file.release()
+
     async def _hop(self, job: Callable[[], T]) -> T:
         self._open_connection()
         self._pending += 1
@@ -206,7 +213,7 @@ class SqliteLedger:
             if self._thread is None:
                 return job()
             loop = asyncio.get_running_loop()
-            return await _to_the_end(loop.run_in_executor(self._thread, job))
+            return await to_the_end(loop.run_in_executor(self._thread, job))
         finally:
             self._pending -= 1
             self._busy_since_s = time.perf_counter() if self._pending else None
@@ -253,7 +260,7 @@ def _run(connection: sqlite3.Connection, work: Callable[[Transaction], T]) -> T:
     return result
 
 
-async def _to_the_end(future: asyncio.Future[T]) -> T:
+async def to_the_end(future: asyncio.Future[T]) -> T:
     """Wait for it even when cancelled, so that nobody goes on beside a running commit."""
     try:
         return await asyncio.shield(future)

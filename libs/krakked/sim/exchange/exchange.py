@@ -138,6 +138,19 @@ class Exchange:
         """The latest instant it was told, or that its loaded state knew."""
         return self._core.now_ns
 
+    @property
+    def clock_offset_ns(self) -> int:
+        """How far ahead the clock is that it shows to clients (below nothing: behind)."""
+        return self._core.clock_offset_ns
+
+    @clock_offset_ns.setter
+    def clock_offset_ns(self, offset_ns: int) -> None:
+        self._core.clock_offset_ns = offset_ns
+
+    def told_ns(self, now_ns: int) -> int:
+        """What that clock shows at an instant."""
+        return now_ns + self._core.clock_offset_ns
+
     def advance(self, now_ns: int) -> None:
         """Let everything happen that is due up to now, each thing at its own instant."""
         clockwork.advance(self._core, now_ns)

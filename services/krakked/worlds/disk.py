@@ -1,0 +1,134 @@
+"""The disk of a machine: real SQLite files on a folder in memory, and what becomes of them.
+
+A process that dies leaves what it has committed; a machine that loses power leaves what was
+flushed. The engine writes with ``synchronous=FULL``, so both are the same files here, and after a
+power cut the end of the log is torn: bytes stand behind the last commit that no checksum covers.
+The dead process keeps its old folder, so that nothing it might still do is ever seen again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+from typing import TypeVar
+
+from krakked.adapters.sqlite.ledger import SqliteLedger, to_the_end
+from krakked.domain.errors import LedgerFailed
+from krakked.ports.ledger import Transaction
+from krakked.worlds.loop import PROCESS
+
+T = TypeVar("T")
+
+DATABASE = "portfolio.db"
+_LOG = DATABASE + "-wal"
+_PARTS = (DATABASE, _LOG)
+_TORN_BYTES_MAX = 6_000
+
+
+class Disk:
+    """One volume; survives the processes that use it."""
+
+    def __init__(self, root: Path, rng: Random) -> None:
+        self._root = root
+        self._rng = rng
+        self._number = 0
+        self.slow_s = 0.0
+        """How long each transaction takes."""
+        self.is_full = False
+        self.commits = 0
+        self.dies_at_commit: int | None = None
+        self.dies_before = False
+        """Whether that commit is the first thing that is lost, or the last that is kept."""
+        self.folder = self._next_folder()
+
+    @property
+    def database(self) -> Path:
+        """Where the ledger is now."""
+        return self.folder / DATABASE
+
+    def _next_folder(self) -> Path:
+        self._number += 1
+        folder = self._root / str(self._number)
+        folder.mkdir(parents=True)
+        return folder
+
+    def die_at(self, commit: int, *, before: bool) -> None:
+        """Let the process die at that commit from here, counted from one."""
+        self.dies_at_commit = self.commits + commit
+        self.dies_before = before
+
+    def survive(self, *, power_lost: bool) -> None:
+        """The process that used it is gone: what the next one will find."""
+        old, self.folder = self.folder, self._next_folder()
+        for name in _PARTS:
+            if (old / name).exists():
+                shutil.copyfile(old / name, self.folder / name)
+        if power_lost and (self.folder / _LOG).exists():
+            with (self.folder / _LOG).open("ab") as log:
+                log.write(self._rng.randbytes(self._rng.randrange(_TORN_BYTES_MAX)))
+
+    def lose(self) -> None:
+        """A new, empty volume."""
+        self.folder = self._next_folder()
+
+    def put(self, template: Path) -> None:
+        """Begin with the files of a ledger that was opened and closed before."""
+        shutil.copyfile(template, self.database)
+
+
+class WorldLedger:
+    """The ledger as an engine of a world has it: slow, full, or fatal at times."""
+
+    def __init__(self, ledger: SqliteLedger, disk: Disk) -> None:
+        self._ledger = ledger
+        self._disk = disk
+        self._turn = asyncio.Lock()
+
+    @property
+    def wal_bytes(self) -> int:
+        """Size of the write-ahead log."""
+        return self._ledger.wal_bytes
+
+    def writer_problem(self) -> str | None:
+        """Nobody else writes here."""
+        return self._ledger.writer_problem()
+
+    async def write(self, work: Callable[[Transaction], T]) -> T:
+        """Run ``work`` in one durable transaction; an exception from it rolls back."""
+        if not self._disk.slow_s:
+            return await self._write(work)
+        return await to_the_end(asyncio.ensure_future(self._write_slowly(work)))
+
+    async def _write_slowly(self, work: Callable[[Transaction], T]) -> T:
+        async with self._turn:
+            await asyncio.sleep(self._disk.slow_s)  # noqa: TID251 - on the world's own time
+            return await self._write(work)
+
+    async def _write(self, work: Callable[[Transaction], T]) -> T:
+        disk, process = self._disk, PROCESS.get()
+        disk.commits += 1
+        if process is None or disk.commits != disk.dies_at_commit:
+            return self._ledger.run(lambda tx: _done(work, tx, is_full=disk.is_full))
+        if not disk.dies_before:
+            self._ledger.run(work)
+        process.kill()
+        grave: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        return await grave  # where a dead process waits
+
+    async def close(self) -> None:
+        """Checkpoint and close."""
+        await self._ledger.close()
+
+    def let_go(self) -> None:
+        """The world is over: close the files, whoever had them open."""
+        self._ledger.abandon()
+
+
+def _done(work: Callable[[Transaction], T], tx: Transaction, *, is_full: bool) -> T:
+    result = work(tx)
+    if is_full:
+        raise LedgerFailed("the disk is full; free some space and start again")
+    return result

@@ -1,0 +1,146 @@
+"""The venue of a world: the exchange, market and streams of the simulator, without its sockets.
+
+It is the very code that answers on real ports (``Venue``, ``Service``, faults included). What is
+new here is the tape: everything that reached the venue, with what it answered, in order. Checkers
+read the tape and the exchange itself, which see everything.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Final
+from urllib.parse import parse_qs, urlsplit
+
+import msgspec
+
+from krakked.adapters.kraken.network import Answer, Request
+from krakked.adapters.system.clock import LoopClock
+from krakked.domain.ids import Asset, PairName
+from krakked.sim.exchange.calls import PrivateRequest
+from krakked.sim.exchange.exchange import Exchange
+from krakked.sim.exchange.keys import ALL_PERMISSIONS, QUERY_PERMISSIONS
+from krakked.sim.exchange.limits import Tier
+from krakked.sim.exchange.options import ExchangeOptions
+from krakked.sim.exchange.pairs import PAIRS
+from krakked.sim.market.synthetic import SyntheticMarket, Waves
+from krakked.sim.public.gate import OPEN, Gate
+from krakked.sim.public.market_data import MarketData
+from krakked.sim.public.sessions import Hub, Role
+from krakked.simulator.faults import Faults
+from krakked.simulator.options import ACCOUNT, default_key
+from krakked.simulator.request_faults import Broken, Outcome
+from krakked.simulator.service import PublicRequest, Service
+from krakked.simulator.venue import Driver, Venue
+from krakked.worlds.loop import WorldLoop
+from krakked.worlds.tape import Call, Tape
+
+REST_URL: Final = "http://venue"
+WS_URL: Final = "ws://venue/v2"
+TRADE_KEY: Final = default_key("world-trade-key")
+QUERY_KEY: Final = default_key("world-query-key")
+BEAT_S: Final = 4.0
+"""Heartbeats of the venue come each second; a world hears them less often, and waits longer."""
+WAVES: Final[Waves] = ((6, 6_000_000), (8, 14_000_000), (9, 20_000_000))
+"""A lively market: a per cent or two within minutes."""
+
+
+class Host:
+    """The venue, as the network reaches it."""
+
+    def __init__(self, loop: WorldLoop, recipe: HostRecipe, tape: Tape) -> None:
+        self._loop = loop
+        self._tape = tape
+        self.clock = LoopClock(loop)
+        now_ns = loop.now_ns()
+        pairs = {name: PAIRS[name] for name in recipe.prices}
+        market = SyntheticMarket(
+            pairs=pairs, prices=recipe.prices, seed=recipe.seed, start_ns=now_ns, waves=WAVES
+        )
+        exchange = Exchange(pairs=pairs, options=ExchangeOptions(seed=recipe.seed), now_ns=now_ns)
+        exchange.open_account(ACCOUNT, deposits=recipe.balances, tier=recipe.tier, now_ns=now_ns)
+        for key, permissions in ((TRADE_KEY, ALL_PERMISSIONS), (QUERY_KEY, QUERY_PERMISSIONS)):
+            exchange.add_key(
+                ACCOUNT, key=key.key, secret=key.secret, permissions=permissions, nonce_window=0
+            )
+        self.faults = Faults({}, recipe.seed)
+        data = MarketData(pairs=pairs, market=market, exchange=exchange, now_ns=now_ns)
+        self.venue = Venue(
+            exchange=exchange,
+            market=market,
+            hub=Hub(data, Gate(OPEN)),
+            faults=self.faults,
+            clock=self.clock,
+            store=None,
+        )
+        self.venue.watchers.append(tape.happened)
+        self.service = Service(self.venue, Role.BOTH)
+        self._driver = Driver(self.venue)
+
+    @property
+    def exchange(self) -> Exchange:
+        """The truth."""
+        return self.venue.exchange
+
+    def open(self) -> None:
+        """Let its time run."""
+        self.venue.settle(self.venue.catch_up())
+        self._loop.create_task(self._driver.run(), name="venue")
+        self._loop.create_task(self._beat(), name="venue heartbeats")
+
+    async def _beat(self) -> None:
+        while True:
+            await self.clock.sleep(BEAT_S)
+            now_ns = self.clock.now_ns()
+            self.venue.deliver(self.venue.hub.heartbeats(now_ns))
+
+    async def answer(self, request: Request, sender: str) -> Answer | None:
+        """What comes back; None: the connection breaks."""
+        url = urlsplit(request.url)
+        if url.path.startswith("/0/public/"):
+            said = await self.service.public(
+                PublicRequest(path=url.path, query=request.params, query_text="", remote=sender)
+            )
+        else:
+            said = await self._private(request, url.path, sender)
+        return _carried(said)
+
+    async def _private(self, request: Request, path: str, sender: str) -> bytes | Outcome:
+        assert request.body is not None, "signed requests have a body"
+        body = request.body.encode()
+        call = self._tape.arrived(
+            Call(
+                at_ns=self.clock.now_ns(),
+                sender=sender,
+                method=path.rpartition("/")[2],
+                key=request.headers["API-Key"],
+                form={name: values[0] for name, values in parse_qs(request.body).items()},
+            )
+        )
+        said = await self.service.private(
+            PrivateRequest(
+                path=path,
+                api_key=request.headers["API-Key"],
+                api_sign=request.headers["API-Sign"],
+                body=body,
+                content_type="application/x-www-form-urlencoded",
+            )
+        )
+        self._tape.answered(call, said if isinstance(said, bytes) else None)
+        return said
+
+
+class HostRecipe(msgspec.Struct, frozen=True, kw_only=True):
+    """What the venue is like."""
+
+    seed: int
+    prices: dict[PairName, Decimal]
+    balances: dict[Asset, Decimal]
+    tier: Tier = Tier.INTERMEDIATE
+
+
+def _carried(said: bytes | Outcome) -> Answer | None:
+    if isinstance(said, bytes):
+        return Answer(200, "application/json", said)
+    if said.broken is Broken.GATEWAY:
+        return Answer(said.status, "text/html", b"<html>gateway</html>")
+    return None

@@ -1,0 +1,251 @@
+"""A machine of a world: one engine on it, started again after it ended, with disk, clock and line.
+
+The engine is the real composition (``engine.running.Run``), with the edges of a world: the
+network, the disk and the door for a person's commands are simulated, all between them is not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from krakked.adapters.kraken.network import Bounds
+from krakked.adapters.parquet.bar_store import ParquetBarStore
+from krakked.adapters.sqlite.ledger import Observe, open_ledger
+from krakked.domain.errors import KrakkedError
+from krakked.domain.events import Event
+from krakked.engine.given import Given
+from krakked.engine.living import live
+from krakked.engine.places import Places
+from krakked.engine.running import Run
+from krakked.engine.venues import Pace
+from krakked.ports.clock import Clock
+from krakked.ports.ledger import Identity
+from krakked.runtime.control_socket import Handle
+from krakked.runtime.credentials import Keys
+from krakked.runtime.exit_codes import ExitCode, of_error
+from krakked.runtime.health import HealthState
+from krakked.runtime.metrics import Metrics
+from krakked.runtime.run_options import RunOptions
+from krakked.runtime.settings import Loaded
+from krakked.runtime.supervisor import Supervisor
+from krakked.worlds.disk import Disk, WorldLedger
+from krakked.worlds.loop import PROCESS, Process, WorldLoop
+from krakked.worlds.network import Link, WorldNetwork
+from krakked.worlds.trace import Trace
+
+T = TypeVar("T")
+
+
+class MachineClock:
+    """The wall clock of one machine: it may be wrong, drift, step, and stand still."""
+
+    def __init__(self, loop: WorldLoop) -> None:
+        self._loop = loop
+        self.offset_ns = 0
+
+    def now_ns(self) -> int:
+        """Nanoseconds since 1970 UTC, as this machine believes."""
+        return self._loop.now_ns() + self.offset_ns
+
+    async def sleep(self, seconds: float) -> None:
+        """Return when ``seconds`` have passed; a step of the clock changes nothing of that."""
+        await asyncio.sleep(max(0.0, seconds))  # noqa: TID251 - on the world's own time
+
+
+class Machine:
+    """See the module."""
+
+    def __init__(
+        self, name: str, *, link: Link, disk: Disk, loaded: Loaded, keys: Keys, trace: Trace
+    ) -> None:
+        self.name = name
+        self.loop = loop = link.loop
+        self.link = link
+        self.disk = disk
+        self.clock = MachineClock(loop)
+        self.process: Process | None = None
+        self.run: Run | None = None
+        self.starts = 0
+        self.ended: list[int] = []
+        """Exit codes, oldest first."""
+        self.crashes: list[str] = []
+        """Broken invariants, in words."""
+        self.door: Handle | None = None
+        """Where a person's commands go in, while there is an engine."""
+        self.when_down: Callable[[], object] | None = None
+        """Called when its process is gone."""
+        self.databases: dict[str, Path] = {}
+        """By process: the ledger that it wrote."""
+        self.graveyard: list[object] = []
+        """Dead processes are kept until the world ends: nothing of them may be tidied up before."""
+        self._loses_power = False
+        self._is_clean = False
+        self._ledgers: list[WorldLedger] = []
+        self._loaded = loaded
+        self._trace = trace
+        self._keys = keys
+
+    @property
+    def is_up(self) -> bool:
+        """Whether a process lives on it."""
+        return self.process is not None and not self.process.is_dead
+
+    @property
+    def is_trading(self) -> bool:
+        """Whether its engine has started, and has not begun to stop."""
+        engine = None if self.run is None else self.run.engine
+        if engine is None or not self.is_up:
+            return False
+        return engine.desk.guard.is_ready and not engine.desk.guard.is_stopping
+
+    @property
+    def told(self) -> str:
+        """How it is, in words."""
+        last = f", last exit code {self.ended[-1]}" if self.ended else ""
+        return f"{self.name} {'up' if self.is_up else 'down'} after {self.starts} starts{last}"
+
+    # life
+
+    def start(self) -> None:
+        """Start the engine's process."""
+        assert not self.is_up, f"{self.name} runs already"
+        self.starts += 1
+        self._is_clean = False
+        process = self.process = Process(f"{self.name}.{self.starts}")
+        context = contextvars.Context()
+        context.run(PROCESS.set, process)
+        network = WorldNetwork(self.link, Bounds(timeout_s=10.0), process.name)
+        process.on_death = lambda: self._died(process, network)
+        self._trace.tell(process.name, "process started")
+        task = self.loop.create_task(self._main(process, network), context=context)
+        self.graveyard.append(task)
+
+    async def _main(self, process: Process, network: WorldNetwork) -> None:
+        supervisor = Supervisor()
+        self.supervisor = supervisor
+        try:
+            async with AsyncExitStack() as stack:
+                run = self.run = Run(self._given(process, network), supervisor, stack)
+                try:
+                    await live(run, supervisor)
+                finally:
+                    await supervisor.stop()
+            code = supervisor.exit_code
+        except KrakkedError as error:
+            code = int(of_error(error))
+            self._trace.tell(process.name, "engine refused", reason=error)
+        self._trace.tell(process.name, "process ended", code=code, reason=supervisor.reason)
+        if code == ExitCode.CRASHED:
+            self.crashes.append(f"{process.name}: {supervisor.reason}")
+        self.ended.append(code)
+        self._is_clean = True
+        process.kill()
+
+    def _died(self, process: Process, network: WorldNetwork) -> None:
+        self.door = None
+        self.graveyard.append(self.run)
+        network.hang_up()
+        self._trace.tell(process.name, "process gone", steps=process.steps)
+        if not self._is_clean:
+            self.disk.survive(power_lost=self._loses_power)
+        self._loses_power = False
+        if self.when_down is not None:
+            self.when_down()
+
+    def kill(self, *, power_lost: bool = False) -> None:
+        """End the process between two steps."""
+        if self.is_up:
+            assert self.process is not None
+            self._loses_power = power_lost
+            self.process.kill()
+
+    def enter(self) -> None:
+        """Make what follows in this context a doing of its process."""
+        PROCESS.set(self.process)
+
+    def keep(self, ledger: WorldLedger) -> WorldLedger:
+        """Remember what has to be let go of in the end."""
+        self._ledgers.append(ledger)
+        return ledger
+
+    def bury(self) -> None:
+        """The world is over: let go of the files."""
+        for ledger in self._ledgers:
+            ledger.let_go()
+        self.graveyard.clear()
+
+    def terminate(self) -> None:
+        """SIGTERM: the engine stops by itself."""
+        if self.is_up:
+            self.supervisor.request_stop("SIGTERM")
+
+    # what an engine is given
+
+    def _given(self, process: Process, network: WorldNetwork) -> Given:
+        settings = self._loaded.settings
+        database = self.databases[process.name] = self.disk.database
+
+        def hear(event: Event) -> None:
+            self._trace.tell(process.name, event.name.value, **event.fields)
+
+        return Given(
+            settings=settings,
+            source_of=self._loaded.source_of,
+            options=RunOptions(environment=settings.environment, db_path=database),
+            places=Places(
+                database=database,
+                bars=database.parent / "bars",
+                simulator_state=None,
+                control_socket=database.with_name("control"),
+            ),
+            pace=Pace(start_ns=0, speed=1.0),
+            keys=self._keys,
+            clock=self.clock,
+            listeners=[hear],
+            metrics=Metrics(environment=settings.environment.value),
+            health=HealthState(wall_ns=self.clock.now_ns, elapsed_s=self.loop.time),
+            edges=_Edges(self, network),
+        )
+
+
+class _Edges:
+    """Ways out of one process."""
+
+    def __init__(self, machine: Machine, network: WorldNetwork) -> None:
+        self._machine = machine
+        self._network = network
+
+    def network(self, bounds: Bounds) -> WorldNetwork:
+        """To the venue."""
+        self._network.bounds = bounds
+        return self._network
+
+    def ledger(
+        self, path: Path, identity: Identity, *, clock: Clock, observe: Observe
+    ) -> WorldLedger:
+        """Real SQLite, on a disk that may fail."""
+        ledger = open_ledger(path, identity, clock=clock, threaded=False, observe=observe)
+        return self._machine.keep(WorldLedger(ledger, self._machine.disk))
+
+    def bar_store(self, root: Path) -> ParquetBarStore:
+        """The real one."""
+        return ParquetBarStore(root)
+
+    @asynccontextmanager
+    async def doors(self, path: Path, handle: Handle) -> AsyncIterator[None]:
+        """A person reaches the engine directly."""
+        del path
+        self._machine.door = handle
+        try:
+            yield
+        finally:
+            self._machine.door = None
+
+    async def beside(self, work: Callable[[], T]) -> T:
+        """At once: there are no threads."""
+        return work()

@@ -1,0 +1,95 @@
+"""The person of a world: commands, repeats himself, and looks after what only a person may mend."""
+
+from __future__ import annotations
+
+import contextvars
+from collections.abc import Callable
+from random import Random
+
+from krakked.domain.commands import (
+    CancelAll,
+    Command,
+    Flatten,
+    Halt,
+    Panic,
+    Reply,
+    Resolve,
+    Resume,
+    SetKillSwitch,
+)
+from krakked.domain.ids import PairName
+from krakked.worlds.loop import WorldLoop
+from krakked.worlds.machine import Machine
+from krakked.worlds.trace import Trace
+
+NAME = "person"
+Make = Callable[[str], Command]
+
+
+def _kill_on(command_id: str) -> Command:
+    return SetKillSwitch(command_id=command_id, principal=NAME, reason="a try", active=True)
+
+
+def _kill_off(command_id: str) -> Command:
+    return SetKillSwitch(command_id=command_id, principal=NAME, reason="a try", active=False)
+
+
+COMMANDS: tuple[Make, ...] = (
+    _kill_on,
+    _kill_off,
+    lambda command_id: Halt(command_id=command_id, principal=NAME, reason="a try"),
+    lambda command_id: Halt(command_id=command_id, principal=NAME, reason="a try", cancel=True),
+    lambda command_id: Resume(command_id=command_id, principal=NAME, reason="a try"),
+    lambda command_id: CancelAll(command_id=command_id, principal=NAME),
+    lambda command_id: CancelAll(command_id=command_id, principal=NAME, pair=PairName("XBTUSD")),
+    lambda command_id: Flatten(command_id=command_id, principal=NAME),
+    lambda command_id: Flatten(command_id=command_id, principal=NAME, pair=PairName("ETHUSD")),
+    lambda command_id: Panic(command_id=command_id, principal=NAME, reason="a try"),
+)
+
+
+class Person:
+    """See the module."""
+
+    def __init__(self, loop: WorldLoop, rng: Random, trace: Trace) -> None:
+        self._loop = loop
+        self._rng = rng
+        self._trace = trace
+        self._given = 0
+        self._tasks: set[object] = set()
+        self.replies: list[tuple[int, Command, Reply]] = []
+        """(microseconds, command, reply), as they came."""
+
+    def command(self, machine: Machine, number: int) -> None:
+        """Give one of the commands; sometimes again, sometimes twice at once."""
+        make = COMMANDS[number % len(COMMANDS)]
+        self._given += 1
+        command = make(f"command-{self._given}")
+        for delay_s in self._rng.choice(((0.0,), (0.0,), (0.0, 0.0), (0.0, 3.0))):
+            self._loop.call_later(delay_s, self._give, machine, command)
+
+    def _give(self, machine: Machine, command: Command) -> None:
+        if machine.door is None or not machine.is_up:
+            return
+        context = contextvars.Context()
+        context.run(machine.enter)
+        task = self._loop.create_task(self._ask(machine, command), context=context)
+        self._tasks.add(task)
+
+    async def _ask(self, machine: Machine, command: Command) -> None:
+        assert machine.door is not None
+        reply = await machine.door(command)
+        self._trace.tell(
+            NAME, "command", name=type(command).__name__, ok=reply.ok, said=reply.message
+        )
+        self.replies.append((self._loop.now_us(), command, reply))
+
+    def tidy_up(self, machine: Machine) -> None:
+        """After it is over: let it trade again, and end what only a person may end."""
+        for make in (_kill_off, COMMANDS[4]):
+            self._given += 1
+            self._give(machine, make(f"command-{self._given}"))
+
+    def resolve(self, machine: Machine, command: Resolve) -> None:
+        """End an order's doubt."""
+        self._give(machine, command)

@@ -1,0 +1,202 @@
+"""One world, from one seed: built, played, mended, and looked at.
+
+play      faults and happenings of the recipe, for some minutes
+mend      everything works; a person tidies up
+rest      until every order is known, the books agree, and somebody trades again
+look      checkers compare what the venue has with what the engines have on record
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import shutil
+import sys
+import tempfile
+from decimal import Decimal
+from pathlib import Path
+from random import Random
+from typing import Final
+
+import msgspec
+import structlog
+
+from krakked.domain.ids import Asset, PairName
+from krakked.domain.times import NS_PER_SECOND
+from krakked.worlds.checkers import Checkers
+from krakked.worlds.configuration import WorldKeys, loaded_for
+from krakked.worlds.disk import Disk
+from krakked.worlds.fate import Fate
+from krakked.worlds.host import Host, HostRecipe
+from krakked.worlds.loop import WorldLoop
+from krakked.worlds.machine import Machine
+from krakked.worlds.network import Link
+from krakked.worlds.person import Person
+from krakked.worlds.recipe import Recipe
+from krakked.worlds.tape import Tape
+from krakked.worlds.trace import Say, Trace
+
+START_NS: Final = 1_767_571_200 * NS_PER_SECOND
+"""2026-01-05 00:00 UTC."""
+PRICES: Final = {PairName("XBTUSD"): Decimal(60_000), PairName("ETHUSD"): Decimal(3_000)}
+BALANCES: Final = {Asset("USD"): Decimal(100_000)}
+REST_MAX_S: Final = 240.0
+"""Once nothing goes wrong any more, all must be well within that time."""
+LOOK_S: Final = 5.0
+RESTART_S: Final = (1.0, 8.0)
+MEMORY: Final = Path("/dev/shm")  # noqa: S108 - disks of worlds, in memory where there is such a place
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What a world came to."""
+
+    seed: int
+    violations: tuple[str, ...]
+    digest: str
+    """The same for the same recipe, on any machine."""
+    seconds: float
+    """Of the world's own time."""
+    marks: dict[str, int]
+    """How often what happened, by name."""
+
+
+class World:
+    """See the module."""
+
+    def __init__(self, recipe: Recipe, *, say: Say | None = None) -> None:
+        self.recipe = recipe
+        rng = Random(f"{recipe.seed}|world")  # noqa: S311 - a world, not a secret
+        start_ns = START_NS + recipe.offset_s * NS_PER_SECOND
+        self.loop = WorldLoop(start_ns=start_ns, order=_own(rng))
+        self.trace = Trace(self.loop.now_us, say)
+        self.tape = Tape()
+        venue = HostRecipe(seed=recipe.seed, prices=PRICES, balances=BALANCES)
+        self.host = Host(self.loop, venue, self.tape)
+        self._root = Path(tempfile.mkdtemp(prefix="krakked-", dir=_memory()))
+        self.machines = [self._machine(name, rng) for name in "abc"[: recipe.engines]]
+        self.person = Person(self.loop, _own(rng), self.trace)
+        self._restarts = _own(rng)
+        self._fate = Fate(
+            recipe,
+            self.loop,
+            host=self.host,
+            machines=self.machines,
+            person=self.person,
+            trace=self.trace,
+        )
+        self.checkers = Checkers(self)
+
+    def _machine(self, name: str, rng: Random) -> Machine:
+        return Machine(
+            name,
+            link=Link(self.loop, self.host, _own(rng), name),
+            disk=Disk(self._root / name, _own(rng)),
+            loaded=loaded_for(self.recipe.behaviour),
+            trace=self.trace,
+            keys=WorldKeys(),
+        )
+
+    def run(self) -> Outcome:
+        """Play it to the end."""
+        # The log of engines is nobody's here: events are on the trace.
+        structlog.configure(processors=[_drop])
+        hook, sys.unraisablehook = sys.unraisablehook, _silent
+        asyncio.set_event_loop(self.loop)
+        try:
+            self.loop.run_until_complete(self._live())
+            return self._outcome()
+        finally:
+            self._bury()
+            asyncio.set_event_loop(None)
+            sys.unraisablehook = hook
+            shutil.rmtree(self._root, ignore_errors=True)
+
+    async def _live(self) -> None:
+        self.host.open()
+        for machine, offset_s in zip(self.machines, self.recipe.clock_offsets_s, strict=True):
+            machine.clock.offset_ns = int(offset_s * NS_PER_SECOND)
+            self._keep_up(machine)
+        self._fate.begin()
+        await self._pass(self.recipe.play_s)
+        self._fate.mend()
+        await self._rest()
+        self.checkers.look()
+        for machine in self.machines:
+            machine.terminate()
+        await self._pass(30.0)
+
+    async def _pass(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)  # noqa: TID251 - on the world's own time
+
+    def _keep_up(self, machine: Machine) -> None:
+        """Start it whenever it is down, as Kubernetes does."""
+        machine.start()
+        machine.when_down = lambda: machine.link.later(
+            self._restarts.uniform(*RESTART_S), self._start_again, machine
+        )
+
+    def _start_again(self, machine: Machine) -> None:
+        if not machine.is_up:
+            machine.start()
+
+    async def _rest(self) -> None:
+        """Wait until all is well again."""
+        waited_s = 0.0
+        while waited_s < REST_MAX_S:
+            for machine in self.machines:
+                self.person.tidy_up(machine)
+            await self._pass(LOOK_S)
+            waited_s += LOOK_S
+            if self.checkers.is_at_rest():
+                return
+
+    def _outcome(self) -> Outcome:
+        problems = [f"asyncio: {problem.get('message')}" for problem in self.loop.problems]
+        return Outcome(
+            seed=self.recipe.seed,
+            violations=(*self.checkers.violations, *problems),
+            digest=self._digest(),
+            seconds=self.loop.time(),
+            marks={**self.trace.marks, **self._faults()},
+        )
+
+    def _faults(self) -> dict[str, int]:
+        found = {f"fault:{kind.value}": n for kind, n in self.host.faults.happened.items()}
+        for machine in self.machines:
+            for what, count in machine.link.happened.items():
+                found[f"fault:{what}"] = found.get(f"fault:{what}", 0) + count
+        return found
+
+    def _digest(self) -> str:
+        digest = hashlib.sha256()
+        for call in self.tape.calls:
+            digest.update(f"{call.at_ns} {call.sender} {call.method} {call.form}".encode())
+            digest.update(f" {call.errors} {bytes(call.result).decode()}\n".encode())
+        return digest.hexdigest()[:16]
+
+    def _bury(self) -> None:
+        """Let go of everything; what dead processes would still tidy up is nobody's business."""
+        for task in asyncio.all_tasks(self.loop):
+            task._log_destroy_pending = False  # type: ignore[attr-defined]  # dead on purpose
+            with contextlib.suppress(BaseException):  # what it would still tidy up fails: good
+                task.get_coro().close()
+        for machine in self.machines:
+            machine.bury()
+        self.loop.close()
+
+
+def _own(rng: Random) -> Random:
+    return Random(rng.getrandbits(64))  # noqa: S311 - a world, not a secret
+
+
+def _memory() -> Path | None:
+    return MEMORY if MEMORY.is_dir() else None
+
+
+def _drop(_: object, __: str, ___: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    raise structlog.DropEvent
+
+
+def _silent(_: object) -> None:
+    """Coroutines of the dead complain when they are thrown away."""
