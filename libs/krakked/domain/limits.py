@@ -37,6 +37,8 @@ class LimitName(enum.Enum):
     VENUE_MINIMUM = "venue_minimum"
     ORDER_SIZE = "order_size"
     """The most that one order can carry; met by coins that are worth next to nothing alone."""
+    HELD_BY_ACCOUNT = "held_by_account"
+    """What there is to sell: less than the position says, where somebody took some out."""
     FREE_CASH = "free_cash"
 
     @property

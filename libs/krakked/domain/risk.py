@@ -2,9 +2,10 @@
 
 :func:`assess` knows three kinds of wish. *Keeping* changes nothing and shows the headroom.
 *Reducing* is never stopped by a limit; only the venue itself can be in the way (dust below its
-minimum, a pair it does not trade now). *Adding* must pass every fact that blocks, is cut down to
-the smallest headroom, and must then still be worth an order. It is sized by the wanted share of
-equity, or by the distance to the stop so that the stop costs ``max_risk_per_trade_pct``.
+minimum, a pair it does not trade now), and more than there is cannot be sold. *Adding* must pass
+every fact that blocks, is cut down to the smallest headroom, and must then still be worth an order.
+It is sized by the wanted share of equity, or by the distance to the stop so that the stop costs
+``max_risk_per_trade_pct``.
 
 Nothing else makes an :class:`~krakked.domain.plans.ApprovedAction`, and no setting turns this off.
 """
@@ -31,6 +32,7 @@ from krakked.domain.risk_rules import (
     caps,
     gates,
     order_minima,
+    sale_bounds,
     size_bounds,
     smallest_change,
     stale_check,
@@ -115,15 +117,15 @@ def _reduce(intent: Intent, change_base: Decimal, pair: Pair, context: RiskConte
     if change_base <= 0 or context.position_base <= 0:
         return _unchanged(())
     wanted = pair.quantity_below(min(change_base, context.position_base))
-    quantity = min(wanted, pair.quantity_max)
-    checks = venue_checks(quantity, pair, context)
-    if all(check.passed for check in checks):
-        action = _action(intent, -quantity, pair, context)
-        bounds = size_bounds(wanted, pair)
+    bounds = sale_bounds(wanted, pair, context)
+    quantity = pair.quantity_below(min((bound.quantity_max for bound in bounds), default=wanted))
+    venue = venue_checks(quantity, pair, context)
+    checks = (*venue, *(bound.check for bound in bounds))
+    if all(check.passed for check in venue):
         return RiskDecision(
             verdict=Verdict.CLAMPED if bounds else Verdict.APPROVED,
-            action=action,
-            checks=(*checks, *(bound.check for bound in bounds)),
+            action=_action(intent, -quantity, pair, context),
+            checks=checks,
         )
     is_partial = change_base < context.position_base
     too_small = any(c.limit is LimitName.VENUE_MINIMUM and not c.passed for c in checks)

@@ -43,6 +43,8 @@ class RiskContext(msgspec.Struct, frozen=True, kw_only=True):
     """Traded in the last 24 hours, in the base currency."""
     stop_price: Decimal | None = None
     """Of the position held already."""
+    available_base: Decimal | None = None
+    """What the account really has for a sale; None: what the sleeve holds."""
     kind: LegKind | None = None
     """For a leg that is more than an entry or an exit; None: by its direction."""
 
@@ -314,6 +316,23 @@ def size_bounds(quantity: Decimal, pair: Pair) -> tuple[Bound, ...]:
         passed=False,
     )
     return (Bound(check, pair.quantity_max),)
+
+
+def sale_bounds(quantity: Decimal, pair: Pair, context: RiskContext) -> tuple[Bound, ...]:
+    """What a sale cannot be more than: what there is, and what one order can carry."""
+    bounds = size_bounds(quantity, pair)
+    available = context.available_base
+    if available is None or quantity <= available:
+        return bounds
+    check = LimitCheck(
+        limit=LimitName.HELD_BY_ACCOUNT,
+        wanted=quantity,
+        had=ZERO,
+        allowed=available,
+        unit=pair.base,
+        passed=False,
+    )
+    return (Bound(check, available), *bounds)
 
 
 # minima

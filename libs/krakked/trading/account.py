@@ -18,8 +18,8 @@ from krakked.domain.ids import (
     VenueOrderId,
 )
 from krakked.domain.kill_switch import KillSwitch
-from krakked.domain.money import ZERO
-from krakked.domain.orders import Journal, Order
+from krakked.domain.money import ONE, ZERO
+from krakked.domain.orders import Journal, Order, Side
 from krakked.domain.pairs import Pair
 from krakked.domain.portfolio import Day, Drift, SleeveState, Snapshot, equity_of
 from krakked.domain.positions import Position, Sleeve
@@ -206,6 +206,23 @@ class Account:
             for asset, quantity in sorted(held.items())
             if quantity > self.totals.get(asset, ZERO)
         }
+
+    def free_to_sell(self) -> dict[Asset, Decimal]:
+        """What there is of each asset beside what open orders of ours will take."""
+        free = dict(self.totals)
+        for order in self.orders.values():
+            request = order.request
+            pair = self.pairs.get(request.pair)
+            if pair is None:
+                continue
+            if request.side is Side.SELL:
+                free[pair.base] = free.get(pair.base, ZERO) - order.remaining_base
+            elif request.limit_price is not None:
+                cost = order.remaining_base * request.limit_price
+                free[pair.quote] = free.get(pair.quote, ZERO) - cost * (
+                    ONE + pair.fee_taker_pct / 100
+                )
+        return free
 
     def of_unknown_cost(self) -> tuple[PairName, ...]:
         """Pairs with a position that counts as gain in part, for nobody knows what it cost."""

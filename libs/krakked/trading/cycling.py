@@ -369,7 +369,7 @@ class Cycler:
             parent_id=None if last is None else last[1],
             now_ns=now_ns,
             rules=self._desk.rules,
-            sleeves=tuple(self._exit_sleeve(i, s) for i, s in enumerate(sleeves)),
+            sleeves=self._exit_sleeves(sleeves),
             book=self.book(),
             limits=self._limits,
             cause=cause,
@@ -377,13 +377,27 @@ class Cycler:
             trace_id=f"{cause}-{now_ns}",
         )
 
-    def _exit_sleeve(self, index: int, sleeve: Sleeve) -> ExitSleeve:
+    def _exit_sleeves(self, sleeves: Sequence[Sleeve]) -> tuple[ExitSleeve, ...]:
+        """Sleeves of one asset share what there is of it, in their order."""
+        account = self._desk.account
+        there = account.free_to_sell()
+        found = []
+        for index, sleeve in enumerate(sleeves):
+            asset = account.pairs[sleeve.pair].base
+            available = max(there.get(asset, ZERO), ZERO)
+            exit_sleeve = self._exit_sleeve(index, sleeve, available)
+            there[asset] = available - min(exit_sleeve.position.quantity_base, available)
+            found.append(exit_sleeve)
+        return tuple(found)
+
+    def _exit_sleeve(self, index: int, sleeve: Sleeve, available_base: Decimal) -> ExitSleeve:
         account, market = self._desk.account, self._desk.market
         pair = account.pairs[sleeve.pair]
         return ExitSleeve(
             index=index,
             pair=pair,
             position=account.position(sleeve),
+            available_base=available_base,
             quote=self._fresh_quote(sleeve, self._desk.now_ns()),
             base_rate=account.prices(market.quotes).get(pair.quote),
         )

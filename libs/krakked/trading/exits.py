@@ -1,7 +1,8 @@
 """Exits outside a strategy's cycle: stops that were hit, and positions that a person flattens.
 
 They are wishes like any other and pass through risk, which stops no reduction; what cannot be
-sold (dust, a pair the venue does not trade now) comes back refused, with the reason as data.
+sold (dust, a pair the venue does not trade now) comes back refused, with the reason as data. Where
+a position says more than the account has, because somebody took some out, what is there is sold.
 By default they are market orders, so that they work on stale data too. Their legs are protective:
 no later wish of the strategy takes them back.
 
@@ -45,6 +46,8 @@ class ExitSleeve(msgspec.Struct, frozen=True, kw_only=True):
     pair: Pair
     position: Position
     quote: Quote | None = None
+    available_base: Decimal | None = None
+    """What the account has for it, where that may be less; None: what the position says."""
     base_rate: Decimal | None = None
     """Base currency for one unit of the pair's quote asset, if known."""
 
@@ -129,6 +132,7 @@ def _answer(sleeve: ExitSleeve, inputs: ExitInputs) -> RiskDecision:
         position_base=sleeve.position.quantity_base,
         price=None if sleeve.quote is None else sleeve.quote.mid,
         base_rate=sleeve.base_rate,
+        available_base=sleeve.available_base,
         kind=LegKind.PROTECTIVE,
     )
     order_type = allowed_type(inputs.order_type, sleeve.pair)

@@ -13,8 +13,9 @@ import msgspec
 
 from krakked.domain.decisions import ExitRecord, Outcome
 from krakked.domain.events import EventName
-from krakked.domain.ids import PairName, StrategyId
+from krakked.domain.ids import Asset, PairName, StrategyId
 from krakked.domain.limits import LimitName
+from krakked.domain.orders import LegKind, Side
 from krakked.domain.pairs import PairStatus
 from krakked.domain.portfolio import SleeveState
 from krakked.domain.positions import Sleeve
@@ -23,6 +24,7 @@ from krakked.domain.quotes import Quote
 Play = Callable[..., Any]
 D = Decimal
 XBTUSD = PairName("XBTUSD")
+XBT = Asset("XBT")
 TREND = Sleeve(StrategyId("trend"), XBTUSD)
 
 
@@ -139,5 +141,47 @@ def test_position_on_a_pair_that_is_not_listed_any_more_holds_up_no_other_exit(p
         (told,) = [e for e in world.events if e.name is EventName.CAUTION]
         assert "ODDUSD" in str(told.fields["reason"])
         del world.account.positions[gone]
+
+    play(scenario)
+
+
+def test_sleeve_that_holds_more_than_the_account_still_sells_what_is_there(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        bid(world, "60000")
+        await world.bought("0.01")
+        await world.deposit(XBT, "-0.004")
+        await world.reconciler.reconcile()
+        assert await world.stopper.flatten(pair=None, strategy_id=None, principal="ada") == 1
+        (plan,) = world.enqueued
+        assert plan.legs[0].request.quantity_base == D("0.006")
+        (record,) = exits(world)
+        failed = [check.limit for check in record.checks if not check.passed]
+        assert (record.outcome, failed) == (Outcome.CLAMPED, [LimitName.HELD_BY_ACCOUNT])
+        await world.execute(plan)
+        await world.reconciler.reconcile()
+        assert world.account.totals[XBT] == 0
+        assert await world.stopper.flatten(pair=None, strategy_id=None, principal="ada") == 0
+        assert exits(world)[0].outcome is Outcome.REFUSED
+
+    play(scenario)
+
+
+def test_sleeves_of_one_asset_share_what_the_account_has_beside_their_open_sales(
+    play: Play,
+) -> None:
+    async def scenario(world: Any) -> None:
+        bid(world, "60000")
+        for strategy in ("one", "three", "two"):
+            await world.bought("0.01", strategy=strategy)
+        far = {"side": Side.SELL, "price": "70000.0", "kind": LegKind.EXIT}
+        await world.submit(**far, strategy="three", quantity="0.005")
+        await world.deposit(XBT, "-0.012")
+        await world.reconciler.reconcile()
+        sleeves = [Sleeve(StrategyId(name), XBTUSD) for name in ("one", "two")]
+        assert await world.stopper.close(sleeves, cause="stop", principal="engine") == 2
+        (plan,) = world.enqueued
+        assert [leg.request.quantity_base for leg in plan.legs] == [D("0.01"), D("0.003")]
+        await world.execute(plan)
+        await world.reconciler.reconcile()
 
     play(scenario)

@@ -593,7 +593,7 @@ def test_hold_changes_nothing_and_shows_the_headroom_of_every_limit() -> None:
     assert shown[LimitName.MAX_PER_STRATEGY_PCT] == 900
     assert shown[LimitName.FREE_CASH] == 10_000
     minima = {LimitName.STOP_PRICE, LimitName.VENUE_MINIMUM, LimitName.MIN_ORDER_NOTIONAL_USD}
-    assert set(shown) == set(LimitName) - minima - {LimitName.ORDER_SIZE}
+    assert set(shown) == set(LimitName) - minima - {LimitName.ORDER_SIZE, LimitName.HELD_BY_ACCOUNT}
 
 
 def test_hold_shows_a_block_that_a_wish_would_meet() -> None:
@@ -645,6 +645,38 @@ def test_sale_of_more_units_than_an_order_can_carry_sells_what_it_can(
     assert answer.verdict is verdict
     assert bought(answer) == -SIZE_MAX
     assert (LimitName.ORDER_SIZE in answer.violated) is (verdict is Verdict.CLAMPED)
+
+
+# positions that say more than there is
+
+
+@pytest.mark.parametrize(
+    ("available", "sold", "verdict"),
+    [
+        ("1", "1", Verdict.APPROVED),
+        ("2.5", "1", Verdict.APPROVED),
+        ("0.99999999", "0.99999999", Verdict.CLAMPED),
+        ("0.4000000019", "0.4", Verdict.CLAMPED),
+    ],
+)
+def test_sale_of_more_than_the_account_has_sells_what_there_is_and_names_it(
+    available: str, sold: str, verdict: Verdict
+) -> None:
+    at = context(position_base=Decimal(1), available_base=Decimal(available))
+    answer = ask(intent(IntentType.EXIT), at=at)
+    assert answer.verdict is verdict
+    assert bought(answer) == -Decimal(sold)
+    assert (LimitName.HELD_BY_ACCOUNT in answer.violated) is (verdict is Verdict.CLAMPED)
+
+
+@pytest.mark.parametrize("available", ["0", "0.00000001"])
+def test_sale_of_what_is_not_there_is_refused_with_what_is(available: str) -> None:
+    at = context(position_base=Decimal(1), available_base=Decimal(available))
+    answer = ask(intent(IntentType.EXIT), at=at)
+    assert answer.verdict is Verdict.REFUSED
+    assert {LimitName.HELD_BY_ACCOUNT, LimitName.VENUE_MINIMUM} <= set(answer.violated)
+    check = check_of(answer, LimitName.HELD_BY_ACCOUNT)
+    assert (check.wanted, check.allowed) == (1, Decimal(available))
 
 
 def test_size_of_an_order_is_bounded_by_any_amount_there_can_be() -> None:
