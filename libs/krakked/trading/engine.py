@@ -213,9 +213,11 @@ class Engine:
             await self._run_cycle(Boundary(timeframe, end_s))
 
     async def _on_boundary(self, boundary: Boundary) -> None:
+        """The account is valued, the day rolled and its loss judged before anybody decides."""
+        if self.options.is_paced_by_bars or self.marker.is_new_day(self.desk.now_ns()):
+            await self.marker.mark()
         await self._run_cycle(boundary)
         if self.options.is_paced_by_bars:
-            await self.marker.mark()
             self.reconciler.request()
 
     async def _run_cycle(self, boundary: Boundary) -> None:

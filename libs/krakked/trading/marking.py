@@ -49,6 +49,11 @@ class Marker:
         """The number of the trading day at that instant."""
         return (now_ns // NS_PER_SECOND - self._day_boundary_s) // DAY_S
 
+    def is_new_day(self, now_ns: int) -> bool:
+        """Whether the day of the last mark is over."""
+        day = self._desk.account.day
+        return day is None or day.day != self.day_of(now_ns)
+
     async def mark(self) -> Snapshot:
         """Value the account, roll the day, check its drawdown; the snapshot is recorded."""
         async with self._desk.recorder.turn:

@@ -111,6 +111,48 @@ def test_history_that_cannot_be_fetched_is_told_once_and_its_return_too(play: Pl
     play(scenario)
 
 
+def test_account_is_valued_and_its_loss_judged_before_a_bar_is_decided_on(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        engine = engine_of(world, is_paced_by_bars=True)
+        await world.bought("0.1")
+        seen: list[tuple[bool, int]] = []
+
+        async def decide(*_: Any) -> None:
+            seen.append((world.account.kill_switch.active, world.count(EventName.EQUITY_MARKED)))
+
+        engine.cycler.run = decide  # type: ignore[method-assign, assignment]  # who decides sees what is there
+        async with running(engine, ["cycles"]):
+            await engine.marker.mark()
+            world.stand_at("40000")
+            await world.clock.sleep(130)
+        assert seen == [(False, 1), (True, 2), (True, 3)]  # the first is that of the start
+        assert "daily_drawdown" in told(world, EventName.KILL_SWITCH_ACTIVATED)[0]["cause"]
+        world.stand_at("60000")
+
+    play(scenario)
+
+
+def test_day_that_began_is_rolled_before_its_first_bar_is_decided_on(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        now_s = world.clock.now_ns() // NS_PER_SECOND
+        engine = engine_of(world, day_boundary_s=(now_s // 60 * 60 + 120) % 86_400)
+        await engine.marker.mark()
+        days: list[int] = []
+
+        async def decide(*_: Any) -> None:
+            days.append(world.account.day.day)
+
+        engine.cycler.run = decide  # type: ignore[method-assign, assignment]  # who decides sees what is there
+        async with running(engine, ["cycles"]):
+            await world.clock.sleep(190)
+        first = days[0]
+        assert days == [first, first, first + 1, first + 1][: len(days)]
+        assert first + 1 in days
+        assert world.count(EventName.EQUITY_MARKED) == 2  # the clock marks the other minutes
+
+    play(scenario)
+
+
 @pytest.mark.parametrize("halts", [True, False])
 def test_dead_man_that_fired_halts_the_engine_only_where_money_is_at_stake(
     play: Play, halts: bool
