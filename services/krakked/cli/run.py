@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 import click
 
@@ -20,6 +21,18 @@ if TYPE_CHECKING:
 
 _as_json = click.option(
     "--json", "as_json", is_flag=True, help="Report in JSON; the log goes to standard error."
+)
+_venue = click.option(
+    "--venue",
+    metavar="URL",
+    help="REST address of a running `krakked simulator`, or of what speaks as it does: sets "
+    "venue.rest_url to it, and venue.ws_url and venue.ws_auth_url to ws://…/v2 there (--set goes "
+    "before). Not in live, nor in a replay.",
+)
+_venue_admin = click.option(
+    "--venue-admin",
+    metavar="URL",
+    help="Admin address of that simulator, whose clock is then followed: sets venue.admin_url.",
 )
 _RUN_CODES: Final = (
     ExitCode.FINDINGS,
@@ -44,6 +57,7 @@ _RUN_CODES: Final = (
         *_RUN_CODES,
         example=(
             "krakked run --env dev\n"
+            "krakked run --env paper --venue http://127.0.0.1:8700\n"
             "krakked run --env dev --candles candles --from 2019-01-01 --to 2021-12-31 --speed max"
         ),
     )
@@ -52,6 +66,8 @@ _RUN_CODES: Final = (
 @options.db_path
 @options.config_dir
 @options.settings
+@_venue
+@_venue_admin
 @click.option(
     "--candles",
     type=click.Path(path_type=Path),
@@ -103,6 +119,8 @@ def run(**flags: object) -> int:
 @options.db_path
 @options.config_dir
 @options.settings
+@_venue
+@_venue_admin
 @_as_json
 def run_once(**flags: object) -> int:
     """One cycle over the bars that are closed now, then stop. Never trades live."""
@@ -158,7 +176,8 @@ def run_options(flags: Mapping[str, object], *, once: bool) -> RunOptions:
 
 def _overrides(flags: Mapping[str, object]) -> Mapping[str, object]:
     assignments = flags.get("assignments")
-    given = dict(options.overrides(assignments if isinstance(assignments, tuple) else ()))
+    given = dict(_at_venue(flags))
+    given |= options.overrides(assignments if isinstance(assignments, tuple) else ())
     if flags.get("speed") is not None:
         given["simulator.speed"] = flags["speed"]
     if flags.get("seed") is not None:
@@ -166,6 +185,47 @@ def _overrides(flags: Mapping[str, object]) -> Mapping[str, object]:
     if flags.get("candles") is not None:
         given["simulator.market"] = "replay"
     return given
+
+
+def _at_venue(flags: Mapping[str, object]) -> Mapping[str, object]:
+    """The addresses that ``--venue`` stands for.
+
+    Raises:
+        BadInput: it is no address, or does not go with another flag.
+    """
+    venue, admin = _text(flags.get("venue")), _text(flags.get("venue_admin"))
+    if venue is None:
+        if admin is not None:
+            raise _usage("--venue-admin goes with --venue; give that too")
+        return {}
+    if flags.get("env") == "live":
+        raise _usage("--venue is for dev and paper: live trades at Kraken; leave it out")
+    rest_url = _address("--venue", venue)
+    ws_url = f"ws{rest_url.removeprefix('http')}/v2"
+    given = {"venue.rest_url": rest_url, "venue.ws_url": ws_url, "venue.ws_auth_url": ws_url}
+    if admin is not None:
+        given["venue.admin_url"] = _address("--venue-admin", admin)
+    return given
+
+
+def _address(flag: str, text: str) -> str:
+    """``http://HOST:PORT``, without a slash at its end."""
+    if not _is_base(text):
+        raise _usage(f"{flag} {text}: write http://HOST:PORT, as in http://127.0.0.1:8700")
+    return text.rstrip("/")
+
+
+def _is_base(text: str) -> bool:
+    try:
+        url = urlsplit(text)
+        is_whole = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
+    except ValueError:
+        return False
+    return is_whole and url.path in ("", "/") and not (url.query or url.fragment or url.username)
+
+
+def _usage(text: str) -> BadInput:
+    return BadInput(text, exit_code=ExitCode.USAGE)
 
 
 def _span(start: str | None, end: str | None) -> tuple[int | None, int | None]:

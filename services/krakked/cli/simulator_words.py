@@ -63,10 +63,13 @@ def _ccxt(running: RunningSimulator) -> str:
 def _engine(running: RunningSimulator) -> str:
     """An engine that trades here, in another process."""
     key = running.options.trade_key
-    urls = {name: url for name, url in _addresses(running).items() if name.endswith("_url")}
-    settings = " ".join(f"--set venue.{name}={url}" for name, url in urls.items())
+    flags = [f"--venue {running.rest_url}"]
+    if running.admin_url is not None:
+        flags.append(f"--venue-admin {running.admin_url}")
+    if running.ws_auth_url != running.ws_url:
+        flags.append(f"--set venue.ws_auth_url={running.ws_auth_url}")
     keys = f"KRAKEN_API_KEY={key.key} KRAKEN_API_SECRET={key.secret}"
-    return f"{keys} krakked run --env paper {settings}"
+    return f"{keys} krakked run --env paper {' '.join(flags)}"
 
 
 def _addresses(running: RunningSimulator) -> dict[str, str]:

@@ -19,6 +19,7 @@ from krakked.domain.times import NS_PER_SECOND
 from krakked.sim.exchange.core import SystemStatus
 from krakked.sim.fault_kinds import FaultKind
 from krakked.simulator.faults import Armed, Asked, size_of
+from krakked.simulator.standing import SYSTEM, Standing
 from krakked.simulator.venue import Venue
 
 Before: TypeAlias = Callable[[Venue, Armed, Asked, int], None]
@@ -31,16 +32,50 @@ def seconds_ns(fault: Armed) -> int:
     return int(Decimal(fault.given("seconds")) * NS_PER_SECOND)
 
 
-def set_system(venue: Venue, status: SystemStatus, now_ns: int) -> None:
-    """Change what the whole venue allows, and tell everybody."""
+def set_system(
+    venue: Venue, status: SystemStatus, now_ns: int, until_ns: int | None = None
+) -> None:
+    """Change what the whole venue allows, and tell everybody; it may end by itself."""
+    venue.standings.set(SYSTEM, status.value, until_ns)
     venue.exchange.set_system_status(status, now_ns)
     venue.deliver(venue.hub.announce_system_status(now_ns))
+    if until_ns is not None:
+        venue.later.add(until_ns, lambda at_ns: _end_system(venue, at_ns))
 
 
-def set_pair(venue: Venue, pair: PairName, status: PairStatus, now_ns: int) -> None:
-    """Change what a pair allows, and tell who listens."""
+def _end_system(venue: Venue, at_ns: int) -> None:
+    if venue.standings.ends(SYSTEM, at_ns):
+        set_system(venue, SystemStatus.ONLINE, at_ns)
+
+
+def set_pair(
+    venue: Venue, pair: PairName, status: PairStatus, now_ns: int, until_ns: int | None = None
+) -> None:
+    """Change what a pair allows, and tell who listens; it may end by itself."""
+    venue.standings.set(pair, status.value, until_ns)
     venue.exchange.set_pair_status(pair, status)
     venue.deliver(venue.hub.announce_pair_status(pair, now_ns))
+    if until_ns is not None:
+        venue.later.add(until_ns, lambda at_ns: _end_pair(venue, pair, at_ns))
+
+
+def _end_pair(venue: Venue, pair: PairName, at_ns: int) -> None:
+    if venue.standings.ends(pair, at_ns):
+        set_pair(venue, pair, PairStatus.ONLINE, at_ns)
+
+
+def resume(venue: Venue, found: Mapping[str, Standing], now_ns: int) -> None:
+    """What had been set when the last process stopped; what was to end meanwhile ends at once.
+
+    Raises:
+        ValueError: there is no such status.
+    """
+    for name, standing in found.items():
+        if name == SYSTEM:
+            set_system(venue, SystemStatus(standing.status), now_ns, standing.until_ns)
+        elif name in venue.hub.data.tapes:
+            status = PairStatus(standing.status)
+            set_pair(venue, PairName(name), status, now_ns, standing.until_ns)
 
 
 def pair_named(venue: Venue, name: str) -> PairName:
@@ -57,22 +92,14 @@ def pair_named(venue: Venue, name: str) -> PairName:
 
 def maintain(venue: Venue, fault: Armed, now_ns: int) -> None:
     """Go into maintenance, and come back."""
-    set_system(venue, SystemStatus.MAINTENANCE, now_ns)
-    venue.later.add(
-        now_ns + seconds_ns(fault), lambda at_ns: set_system(venue, SystemStatus.ONLINE, at_ns)
-    )
+    set_system(venue, SystemStatus.MAINTENANCE, now_ns, now_ns + seconds_ns(fault))
 
 
 def _change_pairs(venue: Venue, fault: Armed, pairs: Sequence[PairName], now_ns: int) -> None:
     status = PairStatus.CANCEL_ONLY if fault.mode is None else fault.mode
     until_ns = now_ns + seconds_ns(fault)
     for pair in pairs:
-        set_pair(venue, pair, status, now_ns)
-        venue.later.add(until_ns, _back_online(venue, pair))
-
-
-def _back_online(venue: Venue, pair: PairName) -> Callable[[int], None]:
-    return lambda at_ns: set_pair(venue, pair, PairStatus.ONLINE, at_ns)
+        set_pair(venue, pair, status, now_ns, until_ns)
 
 
 def _pair_of_request(venue: Venue, fault: Armed, asked: Asked, now_ns: int) -> None:
@@ -88,7 +115,7 @@ def _pairs_now(venue: Venue, fault: Armed, now_ns: int) -> None:
 
 
 def _skew(venue: Venue, fault: Armed, _now_ns: int) -> None:
-    venue.clock.offset_ns = seconds_ns(fault)
+    venue.exchange.clock_offset_ns = seconds_ns(fault)
 
 
 def _rate_limit(venue: Venue, _fault: Armed, asked: Asked, now_ns: int) -> None:

@@ -192,7 +192,7 @@ class Admin:
             "armed": faults.armed,
             "probabilities": {kind.value: str(p) for kind, p in faults.probabilities.items()},
             "mixture": faults.mixture,
-            "clock_offset_ns": self._venue.clock.offset_ns,
+            "clock_offset_ns": self._venue.exchange.clock_offset_ns,
             "happened": {kind.value: count for kind, count in faults.happened.items()},
         }
 

@@ -141,7 +141,8 @@ class RequestFaults:
 
     def _instead(self, fault: Armed) -> Outcome:
         if fault.kind in _WORDS:
-            return Outcome(error=_WORDS[fault.kind](fault, self._venue.clock.now_ns()))
+            told_ns = self._venue.exchange.told_ns(self._venue.clock.now_ns())
+            return Outcome(error=_WORDS[fault.kind](fault, told_ns))
         if fault.kind in (FaultKind.REQUEST_LOST, FaultKind.ANSWER_LOST):
             return Outcome(Broken.LOST)
         return Outcome(Broken.GATEWAY, status=int(fault.given("status")))
@@ -203,7 +204,7 @@ class RequestFaults:
         if request.req_id is not None:
             head["req_id"] = request.req_id
         session.sent_ns = self._venue.clock.now_ns()
-        return [stamped(head, session.sent_ns)]
+        return [stamped(head, self._venue.exchange.told_ns(session.sent_ns))]
 
     def _trading_request(self, text: bytes | str) -> Request | None:
         try:

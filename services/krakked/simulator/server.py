@@ -15,6 +15,7 @@ import ipaddress
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Final
 
+import msgspec
 from aiohttp import web
 
 from krakked.domain.errors import BadInput
@@ -27,7 +28,7 @@ from krakked.sim.exchange.limits import Tier
 from krakked.sim.public.gate import OPEN, Gate
 from krakked.sim.public.market_data import MarketData
 from krakked.sim.public.sessions import Hub, Role
-from krakked.simulator import console
+from krakked.simulator import acts, console, standing
 from krakked.simulator.admin import Admin
 from krakked.simulator.faults import Faults
 from krakked.simulator.following import Follower, open_source
@@ -42,7 +43,6 @@ from krakked.simulator.options import (
     exchange_options,
     parse_address,
 )
-from krakked.simulator.skew import SkewedClock
 from krakked.simulator.store import StateStore
 from krakked.simulator.venue import Driver, Venue, beat
 from krakked.simulator.wires import Wires
@@ -234,12 +234,24 @@ def _world(options: SimulatorOptions, clock: Clock, follower: Follower | None) -
             _gate(options),
         ),
         faults=Faults(options.faults, options.fault_seed, options.fault_mixture),
-        clock=SkewedClock(clock),
+        clock=clock,
         store=store,
     )
     if follower is not None:
         follower.attach(venue)
+    if store is not None:
+        _resume(venue, store, now_ns)
     return venue
+
+
+def _resume(venue: Venue, store: StateStore, now_ns: int) -> None:
+    """Maintenance and closed pairs go on where they were."""
+    try:
+        acts.resume(venue, standing.stored(store.rows()), now_ns)
+    except (ValueError, msgspec.MsgspecError) as error:
+        raise BadInput(
+            f"{store!r}: {error}; move the file away to start anew", exit_code=ExitCode.DATABASE
+        ) from error
 
 
 def _gate(options: SimulatorOptions) -> Gate:

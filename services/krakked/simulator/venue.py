@@ -13,13 +13,14 @@ from typing import Final, Protocol
 
 from krakked.domain.errors import LedgerFailed
 from krakked.domain.times import NS_PER_SECOND
+from krakked.ports.clock import Clock
 from krakked.sim.exchange.events import ExchangeEvent
 from krakked.sim.exchange.exchange import Exchange
 from krakked.sim.market.model import Market
 from krakked.sim.public.sessions import Delivery, Hub, Session
 from krakked.simulator.faults import Faults
 from krakked.simulator.later import Later
-from krakked.simulator.skew import SkewedClock
+from krakked.simulator.standing import Standings
 from krakked.simulator.store import StateStore
 
 _CLOCK_STORED_EVERY_NS: Final = NS_PER_SECOND
@@ -60,7 +61,7 @@ class Venue:
         market: Market,
         hub: Hub,
         faults: Faults,
-        clock: SkewedClock,
+        clock: Clock,
         store: StateStore | None,
     ) -> None:
         self.exchange = exchange
@@ -70,6 +71,8 @@ class Venue:
         self.clock = clock
         self.later = Later()
         """What faults will end."""
+        self.standings = Standings()
+        """What was set by hand, or by a fault, and is stored."""
         self.connections: dict[Session, Connection] = {}
         self.on_settled: Callable[[], None] = _nobody
         self.watchers: list[Callable[[Sequence[ExchangeEvent], int], None]] = []
@@ -148,7 +151,7 @@ class Venue:
             return
         try:
             if self._failure is None:
-                self._store.save(self.exchange.changes(), self.clock.now_ns())
+                self._store.save(self._changes(), self.clock.now_ns())
         finally:
             self._store.close()
 
@@ -157,7 +160,7 @@ class Venue:
             return
         if self._failure is not None:
             raise self._failure
-        changes = self.exchange.changes()
+        changes = self._changes()
         if changes or now_ns - self._stored_ns >= _CLOCK_STORED_EVERY_NS:
             try:
                 self._store.save(changes, now_ns)
@@ -165,6 +168,9 @@ class Venue:
                 self._failure = error
                 raise
             self._stored_ns = now_ns
+
+    def _changes(self) -> list[tuple[str, str, dict[str, object] | None]]:
+        return [*self.exchange.changes(), *self.standings.changes()]
 
 
 class Driver:

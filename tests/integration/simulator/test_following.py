@@ -338,7 +338,9 @@ def test_a_stream_that_is_deaf_while_the_book_moves_is_lost(follow: Any) -> None
 def test_data_that_arrives_old_is_no_market(follow: Any) -> None:
     async def scene(pair: Pair) -> None:
         await pair.source.admin("/faults", {"kind": "clock-offset", "seconds": -60, "now": True})
-        await asyncio.sleep(120)
+        await asyncio.sleep(60)
+        await pair.source.buy(ordertype="limit", price="59000.5")  # its book moves
+        await asyncio.sleep(5)
         state = await state_of(pair)
         assert state["losses"] >= 1
         assert "s old" in state["reason"]

@@ -40,10 +40,29 @@ def test_three_commands_are_printed_that_a_shell_can_read(tries: list[str]) -> N
     assert curl[1].endswith("/0/public/Ticker?pair=XBTUSD")
     assert ccxt[:2] == ["python", "-c"]
     compile(ccxt[2], "greeting", "exec")
-    assert [word for word in engine if "=" not in word] == [
-        *("krakked", "run", "--env", "paper"),
-        *["--set"] * 4,
-    ]
+    words = [word for word in engine if not word.startswith("KRAKEN_API_")]
+    assert words[:4] == ["krakked", "run", "--env", "paper"]
+    flags = dict(zip(words[4::2], words[5::2], strict=True))
+    assert flags["--venue"] == curl[1].partition("/0/")[0]
+    assert flags["--venue-admin"].startswith("http://127.0.0.1:")
+    assert len(flags) == 2
+
+
+def test_an_engine_trades_a_cycle_as_the_greeting_shows(tries: list[str], tmp_path: Path) -> None:
+    words = shlex.split(tries[2])
+    keys = dict(word.split("=", 1) for word in words if word.startswith("KRAKEN_API_"))
+    flags = words[words.index("--env") :]
+    done = subprocess.run(
+        [sys.executable, "-m", "krakked.cli", "run-once", *flags, "--db-path", "books.db"],
+        cwd=tmp_path,
+        env={**os.environ, **keys, "PYTHONWARNINGS": "error"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "books.db").exists()
 
 
 @pytest.mark.long

@@ -219,3 +219,108 @@ def test_a_second_simulator_on_the_same_file_is_refused(tmp_path: Path) -> None:
     assert refused.value.exit_code == 73
     first.close()
     StateStore(path).close()
+
+
+def test_maintenance_goes_on_after_a_restart_and_ends_when_it_was_to_end(
+    stage: Any, tmp_path: Path
+) -> None:
+    options = stage.options(state=tmp_path / "venue.state")
+
+    async def first(client: Any) -> Any:
+        await client.buy(ordertype="limit", price="50000.0")
+        await client.post("CancelAllOrdersAfter", timeout=60)
+        await client.admin("/faults", {"kind": "maintenance", "seconds": 300, "now": True})
+        await asyncio.sleep(100)
+        return client.nonce
+
+    async def second(client: Any) -> None:
+        client.nonce = nonce
+        assert await system(client) == "maintenance"
+        assert (await client.buy())["error"] == ["EService:Unavailable"]
+        await asyncio.sleep(195)
+        assert await system(client) == "maintenance"
+        await asyncio.sleep(10)
+        assert await system(client) == "online"
+        assert (await client.post("OpenOrders"))["result"]["open"] == {}  # the timer was armed
+        assert (await client.buy())["error"] == []
+
+    async def third(client: Any) -> Any:
+        return await system(client)
+
+    nonce = stage.play(first, options)
+    stage.play(second, options)
+    assert stage.play(third, options) == "online"
+
+
+def test_what_was_set_by_hand_stays_set_after_a_restart(stage: Any, tmp_path: Path) -> None:
+    options = stage.options(state=tmp_path / "venue.state")
+
+    async def first(client: Any) -> None:
+        await client.admin("/status", {"system": "post_only"})
+        await client.admin("/status", {"pair": "XBTUSD", "status": "cancel_only"})
+        await client.admin("/status", {"pair": "ETHUSD", "status": "limit_only"})
+        await client.admin("/status", {"pair": "ETHUSD", "status": "online"})
+
+    async def second(client: Any) -> Any:
+        pairs = (await client.get("AssetPairs"))["result"]
+        statuses = {row["altname"]: row["status"] for row in pairs.values()}
+        return await system(client), statuses["XBTUSD"], statuses["ETHUSD"]
+
+    stage.play(first, options)
+    assert stage.play(second, options) == ("post_only", "cancel_only", "online")
+    assert stage.play(second, options) == ("post_only", "cancel_only", "online")
+
+
+def test_a_pair_that_was_to_open_again_does_so_after_a_restart(stage: Any, tmp_path: Path) -> None:
+    options = stage.options(state=tmp_path / "venue.state")
+
+    async def first(client: Any) -> None:
+        await client.admin(
+            "/faults", {"kind": "pair-status", "pair": "XBTUSD", "seconds": 60, "now": True}
+        )
+
+    async def second(client: Any) -> Any:
+        async def status() -> str:
+            pairs = (await client.get("AssetPairs", pair="XBTUSD"))["result"]
+            return str(pairs["XXBTZUSD"]["status"])
+
+        before = await status()
+        await asyncio.sleep(61)
+        return before, await status()
+
+    stage.play(first, options)
+    assert stage.play(second, options) == ("cancel_only", "online")
+
+
+def test_a_stored_status_that_nobody_knows_is_one_line(stage: Any, tmp_path: Path) -> None:
+    path = tmp_path / "venue.state"
+    store = StateStore(path)
+    store.save([("status", "system", {"status": "asleep", "until_ns": None})], stage.start_ns)
+    store.close()
+
+    async def never(_client: Any) -> None:
+        raise AssertionError("it does not start")
+
+    with pytest.raises(BadInput, match=r"asleep.* move the file away to start anew"):
+        stage.play(never, stage.options(state=path))
+
+
+def test_a_clock_that_was_wrong_is_right_after_a_restart(stage: Any, tmp_path: Path) -> None:
+    options = stage.options(state=tmp_path / "venue.state")
+
+    async def first(client: Any) -> None:
+        for seconds in (-90, 3600):
+            act = {"kind": "clock-offset", "seconds": seconds, "now": True}
+            await client.admin("/faults", act)
+            await client.buy("0.01")
+
+    async def second(client: Any) -> Any:
+        offset_ns = (await client.admin("/faults"))["clock_offset_ns"]
+        return offset_ns, (await client.get("Time"))["result"]["unixtime"]
+
+    stage.play(first, options)
+    assert stage.play(second, options) == (0, stage.start_ns // 10**9)
+
+
+async def system(client: Any) -> Any:
+    return (await client.get("SystemStatus"))["result"]["status"]

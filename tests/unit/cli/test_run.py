@@ -85,6 +85,34 @@ def test_flags_become_options_and_settings(
     ]
 
 
+@pytest.mark.parametrize("verb", ["run", "run-once"])
+def test_a_venue_is_all_the_addresses_of_a_simulator(
+    krakked: Krakked, asked: list[RunOptions], verb: str
+) -> None:
+    krakked(verb, "--env", "paper", "--venue", "http://127.0.0.1:8700/")
+    krakked(verb, "--venue", "https://sim.example", "--venue-admin", "http://127.0.0.1:8701")
+    assert [options.overrides for options in asked] == [
+        {
+            "venue.rest_url": "http://127.0.0.1:8700",
+            "venue.ws_url": "ws://127.0.0.1:8700/v2",
+            "venue.ws_auth_url": "ws://127.0.0.1:8700/v2",
+        },
+        {
+            "venue.rest_url": "https://sim.example",
+            "venue.ws_url": "wss://sim.example/v2",
+            "venue.ws_auth_url": "wss://sim.example/v2",
+            "venue.admin_url": "http://127.0.0.1:8701",
+        },
+    ]
+
+
+def test_a_setting_goes_before_the_venue(krakked: Krakked, asked: list[RunOptions]) -> None:
+    own = "ws://127.0.0.1:8702/v2"
+    krakked("run", "--venue", "http://127.0.0.1:8700", "--set", f"venue.ws_auth_url={own}")
+    assert asked[0].overrides["venue.ws_auth_url"] == own
+    assert asked[0].overrides["venue.ws_url"] == "ws://127.0.0.1:8700/v2"
+
+
 def test_last_day_is_included_whole(
     krakked: Krakked, asked: list[RunOptions], folder: Path
 ) -> None:
@@ -169,6 +197,37 @@ def test_run_once_is_one_cycle_and_takes_no_live(
             ("--set", "universe.include_pairs=[XBT"),
             ExitCode.USAGE,
             "--set universe.include_pairs: '[XBT' is neither a list nor a mapping",
+        ),
+        (
+            ("--venue", "127.0.0.1:8700"),
+            ExitCode.USAGE,
+            "--venue 127.0.0.1:8700: write http://HOST:PORT, as in http://127.0.0.1:8700",
+        ),
+        (
+            ("--venue", "http://127.0.0.1:8700/0/public"),
+            ExitCode.USAGE,
+            "--venue http://127.0.0.1:8700/0/public: write http://HOST:PORT, as in "
+            "http://127.0.0.1:8700",
+        ),
+        (
+            ("--venue", "http://[::1:8700"),
+            ExitCode.USAGE,
+            "--venue http://[::1:8700: write http://HOST:PORT, as in http://127.0.0.1:8700",
+        ),
+        (
+            ("--venue", "http://127.0.0.1:1", "--venue-admin", "ws://127.0.0.1:2"),
+            ExitCode.USAGE,
+            "--venue-admin ws://127.0.0.1:2: write http://HOST:PORT, as in http://127.0.0.1:8700",
+        ),
+        (
+            ("--venue-admin", "http://127.0.0.1:8701"),
+            ExitCode.USAGE,
+            "--venue-admin goes with --venue; give that too",
+        ),
+        (
+            ("--env", "live", "--venue", "http://127.0.0.1:8700"),
+            ExitCode.USAGE,
+            "--venue is for dev and paper: live trades at Kraken; leave it out",
         ),
         (
             ("--fault", "gremlins=0.1"),
@@ -265,7 +324,10 @@ ELSEWHERE = tuple(
 )
 
 
-@pytest.mark.parametrize("venue", [("--env", "paper"), ("--env", "live"), ELSEWHERE])
+@pytest.mark.parametrize(
+    "venue",
+    [("--env", "paper"), ("--env", "live"), ELSEWHERE, ("--venue", "http://127.0.0.1:9")],
+)
 @pytest.mark.parametrize(
     ("flags", "words"),
     [

@@ -131,6 +131,8 @@ class Core:
     ) -> None:
         self.options = options
         self.now_ns = now_ns
+        self.clock_offset_ns = 0
+        """How far the clock is ahead that the venue shows; what happens goes by ``now_ns``."""
         self.system_status = SystemStatus.ONLINE
         self.markets = {
             name: Market(pair, house_first=options.house_first) for name, pair in pairs.items()
@@ -151,6 +153,11 @@ class Core:
     def move_to(self, now_ns: int) -> None:
         """Time goes on; an earlier instant than the last is taken for the last."""
         self.now_ns = max(self.now_ns, now_ns - now_ns % MICROSECOND_NS)
+
+    @property
+    def told_ns(self) -> int:
+        """What the venue's clock shows."""
+        return self.now_ns + self.clock_offset_ns
 
     def next_priority(self) -> int:
         """Rank in time of an order at its price."""

@@ -60,7 +60,7 @@ def check_whole(core: Core, account: Account, ask: OrderAsk, *, least_ns: int) -
     """All that can be said without looking at counters, funds and the book."""
     market = core.markets[ask.pair]
     checks.check_new(core, account, market, ask)
-    checks.check_deadline(ask.deadline_ns, least_ns, core.now_ns)
+    checks.check_deadline(ask.deadline_ns, least_ns, core.told_ns)
     return Added(description=of_ask(market, ask), close=of_close(market, ask.close), order=None)
 
 
@@ -84,7 +84,7 @@ def amend_order(core: Core, account: Account, order: Order, ask: AmendAsk, *, le
     admitted = checks.admit(core, account, market, points)
     terms = amending.terms_after(core, order, ask)
     amending.check(core, account, order, terms, post_only=ask.post_only)
-    checks.check_deadline(ask.deadline_ns, least_ns, core.now_ns)
+    checks.check_deadline(ask.deadline_ns, least_ns, core.told_ns)
     if not admitted:
         raise VenueError(errors.ENGINE_RATE)
     amend_id = core.ids.next("amend")
@@ -113,16 +113,20 @@ def cancel_all(core: Core, account: Account) -> int:
 
 
 def set_dead_man(core: Core, account: Account, timeout_s: int) -> DeadMan:
-    """Arm, re-arm or (0) disarm the account's timer; it fires at the instant that is shown."""
+    """Arm, re-arm or (0) disarm the account's timer; it fires at the instant that is shown, by the
+    clock that shows it.
+    """
     if not 0 <= timeout_s < DEAD_MAN_MAX_S:
         raise invalid("timeout")
     half = NS_PER_SECOND // 2
-    current_ns = (core.now_ns + half) // NS_PER_SECOND * NS_PER_SECOND
-    account.dead_man_ns = current_ns + timeout_s * NS_PER_SECOND if timeout_s else None
-    if account.dead_man_ns is not None:
+    current_ns = (core.told_ns + half) // NS_PER_SECOND * NS_PER_SECOND
+    trigger_ns = current_ns + timeout_s * NS_PER_SECOND if timeout_s else None
+    account.dead_man_ns = None
+    if trigger_ns is not None:
+        account.dead_man_ns = trigger_ns - core.clock_offset_ns
         core.agenda.arm_dead_man(account.dead_man_ns, account.name)
     core.changes.note("account", account.name)
-    return DeadMan(current_ns=current_ns, trigger_ns=account.dead_man_ns)
+    return DeadMan(current_ns=current_ns, trigger_ns=trigger_ns)
 
 
 def find_open(account: Account, txid: str | None, cl_ord_id: str | None) -> Order:

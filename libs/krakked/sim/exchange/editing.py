@@ -53,7 +53,7 @@ def edit_order(
     admitted = validate or checks.admit(core, account, market, points)
     ask = _edited(core, order, edit)
     checks.check_new(core, account, market, ask)
-    checks.check_deadline(ask.deadline_ns, least_ns, core.now_ns)
+    checks.check_deadline(ask.deadline_ns, least_ns, core.told_ns)
     description = of_ask(market, ask)
     if validate:
         return desk.Added(description=description, order=None)

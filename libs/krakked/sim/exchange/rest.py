@@ -132,7 +132,7 @@ def _throttle(core: Core, key: Key, account: Account) -> None:
     length_ns = options.request_ms * (NS_PER_SECOND // 1_000)
     until_ns = key.under_way.begin(options.concurrent_requests, length_ns, core.now_ns)
     if until_ns is not None:
-        raise errors.throttled(-(-until_ns // NS_PER_SECOND))
+        raise errors.throttled(-(-(until_ns + core.clock_offset_ns) // NS_PER_SECOND))
 
 
 def _cost(core: Core, request: PrivateRequest, method: Method) -> int:

@@ -26,7 +26,9 @@ from krakked.sim.public.sessions import (
     Role,
     Session,
     Topic,
-    stamped,
+)
+from krakked.sim.public.sessions import (
+    stamped as stamped_at,
 )
 
 PUBLIC_ONLY: Final = (
@@ -80,16 +82,21 @@ def receive(hub: Hub, session: Session, text: bytes | str, now_ns: int) -> list[
     try:
         request = _decoder.decode(text)
     except msgspec.MsgspecError:
-        return [stamped({"error": MALFORMED, "method": "error", "success": False}, now_ns)]
+        return [_stamped(hub, {"error": MALFORMED, "method": "error", "success": False}, now_ns)]
     try:
         return _serve(hub, session, request, now_ns)
     except _Refusal as refusal:
-        return [stamped(_error(request, refusal), now_ns)]
+        return [_stamped(hub, _error(request, refusal), now_ns)]
+
+
+def _stamped(hub: Hub, frame: Frame, now_ns: int) -> bytes:
+    """An answer with the instants that every answer carries, by the venue's clock."""
+    return stamped_at(frame, hub.data.exchange.told_ns(now_ns))
 
 
 def _serve(hub: Hub, session: Session, request: Request, now_ns: int) -> list[bytes]:
     if request.method == "ping":
-        return [_pong(request, now_ns)]
+        return [_pong(hub, request, now_ns)]
     params: Params = {} if request.params is msgspec.UNSET else request.params
     if hub.data.exchange.is_trading_method(request.method):
         return _trade(hub, session, request, dict(params), now_ns)
@@ -103,17 +110,17 @@ def _serve(hub: Hub, session: Session, request: Request, now_ns: int) -> list[by
     raise _Refusal("Channel field must be a valid channel")
 
 
-def _pong(request: Request, now_ns: int) -> bytes:
+def _pong(hub: Hub, request: Request, now_ns: int) -> bytes:
     if request.params is not msgspec.UNSET:
         raise _Refusal("Unsupported field: 'params' for the given msg type: ping")
-    return stamped(_head(request, "pong"), now_ns)
+    return _stamped(hub, _head(request, "pong"), now_ns)
 
 
 def _trade(hub: Hub, session: Session, request: Request, params: Frame, now_ns: int) -> list[bytes]:
     if session.role is Role.PUBLIC:
         raise _Refusal(PUBLIC_ONLY)
     answers = hub.data.exchange.ws_request(request.method, params, request.req_id, now_ns)
-    return [stamped(frame, now_ns) for frame in answers]
+    return [_stamped(hub, frame, now_ns) for frame in answers]
 
 
 def _public(
@@ -135,9 +142,9 @@ def _public(
                 echo = {name: echo[name] for name in UNSUBSCRIBED[topic.channel]}
         except _Refusal as refusal:
             frame_fields = _error(request, refusal) | ({"symbol": symbol} if symbol else {})
-            acknowledgements.append(stamped(frame_fields, now_ns))
+            acknowledgements.append(_stamped(hub, frame_fields, now_ns))
             continue
-        acknowledgements.append(stamped(_success(request, echo), now_ns))
+        acknowledgements.append(_stamped(hub, _success(request, echo), now_ns))
     return acknowledgements + snapshots
 
 
@@ -241,7 +248,7 @@ def _private(
     topic = _private_topic(hub, str(params["channel"]), token, now_ns)
     if request.method == "unsubscribe":
         _unsubscribe(hub, session, topic)
-        return [stamped(_success(request, {"channel": topic.channel}), now_ns)]
+        return [_stamped(hub, _success(request, {"channel": topic.channel}), now_ns)]
     if topic in session.topics:
         raise _Refusal("Already subscribed")
     show = _show_balances if topic.channel == "balances" else _show_executions
@@ -251,7 +258,7 @@ def _private(
     session.tokens[topic] = token
     hub.data.exchange.session_opened(token)
     snapshot = [] if rows is None else [hub.private_snapshot(session, topic, rows, now_ns)]
-    return [stamped(_success(request, echo), now_ns), *snapshot]
+    return [_stamped(hub, _success(request, echo), now_ns), *snapshot]
 
 
 def _private_topic(hub: Hub, channel: str, token: str, now_ns: int) -> Topic:

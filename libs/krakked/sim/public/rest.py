@@ -57,17 +57,19 @@ def refusal(error: str) -> bytes:
     return encode({"error": [error]})
 
 
-def _time(_data: MarketData, _query: Query, now_ns: int) -> object:
-    instant = dt.datetime.fromtimestamp(now_ns // NS_PER_SECOND, tz=dt.UTC)
+def _time(data: MarketData, _query: Query, now_ns: int) -> object:
+    unixtime = data.exchange.told_ns(now_ns) // NS_PER_SECOND
+    instant = dt.datetime.fromtimestamp(unixtime, tz=dt.UTC)
     return {
-        "unixtime": now_ns // NS_PER_SECOND,
+        "unixtime": unixtime,
         "rfc1123": instant.strftime("%a, %d %b %y %H:%M:%S +0000"),
     }
 
 
 def _system_status(data: MarketData, _query: Query, now_ns: int) -> object:
     status = data.exchange.system_status().value
-    return {"status": status, "timestamp": to_rfc3339(now_ns, decimals=0)}
+    told_ns = data.exchange.told_ns(now_ns)
+    return {"status": status, "timestamp": to_rfc3339(told_ns, decimals=0)}
 
 
 def _assets(data: MarketData, query: Query, _now_ns: int) -> object:

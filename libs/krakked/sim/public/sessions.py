@@ -213,13 +213,13 @@ class Hub:
             case "ohlc":
                 series = tape.series(int(topic.detail))
                 rows = series.newest(OHLC_SNAPSHOT)
-                return frames.ohlc("snapshot", tape.pair, series, rows, now_ns)
+                return frames.ohlc("snapshot", tape.pair, series, rows, self._told_ns(now_ns))
             case "trade":
                 newest = tape.trades.newest(TRADE_SNAPSHOT)
                 return frames.trades("snapshot", tape.pair, newest)
             case _:
                 assert topic.channel == "book", "these are all the public channels"
-                return self._view(topic, now_ns).snapshot(now_ns)
+                return self._view(topic, now_ns).snapshot(self._told_ns(now_ns))
 
     def private_snapshot(
         self, session: Session, topic: Topic, rows: list[WireRow], now_ns: int
@@ -227,6 +227,10 @@ class Hub:
         """The first message of a private subscription."""
         session.sent_ns = now_ns
         return _numbered(session, topic, "snapshot", rows)
+
+    def _told_ns(self, now_ns: int) -> int:
+        """By the clock that the venue shows."""
+        return self.data.exchange.told_ns(now_ns)
 
     def _status(self, session: Session) -> bytes:
         return frames.status(self.data.exchange.system_status().value, session.connection_id)
@@ -247,7 +251,7 @@ class Hub:
         for series, row in tape.add(trade):
             topic = Topic("ohlc", trade.pair, str(series.minutes))
             if topic in self._subscribers:
-                frame = frames.ohlc("update", tape.pair, series, (row,), now_ns)
+                frame = frames.ohlc("update", tape.pair, series, (row,), self._told_ns(now_ns))
                 deliveries += self._to(topic, frame)
         return deliveries
 
@@ -267,7 +271,8 @@ class Hub:
         figures = tape.figures(now_ns)
         if figures is None:
             return None
-        return frames.ticker(kind, tape.pair, figures, self.data.quotes(tape), now_ns)
+        told_ns = self._told_ns(now_ns)
+        return frames.ticker(kind, tape.pair, figures, self.data.quotes(tape), told_ns)
 
     def _bbo(self, pair: PairName, now_ns: int) -> list[Delivery]:
         """Tickers for those who want every change of the best prices."""
@@ -296,7 +301,7 @@ class Hub:
 
     def _refresh(self, view: frames.BookView, now_ns: int) -> bytes | None:
         bids, asks = self.data.exchange.depth(view.pair.altname, view.depth)
-        return view.update(bids, asks, now_ns)
+        return view.update(bids, asks, self._told_ns(now_ns))
 
     def _private(self, message: PrivateMessage) -> list[Delivery]:
         topic = Topic(message.channel, message.account)
