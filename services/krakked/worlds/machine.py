@@ -6,16 +6,16 @@ network, the disk and the door for a person's commands are simulated, all betwee
 
 from __future__ import annotations
 
-import asyncio
 import contextvars
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from krakked.adapters.kraken.network import Bounds
 from krakked.adapters.parquet.bar_store import ParquetBarStore
 from krakked.adapters.sqlite.ledger import Observe, open_ledger
+from krakked.adapters.system.clock import LoopClock
 from krakked.domain.errors import KrakkedError
 from krakked.domain.events import Event
 from krakked.engine.given import Given
@@ -40,21 +40,22 @@ from krakked.worlds.trace import Trace
 
 T = TypeVar("T")
 
+SOON_US: Final = 30_000_000
 
-class MachineClock:
-    """The wall clock of one machine: it may be wrong, drift, step, and stand still."""
+
+class MachineClock(LoopClock):
+    """The wall clock of one machine: it may be wrong, drift, step, and stand still.
+
+    A step changes nothing of how long a wait lasts.
+    """
 
     def __init__(self, loop: WorldLoop) -> None:
-        self._loop = loop
+        super().__init__(loop)
         self.offset_ns = 0
 
     def now_ns(self) -> int:
         """Nanoseconds since 1970 UTC, as this machine believes."""
-        return self._loop.now_ns() + self.offset_ns
-
-    async def sleep(self, seconds: float) -> None:
-        """Return when ``seconds`` have passed; a step of the clock changes nothing of that."""
-        await asyncio.sleep(max(0.0, seconds))  # noqa: TID251 - on the world's own time
+        return super().now_ns() + self.offset_ns
 
 
 class Machine:
@@ -73,6 +74,8 @@ class Machine:
         self.starts = 0
         self.ended: list[int] = []
         """Exit codes, oldest first."""
+        self.quick_ends = 0
+        """How often in a row it has ended soon after its start."""
         self.crashes: list[str] = []
         """Broken invariants, in words."""
         self.door: Handle | None = None
@@ -85,6 +88,8 @@ class Machine:
         """Dead processes are kept until the world ends: nothing of them may be tidied up before."""
         self._loses_power = False
         self._is_clean = False
+        self._started_us = 0
+        self._started_us = self.loop.now_us()
         self._ledgers: list[WorldLedger] = []
         self._loaded = loaded
         self._trace = trace
@@ -154,6 +159,8 @@ class Machine:
         if not self._is_clean:
             self.disk.survive(power_lost=self._loses_power)
         self._loses_power = False
+        stayed_us = self.loop.now_us() - self._started_us
+        self.quick_ends = 0 if stayed_us > SOON_US else self.quick_ends + 1
         if self.when_down is not None:
             self.when_down()
 

@@ -240,6 +240,8 @@ MOST_OF_A_KIND: Final = 3
 def _happenings(seed: int, engines: int, play_s: float) -> tuple[Happening, ...]:
     found: list[Happening] = []
     for what in What:
+        if what is What.LOSE_VOLUME and engines == 1:
+            continue
         rng = _rng(seed, f"happens {what.value}")
         if rng.random() >= KNOB_ON:
             continue

@@ -45,6 +45,7 @@ REST_MAX_S: Final = 240.0
 """Once nothing goes wrong any more, all must be well within that time."""
 LOOK_S: Final = 5.0
 RESTART_S: Final = (1.0, 8.0)
+BACK_OFFS_MAX: Final = 4
 MEMORY: Final = Path("/dev/shm")  # noqa: S108 - disks of worlds, in memory where there is such a place
 
 
@@ -133,8 +134,13 @@ class World:
         """Start it whenever it is down, as Kubernetes does."""
         machine.start()
         machine.when_down = lambda: machine.link.later(
-            self._restarts.uniform(*RESTART_S), self._start_again, machine
+            self._back_off_s(machine), self._start_again, machine
         )
+
+    def _back_off_s(self, machine: Machine) -> float:
+        """Longer each time, for one that does not stay up."""
+        doublings = min(machine.quick_ends, BACK_OFFS_MAX)
+        return self._restarts.uniform(*RESTART_S) * 2.0**doublings
 
     def _start_again(self, machine: Machine) -> None:
         if not machine.is_up:

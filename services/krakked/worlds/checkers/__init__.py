@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from krakked.worlds.checkers.arrivals import Arrivals
-from krakked.worlds.checkers.books import Books
 from krakked.worlds.checkers.evidence import Evidence
 from krakked.worlds.checkers.rest import Rest
 
@@ -26,7 +25,7 @@ class Checkers:
         self._looked_at_rest = False
         arrivals = Arrivals(self._evidence)
         world.tape.watchers.append(arrivals.look)
-        self._at_end = (arrivals.conclude, Books(self._evidence).look)
+        self._conclude = arrivals.conclude
 
     @property
     def violations(self) -> tuple[str, ...]:
@@ -41,9 +40,8 @@ class Checkers:
     def look(self) -> None:
         """At the end of the world."""
         if not self._looked_at_rest:
-            self._evidence.violated("liveness", f"no rest: {self._rest.problem()}")
+            self._evidence.violated("no rest", str(self._rest.problem()))
         for machine in self._evidence.world.machines:
             for crash in machine.crashes:
                 self._evidence.violated("crash", crash)
-        for look in self._at_end:
-            look()
+        self._conclude()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from decimal import Decimal
 
-from krakked.domain.fills import VenueTrade
-from krakked.domain.ids import TradeId
+from krakked.domain.fills import Fill
+from krakked.domain.ids import Asset, TradeId
 from krakked.domain.money import ZERO
 from krakked.domain.orders import Journal, Order
 from krakked.sim.exchange.orders import Trade
@@ -19,62 +20,61 @@ class Books:
     def __init__(self, evidence: Evidence) -> None:
         self._evidence = evidence
         self._trades: dict[TradeId, Trade] = {}
+        self._problems: list[str] = []
 
-    def look(self) -> None:
-        """The owner's ledger against the venue."""
+    def problems(self) -> list[str]:
+        """How the owner's ledger differs from the venue now; some of it may still be on its way."""
         owner = self._evidence.owner()
+        self._problems = []
         if owner is None:
-            return
+            return ["nobody owns the books"]
         self._trades = {trade.trade_txid: trade for trade in self._evidence.trades()}
         with reading(owner.disk.database) as queries:
             books = queries.books()
             fills = queries.fills(limit=EVERYTHING)
             orders = orders_of(queries)
-            for difference in queries.projection_differences():
-                self._violated(f"projections: {difference}")
-        self._totals({str(asset): amount for asset, amount in books.totals.items()})
-        self._fills(Counter(fill.trade.trade_id for fill in fills))
+            self._problems += [f"projections: {d}" for d in queries.projection_differences()]
+        self._problems += [f"drift on record: {d.kind.value} {d.difference}" for d in books.drifts]
+        self._look_at_totals(books.totals)
+        self._look_at_count(Counter(fill.trade.trade_id for fill in fills))
         for fill in fills:
-            self._amounts(fill.trade.trade_id, fill.trade)
-            if fill.client_order_id is None:
-                self._violated(f"execution {fill.trade.trade_id} of ours is booked as manual")
-        self._orders(orders.values())
-        for drift in books.drifts:
-            self._violated(f"drift on record at rest: {drift.kind.value} {drift.difference}")
+            self._look_at_amounts(fill)
+        self._look_at_orders(orders.values())
+        return self._problems
 
-    def _orders(self, orders: Collection[Order]) -> None:
+    def _look_at_totals(self, ours: Mapping[Asset, Decimal]) -> None:
+        theirs = self._evidence.account.balances
+        for asset in sorted(ours.keys() | theirs.keys()):
+            here, there = ours.get(asset, ZERO), theirs.get(asset, ZERO)
+            if here != there:
+                self._problems.append(f"{asset}: {here} here, {there} there")
+
+    def _look_at_count(self, booked: Counter[TradeId]) -> None:
+        for trade_id, count in sorted(booked.items()):
+            if count > 1 or trade_id not in self._trades:
+                self._problems.append(f"execution {trade_id} is booked {count} times")
+        for trade_id in sorted(self._trades.keys() - booked.keys()):
+            self._problems.append(f"execution {trade_id} is not booked")
+
+    def _look_at_amounts(self, fill: Fill) -> None:
+        ours, theirs = fill.trade, self._trades.get(fill.trade.trade_id)
+        if theirs is None:
+            return
+        here = (ours.price, ours.quantity_base, ours.cost_quote, ours.fee_amount)
+        there = (theirs.price, theirs.quantity_base, theirs.cost_quote, theirs.fee_amount)
+        if here != there:
+            self._problems.append(f"execution {ours.trade_id}: {here} here, {there} there")
+        if fill.client_order_id is None:
+            self._problems.append(f"execution {ours.trade_id} of ours is booked as manual")
+
+    def _look_at_orders(self, orders: Collection[Order]) -> None:
         for order in orders:
             if order.journal in (Journal.SENT, Journal.UNKNOWN):
                 client_id = order.request.client_order_id
-                self._violated(f"order {client_id} is {order.journal.value} at rest")
+                self._problems.append(f"order {client_id} is {order.journal.value}")
         live = {str(order.venue_order_id) for order in orders if order.is_live}
         theirs = {str(order_id) for order_id in self._evidence.account.open}
         for order_id in sorted(theirs - live):
-            self._violated(f"the venue's open order {order_id} is not live on record")
+            self._problems.append(f"the venue's open order {order_id} is not live on record")
         for order_id in sorted(live - theirs):
-            self._violated(f"order {order_id} is live on record and not open at the venue")
-
-    def _violated(self, what: str) -> None:
-        self._evidence.violated("books", what)
-
-    def _totals(self, ours: dict[str, object]) -> None:
-        balances = {str(a): amount for a, amount in self._evidence.account.balances.items()}
-        for asset in sorted(ours.keys() | balances.keys()):
-            if ours.get(asset, ZERO) != balances.get(asset, ZERO):
-                self._violated(f"{asset}: {ours.get(asset)} here, {balances.get(asset)} there")
-
-    def _fills(self, booked: Counter[TradeId]) -> None:
-        theirs = self._trades.keys()
-        for trade_id, count in sorted(booked.items()):
-            if count > 1 or trade_id not in theirs:
-                self._violated(f"execution {trade_id} is booked {count} times")
-        for trade_id in sorted(theirs - booked.keys()):
-            self._violated(f"execution {trade_id} is not booked")
-
-    def _amounts(self, trade_id: TradeId, booked: VenueTrade) -> None:
-        theirs = self._trades.get(trade_id)
-        if theirs is None:
-            return
-        ours = (booked.price, booked.quantity_base, booked.cost_quote, booked.fee_amount)
-        if ours != (theirs.price, theirs.quantity_base, theirs.cost_quote, theirs.fee_amount):
-            self._violated(f"execution {trade_id} has other amounts: {ours}")
+            self._problems.append(f"order {order_id} is live on record and not open at the venue")

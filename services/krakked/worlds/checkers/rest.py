@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+from krakked.trading.engine import Engine
+from krakked.worlds.checkers.books import Books
 from krakked.worlds.checkers.evidence import Evidence
+
+LATELY_NS: Final = 100 * 10**9
+MUST_BE_EMPTY: Final = ("fenced", "halted", "kill_switch", "drift", "unknown_orders", "degraded")
 
 
 class Rest:
@@ -10,24 +17,24 @@ class Rest:
 
     def __init__(self, evidence: Evidence) -> None:
         self._evidence = evidence
+        self._books = Books(evidence)
 
     def problem(self) -> str | None:
-        """The first thing that is not well; None if all is."""
+        """What is not well; None if all is."""
         owner = self._evidence.owner()
         if owner is None:
             return "no engine trades: " + ", ".join(m.told for m in self._evidence.world.machines)
-        assert owner.run is not None and owner.run.engine is not None, "it trades"  # noqa: PT018 - one thing
-        status = owner.run.engine.status()
-        for name in ("fenced", "halted", "kill_switch", "drift", "unknown_orders", "degraded"):
+        assert owner.run is not None, "it trades"
+        assert owner.run.engine is not None, "it trades"
+        return self._of_engine(owner.run.engine) or "; ".join(self._books.problems()[:4]) or None
+
+    def _of_engine(self, engine: Engine) -> str | None:
+        status = engine.status()
+        for name in MUST_BE_EMPTY:
             if status[name]:
                 return f"{name}: {status[name]}"
-        engine = owner.run.engine
-        since_ns = self._evidence.world.loop.now_ns() - engine.reconciler.last_success_ns
-        if engine.has_work or engine.booker.unconfirmed:
-            return "work is under way"
-        if since_ns > REST_NS:
+        if engine.has_work:
+            return "an order waits or is being sent"
+        if self._evidence.world.loop.now_ns() - engine.reconciler.last_success_ns > LATELY_NS:
             return "no comparison with the venue lately"
         return None
-
-
-REST_NS = 100_000_000_000

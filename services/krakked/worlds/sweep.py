@@ -1,0 +1,113 @@
+"""Many worlds on all cores: seeds in order, progress as they come, and one line at the end."""
+
+from __future__ import annotations
+
+import gc
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from itertools import islice
+from typing import Final
+
+import msgspec
+
+from krakked.worlds.recipe import Recipe, recipe_of
+from krakked.worlds.world import Outcome, World
+
+WAITING_PER_CORE: Final = 4
+TAKEOVERS: Final = "takeover"
+
+
+class Summary(msgspec.Struct, kw_only=True):
+    """What a sweep came to."""
+
+    first_seed: int
+    seeds: int = 0
+    simulated_s: float = 0.0
+    marks: Counter[str] = msgspec.field(default_factory=Counter)
+    failing: list[Outcome] = []
+
+    def add(self, outcome: Outcome) -> None:
+        """One more world."""
+        self.seeds += 1
+        self.simulated_s += outcome.seconds
+        self.marks.update(outcome.marks)
+        if outcome.violations:
+            self.failing.append(outcome)
+
+    def line(self) -> str:
+        """All of it on one line."""
+        marks = self.marks
+        faults = {
+            name.removeprefix("fault:"): count
+            for name, count in sorted(marks.items())
+            if name.startswith("fault:")
+        }
+        crashes = sum(marks[name] for name in CRASHES)
+        pauses = marks["pause"] + marks["freeze"]
+        kinds = " ".join(f"{name}={count}" for name, count in faults.items())
+        return (
+            f"seeds={self.seeds} first={self.first_seed} "
+            f"simulated_hours={self.simulated_s / 3600:.1f} orders={marks['order_sent']} "
+            f"fills={marks['fill_booked']} starts={marks['process started']} crashes={crashes} "
+            f"pauses={pauses} takeovers={marks[TAKEOVERS]} faults={sum(faults.values())} "
+            f"violations={len(self.failing)} | {kinds}"
+        )
+
+
+CRASHES: Final = (
+    "kill", "power loss", "kill at step", "kill before commit", "kill after commit", "lose volume",
+)  # fmt: skip
+
+
+def play(recipe: Recipe) -> Outcome:
+    """One world; called in a process that plays many."""
+    outcome = World(recipe).run()
+    gc.collect()
+    return outcome
+
+
+def sweep(
+    first_seed: int, seeds: int, *, tell: Callable[[Summary], None], cores: int | None = None
+) -> Summary:
+    """Play them all; ``tell`` hears of each."""
+    summary = Summary(first_seed=first_seed)
+    recipes = map(recipe_of, range(first_seed, first_seed + seeds))
+    for outcome in _outcomes(recipes, cores or os.cpu_count() or 1):
+        summary.add(outcome)
+        tell(summary)
+    summary.failing.sort(key=lambda outcome: outcome.seed)
+    return summary
+
+
+def _outcomes(recipes: Iterator[Recipe], cores: int) -> Iterable[Outcome]:
+    with ProcessPoolExecutor(cores, initializer=_settle_in) as pool:
+        waiting: set[Future[Outcome]] = set()
+        while True:
+            room = cores * WAITING_PER_CORE - len(waiting)
+            waiting |= {pool.submit(play, recipe) for recipe in islice(recipes, room)}
+            if not waiting:
+                return
+            done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+            yield from sorted((future.result() for future in done), key=lambda one: one.seed)
+
+
+def _settle_in() -> None:
+    """What is there before the first world is there for good: collections need not look at it."""
+    gc.collect()
+    gc.freeze()
+
+
+def shrink(recipe: Recipe, *, tell: Callable[[Recipe], None]) -> Recipe:
+    """The same failing world with as few ingredients as greedy leaving-out finds."""
+    smallest, dropped = recipe, True
+    while dropped:
+        dropped = False
+        for name in smallest.ingredients[::-1]:
+            fewer = smallest.without({name})
+            if World(fewer).run().violations:
+                smallest, dropped = fewer, True
+                tell(smallest)
+                break
+    return smallest
