@@ -592,6 +592,20 @@ def test_call_whose_turn_comes_too_late_for_its_deadline_is_not_sent(scene: Any,
 
 
 @pytest.mark.parametrize("act", ACTS, ids=lambda act: act.value)
+def test_call_that_the_guard_holds_back_is_not_sent(scene: Any, act: Act) -> None:
+    async def script(s: Scene) -> None:
+        async with s.edge.serve() as address:
+            rest = s.adapter(f"http://{address}")
+            rest.transport.permit = lambda call: f"no authority for {call.method}"
+            got = await s.failed(rest)
+        assert s.edge.asked == 0
+        assert f"no authority for {act.value}" in str(got)
+        await check(s, got, Meaning.LATER, done=False)
+
+    scene(act, script)
+
+
+@pytest.mark.parametrize("act", ACTS, ids=lambda act: act.value)
 def test_call_that_is_answered_was_done(scene: Any, act: Act) -> None:
     """Else the cases above could not tell what the venue did."""
 
@@ -613,7 +627,7 @@ def test_every_row_of_the_table_has_a_case() -> None:
     assert {*WAYS, *RESETS, *UNCONNECTED, *UNSENT} == {row.way for row in BREAKS}
     assert set(BROKEN) == set(Broken)
     assert len({row.start for row in ERRORS}) == len(ERRORS)
-    assert len(UNSENT) == 2
+    assert len(UNSENT) == 3
     assert len(UNCONNECTED) == 4
 
 

@@ -134,7 +134,7 @@ ERRORS: Final = (
 class Broken(enum.Enum):
     """How a call ends without an answer of the venue, as far as the caller can tell."""
 
-    NOT_SENT = "not sent: its deadline, or the rate limit, leaves no time for it"
+    NOT_SENT = "not sent: we held it back"
     NOT_CONNECTED = "no connection: not a byte has left"
     NO_ANSWER = "a byte may have left, and no whole answer came back"
     EDGE_LIMIT = "HTTP 429: the edge turns it away"
@@ -161,6 +161,7 @@ BROKEN: Final = {
 BREAKS: Final = (
     Break("the rate limit has no room before the deadline", Broken.NOT_SENT),
     Break("its turn comes too late for the deadline", Broken.NOT_SENT),
+    Break("the guard before the socket says no", Broken.NOT_SENT),
     Break("the connection is refused", Broken.NOT_CONNECTED),
     Break("the name does not resolve", Broken.NOT_CONNECTED),
     Break("TLS cannot be agreed on", Broken.NOT_CONNECTED),
