@@ -61,8 +61,9 @@ class Tape:
         self.spreads: deque[Spread] = deque(maxlen=SPREADS_MAX)
         past = market.prints_before(pair.altname, now_ns - DAY_NS, now_ns)
         counts_ns = self._take_candles(market, now_ns)
+        is_summarized = isinstance(market, Summarized)
         for trade in _numbered(past, pair, last_id):
-            if isinstance(market, Summarized):
+            if is_summarized:
                 self._candles.add(trade)
             self.trades.append(trade)
             if trade.at_ns >= counts_ns:
