@@ -46,7 +46,7 @@ class ExitCode(enum.IntEnum):
 
 
 MEANINGS: Final = {
-    ExitCode.DONE: "done; a run ended with books that agree",
+    ExitCode.DONE: "done; a run found no difference in what it compared with the venue",
     ExitCode.FINDINGS: "a check found something, or what was asked for does not exist",
     ExitCode.USAGE: "wrong use of the command line",
     ExitCode.BOOKS_DIFFER: "the run ended with books that differ from the venue's",
@@ -68,7 +68,7 @@ MEANINGS: Final = {
 }
 
 REMEDIES: Final = {
-    ExitCode.DONE: "",
+    ExitCode.DONE: "a run's last line says what was not compared, if anything",
     ExitCode.FINDINGS: "read what was printed",
     ExitCode.USAGE: "`krakked VERB --help` has an example",
     ExitCode.BOOKS_DIFFER: "the lines before the last name each difference",

@@ -6,8 +6,11 @@ from collections.abc import Callable
 
 import msgspec
 
+from krakked.domain.bars import Timeframe
 from krakked.domain.events import EventName
+from krakked.domain.ids import PairName
 from krakked.domain.quotes import Quote
+from krakked.domain.times import NS_PER_SECOND, to_minute
 from krakked.ports.bar_store import BarStore
 from krakked.ports.market_feed import (
     ExecutionHint,
@@ -35,6 +38,24 @@ class Listeners(msgspec.Struct, frozen=True, kw_only=True):
     """A stream is back (private or not): what happened meanwhile must be asked for."""
 
 
+def _none(key: tuple[PairName, Timeframe]) -> Holes:
+    return Holes(pair=key[0], timeframe=key[1])
+
+
+class Holes(msgspec.Struct, frozen=True, kw_only=True):
+    """Stretches of one pair without a bar: nobody traded, or nobody recorded it."""
+
+    pair: PairName
+    timeframe: Timeframe
+    holes: int = 0
+    bars: int = 0
+    """That are missing in all of them."""
+
+    def plus(self, bars: int) -> Holes:
+        """One more, of so many bars."""
+        return msgspec.structs.replace(self, holes=self.holes + 1, bars=self.bars + bars)
+
+
 class Feeder:
     """Takes the feed's messages; keeps the market current and the closed bars stored."""
 
@@ -43,6 +64,7 @@ class Feeder:
         self._store = store
         self._listeners = listeners
         self._closed_venue = venue_outage(desk, "status")
+        self._holes: dict[tuple[PairName, Timeframe], Holes] = {}
         self.bars_closed = 0
         self.is_ready = {False: False, True: False}
         """By private or not: subscribed now."""
@@ -83,6 +105,31 @@ class Feeder:
             start_s=closed.bar.start_s,
             close=str(tick_size * closed.bar.close),
         )
+        if closed.missing:
+            self._note_hole(closed)
+
+    def _note_hole(self, closed: ClosedBar) -> None:
+        """Told once it is over, for only then is it known how long it was."""
+        key = (closed.pair, closed.timeframe)
+        self._holes[key] = self._holes.get(key, _none(key)).plus(closed.missing)
+        end_s = closed.bar.start_s
+        from_s = end_s - closed.missing * closed.timeframe.seconds
+        span = f"{to_minute(from_s * NS_PER_SECOND)} to {to_minute(end_s * NS_PER_SECOND)} UTC"
+        self._tell(
+            EventName.NOTICE,
+            pair=closed.pair,
+            timeframe=closed.timeframe.value,
+            missing=closed.missing,
+            reason=f"{closed.pair} has no {closed.timeframe.value} bar from {span}",
+        )
+
+    def holes(self) -> tuple[Holes, ...]:
+        """Of each pair that has any, the one that goes on now included."""
+        found = dict(self._holes)
+        for key, missing in self._desk.market.missing_since_last_bar().items():
+            if missing:
+                found[key] = found.get(key, _none(key)).plus(missing)
+        return tuple(found[key] for key in sorted(found))
 
     def _on_stream(self, message: StreamReady | StreamLost) -> None:
         is_ready = isinstance(message, StreamReady)

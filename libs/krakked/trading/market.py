@@ -34,6 +34,8 @@ class ClosedBar(msgspec.Struct, frozen=True, gc=False):
     pair: PairName
     timeframe: Timeframe
     bar: Bar
+    missing: int = 0
+    """Intervals right before it that have no bar, since this market is watched."""
 
 
 class Boundary(msgspec.Struct, frozen=True, gc=False):
@@ -67,6 +69,9 @@ class Market:
         self._closed_start: dict[tuple[PairName, Timeframe], int] = {}
         self._next_end_s = {
             timeframe: (now_ns // timeframe.ns + 1) * timeframe.seconds for timeframe in timeframes
+        }
+        self._first_start_s = {
+            timeframe: end_s - timeframe.seconds for timeframe, end_s in self._next_end_s.items()
         }
         self.is_connected = False
 
@@ -176,8 +181,23 @@ class Market:
         return [self._close(key, bar) for key, bar in due]
 
     def _close(self, key: tuple[PairName, Timeframe], bar: Bar) -> ClosedBar:
+        missing = self._missing(key, bar.start_s)
         self._closed_start[key] = bar.start_s
-        return ClosedBar(key[0], key[1], bar)
+        return ClosedBar(key[0], key[1], bar, missing)
+
+    def _missing(self, key: tuple[PairName, Timeframe], until_s: int) -> int:
+        """Intervals without a bar between the newest that closed and that instant."""
+        first_s, step_s = self._first_start_s[key[1]], key[1].seconds
+        closed_s = self._closed_start.get(key, first_s - step_s)
+        return max(0, (until_s - max(closed_s + step_s, first_s)) // step_s)
+
+    def missing_since_last_bar(self) -> dict[tuple[PairName, Timeframe], int]:
+        """Intervals that are over and have no bar, after the last bar of each pair."""
+        return {
+            (pair, timeframe): self._missing((pair, timeframe), end_s - timeframe.seconds)
+            for pair in self._pairs
+            for timeframe, end_s in self._next_end_s.items()
+        }
 
     # boundaries
 

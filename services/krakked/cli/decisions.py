@@ -23,6 +23,7 @@ from krakked.cli.words import (
 from krakked.domain.bars import Timeframe
 from krakked.domain.decisions import DecisionRecord, ExitRecord, NotEvaluated
 from krakked.domain.errors import BadInput
+from krakked.domain.ids import PairName
 from krakked.domain.positions import Sleeve
 from krakked.domain.times import NS_PER_SECOND, from_rfc3339
 from krakked.runtime.exit_codes import ExitCode
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from krakked.adapters.sqlite.queries import SqliteQueries
 
 _HEAD: Final = ("bar closed, or moment (UTC)", "strategy", "pair", "bars", "verdict", "plan")
+BARS: Final = "bars"
+"""Where bars are kept beside the database, unless a setting says otherwise."""
+NO_BAR: Final = ": there is no such bar, for no trade was told then"
 _RUNS_BACK_MAX: Final = 100
 _TIMEFRAMES: Final = tuple(timeframe.value for timeframe in Timeframe)
 
@@ -125,7 +129,8 @@ def why(strategy: str, pair: str, at: str | None, timeframe: str | None, **commo
     at_s = None if at is None else _seconds(at)
     with doors.reading(db_path) as queries:
         sleeve = sleeve_on_record(queries, strategy, pair)
-        record, start_s = _find(queries, sleeve, at_s, timeframe)
+        holes = _Holes(db_path.parent / BARS)
+        record, start_s = _find(queries, sleeve, at_s, timeframe, holes)
         asked = _last_asked(queries, record)
         exits = _exits_around(queries, record, start_s)
     if common["as_json"]:
@@ -191,10 +196,33 @@ def _seconds(text: str) -> int:
         ) from error
 
 
+class _Holes:
+    """Intervals without a bar, as far as the bars beside the database tell."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def has(self, pair: PairName, timeframe: Timeframe, start_s: int) -> bool:
+        """Whether bars before and after it are kept, and none that opened then."""
+        if not (self._root / pair).is_dir():
+            return False
+        from krakked.adapters.parquet.bar_store import ParquetBarStore
+
+        gaps = ParquetBarStore(self._root).gaps(pair, timeframe)
+        return any(gap.start_s <= start_s < gap.end_s for gap in gaps)
+
+
 def _find(
-    queries: SqliteQueries, sleeve: Sleeve, at_s: int | None, timeframe: str | None
+    queries: SqliteQueries,
+    sleeve: Sleeve,
+    at_s: int | None,
+    timeframe: str | None,
+    holes: _Holes,
 ) -> tuple[DecisionRecord, int | None]:
-    """The run, and the start of the bar in it that was asked for."""
+    """The run, and the start of the bar in it that was asked for.
+
+    A run goes on over an interval without a bar, so that one is looked for apart.
+    """
     recent = queries.decisions(sleeve=sleeve, limit=10_000)
     if timeframe is not None:
         recent = [one for one in recent if one.bar.timeframe.value == timeframe]
@@ -211,12 +239,14 @@ def _find(
     starts_s = (start_s,) if at_s > start_s else (start_s, start_s - chosen.seconds)
     for each_s in starts_s:
         record = queries.decision_at(sleeve, chosen.value, each_s)
-        if record is not None:
+        if record is not None and not holes.has(sleeve.pair, chosen, each_s):
             return record, each_s
     nearest = _nearest_start_s([one for one in recent if one.bar.timeframe is chosen], start_s)
+    is_hole = holes.has(sleeve.pair, chosen, start_s)
     raise BadInput(
         f"{sleeve}: no verdict on the {chosen.value} bar that opened "
-        f"{moment(start_s * NS_PER_SECOND)} UTC; the nearest is on the bar that opened "
+        f"{moment(start_s * NS_PER_SECOND)} UTC{NO_BAR if is_hole else ''}; "
+        "the nearest is on the bar that opened "
         f"{moment(nearest * NS_PER_SECOND)} and closed "
         f"{moment((nearest + chosen.seconds) * NS_PER_SECOND)} UTC",
         exit_code=ExitCode.FINDINGS,

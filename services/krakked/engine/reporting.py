@@ -24,6 +24,7 @@ from krakked.runtime.exit_codes import ExitCode
 from krakked.trading.compare import compare_fills, standing
 from krakked.trading.cursors import BOOKS_BEGAN_CURSOR
 from krakked.trading.engine import Engine
+from krakked.trading.feeding import Holes
 
 EVERYTHING = 1_000_000_000
 LIMITED = "the venue's rate limit left no time"
@@ -56,6 +57,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     equity_start: Decimal
     equity_end: Decimal
     drawdown_max_pct: Decimal
+    gaps: tuple[Holes, ...] = ()
+    """Stretches in which a pair has no bar."""
     digest: str
     differences: tuple[Difference, ...]
     remarks: tuple[str, ...] = ()
@@ -209,9 +212,16 @@ def render(report: Report) -> str:
         f" unrealized {report.unrealized:.2f}{_unknown(report.unknown_cost)}",
         f"equity {report.equity_start:.2f} -> {report.equity_end:.2f} ({change:+.2f}),"
         f" deepest fall {report.drawdown_max_pct:.2f} %",
+        *(_gap_line(gap) for gap in report.gaps),
         f"digest {report.digest}",
     ]
     return "\n".join(lines)
+
+
+def _gap_line(gap: Holes) -> str:
+    bars = "1 bar" if gap.bars == 1 else f"{gap.bars} bars"
+    holes = "1 gap" if gap.holes == 1 else f"{gap.holes} gaps"
+    return f"{gap.pair} {gap.timeframe.value}: {bars} missing in {holes}"
 
 
 def as_text(report: Report) -> str:
@@ -230,6 +240,9 @@ def verdict_lines(differences: Sequence[Difference], remarks: Sequence[str] = ()
     count = len(differences)
     verdict = "zero differences" if not count else f"{count} differences"
     found = [f"difference: {difference}" for difference in differences]
+    if remarks:
+        left_out = "; ".join(remark.partition(": ")[0] for remark in remarks)
+        verdict += f" in what was compared; {left_out}"
     return [*found, *remarks, f"books: {verdict}"]
 
 
@@ -276,6 +289,7 @@ def report_of(
             equity_start=equity_start,
             equity_end=snapshot.equity,
             drawdown_max_pct=engine.marker.drawdown_max_pct,
+            gaps=engine.feeder.holes(),
             digest=queries.digest(),
             differences=compared.differences,
             remarks=compared.remarks,

@@ -11,7 +11,7 @@ from krakked.domain.events import EventName
 from krakked.domain.ids import PairName
 from krakked.domain.pairs import PairStatus
 from krakked.domain.quotes import Quote
-from krakked.domain.times import NS_PER_SECOND
+from krakked.domain.times import NS_PER_SECOND, to_minute
 from krakked.ports.market_feed import (
     ExecutionHint,
     MalformedFrame,
@@ -21,7 +21,7 @@ from krakked.ports.market_feed import (
     StreamReady,
     SystemStatusChanged,
 )
-from krakked.trading.feeding import Feeder, Listeners
+from krakked.trading.feeding import Feeder, Holes, Listeners
 
 Play = Callable[..., Any]
 D = Decimal
@@ -174,5 +174,40 @@ def test_malformed_frame_is_told_and_survived(play: Play) -> None:
         heard.feeder.deliver(MalformedFrame("not JSON", "{"))
         (event,) = [e for e in world.events if e.name is EventName.MALFORMED_FRAME]
         assert event.fields == {"problem": "not JSON", "frame": "{"}
+
+    play(scenario)
+
+
+def test_hours_without_a_bar_are_told_once_they_are_over_and_counted(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        heard = Heard(world)
+        heard.feeder.deliver(StreamReady(private=False))
+        start_s = minute(world)
+        world.market.mark_closed(XBTUSD, M1, start_s - 60)
+        for offset_s in (0, 60, 240, 300):
+            heard.feeder.deliver(running(start_s + offset_s))
+        heard.feeder.deliver(running(start_s + 360))
+        (event,) = [e for e in world.events if "missing" in e.fields]
+        assert (event.name, event.fields["missing"]) == (EventName.NOTICE, 2)
+        first, last = (to_minute((start_s + after_s) * NS_PER_SECOND) for after_s in (120, 240))
+        assert event.fields["reason"] == f"XBTUSD has no 1m bar from {first} to {last} UTC"
+        assert heard.feeder.holes() == (Holes(pair=XBTUSD, timeframe=M1, holes=1, bars=2),)
+
+    play(scenario)
+
+
+def test_hole_that_goes_on_is_counted_too_and_the_past_before_the_start_is_not(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        heard = Heard(world)
+        heard.feeder.deliver(StreamReady(private=False))
+        world.market.mark_closed(XBTUSD, M1, minute(world) - 6000)
+        assert heard.feeder.holes() == ()
+        await world.clock.sleep(200)
+        assert len(world.market.settled(world.clock.now_ns())) == 3
+        (hole,) = heard.feeder.holes()
+        assert (hole.holes, hole.bars) == (1, 3)
+        heard.feeder.deliver(running(minute(world)))
+        heard.feeder.deliver(running(minute(world) + 60))
+        assert heard.feeder.holes() == (hole,)
 
     play(scenario)

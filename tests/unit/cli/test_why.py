@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import Result
 
+from krakked.adapters.parquet.bar_store import ParquetBarStore
 from krakked.adapters.sqlite.ledger import open_ledger
+from krakked.domain.bars import Bar, Timeframe
 from krakked.domain.decisions import NotEvaluated, Outcome
+from krakked.domain.ids import PairName
 from krakked.runtime.exit_codes import ExitCode
 
 Krakked = Callable[..., Result]
@@ -65,6 +69,42 @@ def test_why_of_a_bar_without_a_verdict_names_the_nearest_that_has_one(
     result = why(krakked, "--at", at)
     assert result.exit_code == ExitCode.FINDINGS
     assert result.stderr.endswith(f"the nearest is on the bar that {nearest}\n")
+
+
+@pytest.fixture
+def with_holes(ledger: Path) -> Path:
+    """Bars beside the database: two of a run's hours, and one long after it, have none."""
+    store = ParquetBarStore(ledger.parent / "bars")
+    first_s = 1_700_000_000 // 3600 * 3600
+    bars = [
+        Bar(start_s=first_s + hour * 3600, open=1, high=1, low=1, close=1, volume=1, trades=1)
+        for hour in (0, 1, 4, 5, 50, 52)
+    ]
+    store.insert(PairName("XBTUSD"), Timeframe.H1, Decimal(1), bars)
+    store.close()
+    return ledger
+
+
+@pytest.mark.usefixtures("with_holes")
+@pytest.mark.parametrize(
+    ("at", "opened"),
+    [
+        ("2023-11-15 00:30", "2023-11-15 00:00"),
+        ("2023-11-15 01:30", "2023-11-15 01:00"),
+        ("2023-11-17 01:30", "2023-11-17 01:00"),
+    ],
+)
+def test_why_at_an_hour_without_a_bar_says_that_there_was_none(
+    krakked: Krakked, at: str, opened: str
+) -> None:
+    result = why(krakked, "--at", at)
+    assert result.exit_code == ExitCode.FINDINGS
+    assert f"the 1h bar that opened {opened} UTC: there is no such bar, for no" in result.stderr
+
+
+@pytest.mark.usefixtures("with_holes")
+def test_why_at_an_hour_with_a_bar_goes_on_beside_the_holes(krakked: Krakked) -> None:
+    assert why(krakked, "--at", "2023-11-15 02:30").exit_code == 0
 
 
 @pytest.mark.usefixtures("sleeping")
