@@ -284,6 +284,8 @@ def _strictness(flags: Mapping[str, object]) -> dict[str, object]:
         choices[name] = value
     if not flags.get("strict"):
         return {"choices": choices}
+    if flags.get("tier") == "none":
+        raise _usage("--strict limits what --tier none does not: leave one of them out")
     return {"gate": VENUE, "choices": {"concurrent_requests": STRICT_CONCURRENT} | choices}
 
 

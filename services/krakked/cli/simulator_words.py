@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from krakked.domain.times import DAY_S, NS_PER_SECOND, to_minute
+
 if TYPE_CHECKING:
     from krakked.simulator import RunningSimulator
 
@@ -32,6 +34,7 @@ def announce(running: RunningSimulator) -> None:
     for line in (_curl(running), _ccxt(running), _engine(running)):
         click.echo(f"  {line}")
     click.echo("Ctrl-C stops it.")
+    say_late(running)
 
 
 def announce_json(running: RunningSimulator) -> None:
@@ -41,6 +44,19 @@ def announce_json(running: RunningSimulator) -> None:
     options = running.options
     row = {"market": options.market, "pairs": running.pairs, "seed": options.seed}
     click.echo(msgspec.json.encode(row | _addresses(running)).decode())
+    say_late(running)
+
+
+def say_late(running: RunningSimulator) -> None:
+    """A replay that starts long before its candles do."""
+    from_s, first_ns = running.options.from_s, running.first_trade_ns
+    if from_s is None or first_ns is None or first_ns < (from_s + DAY_S) * NS_PER_SECOND:
+        return
+    click.echo(
+        f"the candles begin to trade at {to_minute(first_ns)}, after --from "
+        f"{to_minute(from_s * NS_PER_SECOND)}: nothing happens before",
+        err=True,
+    )
 
 
 def say_over(running: RunningSimulator) -> None:

@@ -197,6 +197,8 @@ def _amount(value: object) -> Decimal:
         return ZERO
 
 
+LIMITS: Final = (FaultKind.RATE_LIMIT, FaultKind.ENGINE_RATE_LIMIT)
+"""They are nothing to an account without limits, and do not happen to it."""
 BEFORE: Final[Mapping[FaultKind, Before]] = {
     FaultKind.RATE_LIMIT: _rate_limit,
     FaultKind.ENGINE_RATE_LIMIT: _engine_rate_limit,

@@ -25,6 +25,9 @@ from krakked.simulator.balances import BalanceAct, amount, change_balances
 from krakked.simulator.faults import Armed, check, check_chance
 from krakked.simulator.venue import Venue
 
+PRICE_MAX: Final = Decimal(10**9)
+"""Times any balance it can be reckoned with exactly."""
+
 Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -108,6 +111,8 @@ class Admin:
         tick = self._venue.hub.data.tapes[pair].pair.tick_size
         if price < tick:
             raise BadInput(f"price {price} of {pair} is below its tick {tick}; give a higher one")
+        if price > PRICE_MAX:
+            raise BadInput(f"price {price} of {pair} is above {PRICE_MAX}; give a lower one")
 
     async def _balances(self, _request: web.Request) -> web.Response:
         names = self._venue.exchange.account_names()
@@ -147,7 +152,8 @@ class Admin:
         venue = self._venue
         now_ns = venue.catch_up()
         acts.NOW[fault.kind](venue, fault, now_ns)
-        venue.faults.note(fault.kind)
+        if fault.kind not in acts.LIMITS or venue.exchange.mischief(now_ns).is_limited(None):
+            venue.faults.note(fault.kind)
         venue.settle(venue.catch_up())
 
     async def _set_status(self, request: web.Request) -> web.Response:

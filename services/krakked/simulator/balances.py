@@ -9,8 +9,16 @@ import msgspec
 
 from krakked.domain.errors import BadInput
 from krakked.domain.ids import Asset
-from krakked.domain.money import ZERO, parse_amount, to_text
+from krakked.domain.money import (
+    AMOUNT_MAX,
+    DECIMALS_MAX,
+    ZERO,
+    parse_amount,
+    round_down,
+    to_text,
+)
 from krakked.sim.exchange.exchange import Exchange
+from krakked.sim.exchange.pairs import ASSETS
 from krakked.simulator.options import ACCOUNT
 
 Amounts = Mapping[Asset, Decimal]
@@ -82,16 +90,34 @@ class _Teller:
 
     def read(self, given: Mapping[str, str], how: Callable[[str, str], Decimal]) -> Amounts:
         """Amounts of known assets."""
-        return {self._asset(name): how(text, name) for name, text in given.items()}
+        return {
+            self._asset(name): self._exact(name, how(text, name)) for name, text in given.items()
+        }
+
+    def _exact(self, name: str, value: Decimal) -> Decimal:
+        base = name.partition(".")[0]
+        decimals = ASSETS[Asset(base)].decimals if Asset(base) in ASSETS else DECIMALS_MAX
+        if value != round_down(value, decimals):
+            raise BadInput(f"{name} {to_text(value)}: {base} has {decimals} decimals; give no more")
+        return value
 
     def expect(self, amounts: Amounts) -> None:
-        """So much more is there."""
+        """So much more is there; more than can be reckoned with exactly cannot be."""
+        held = self._exchange.balances(self._account)
         for asset, change in amounts.items():
-            self._free[asset] = self._there(asset) + change
+            self._free[asset] = there = self._there(asset) + change
+            if max(there, held.get(asset, ZERO) + change) > AMOUNT_MAX:
+                raise BadInput(
+                    f"{self._account} would have {to_text(there)} {asset}; no balance is above "
+                    f"{to_text(AMOUNT_MAX)}, give less"
+                )
 
     def take(self, amounts: Amounts) -> None:
         """So much leaves: what an open order holds, and what is not there, cannot."""
+        self.expect({asset: -change for asset, change in amounts.items() if change < 0})
         for asset, change in amounts.items():
+            if change <= 0:
+                continue
             there = self._there(asset)
             if change > max(there, ZERO):
                 raise BadInput(

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 import msgspec
 
-from krakked.domain.money import to_text
+from krakked.domain.ids import PairName
 from krakked.domain.times import to_rfc3339
 from krakked.sim.exchange.events import ExchangeEvent, PrivateMessage, PublicTrade, WireRow
+from krakked.sim.exchange.pairs import VenuePair
+from krakked.sim.wire import text
 
 _CLOCK: Final = slice(11, 23)
 """``12:00:01.250`` of an RFC 3339 instant."""
 
 
-def lines(events: Sequence[ExchangeEvent], now_ns: int) -> Iterator[str]:
-    """One line for each trade, and for each change of an order."""
+def lines(
+    events: Sequence[ExchangeEvent], now_ns: int, pairs: Mapping[PairName, VenuePair]
+) -> Iterator[str]:
+    """One line for each trade, and for each change of an order; numbers as on the wire."""
     for event in events:
         match event:
             case PublicTrade():
-                yield _trade(event)
+                yield _trade(event, pairs[event.pair])
             case PrivateMessage(channel="executions"):
                 for row in event.data:
                     yield f"{_instant(now_ns)}  order  {event.account}  {_order(row)}"
@@ -28,11 +32,11 @@ def lines(events: Sequence[ExchangeEvent], now_ns: int) -> Iterator[str]:
                 pass
 
 
-def _trade(trade: PublicTrade) -> str:
-    return (
-        f"{_instant(trade.at_ns)}  trade  {trade.pair}  {trade.taker_side.value} "
-        f"{to_text(trade.quantity_base)} at {to_text(trade.price)}"
-    )
+def _trade(trade: PublicTrade, pair: VenuePair) -> str:
+    size = text(trade.quantity_base, pair.lot_decimals)
+    price = text(trade.price, pair.pair_decimals)
+    side = trade.taker_side.value
+    return f"{_instant(trade.at_ns)}  trade  {trade.pair}  {side} {size} at {price}"
 
 
 def _order(row: WireRow) -> str:

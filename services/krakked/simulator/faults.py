@@ -34,6 +34,8 @@ UNASKED: Final = ("status", "heartbeat")
 """Channels that are struck only when they are named."""
 MEBIBYTES_MAX: Final = 64
 SECONDS_MAX: Final = 86_400
+SIZES_MAX: Final = 100
+TEXT_MAX: Final = 500
 _SHARE: Final = "%"
 
 
@@ -289,8 +291,17 @@ def _check_values(fault: Armed) -> None:
     _check_range("ahead", fault.ahead, 0, 2**63)
     if fault.pair is not None and find(fault.pair) is None:
         raise BadInput(f"no pair {fault.pair}; there is {', '.join(PAIRS)}")
+    if fault.sizes is not None and not 1 <= len(fault.sizes) <= SIZES_MAX:
+        raise BadInput(f"sizes must be 1 to {SIZES_MAX} of them; leave them out for the usual ones")
     for size in fault.sizes or ():
         size_of(size, Decimal(1))
+    if fault.text is not None:
+        _check_text(fault.text)
+
+
+def _check_text(text: str) -> None:
+    if not (text.strip() and text.isprintable() and len(text) <= TEXT_MAX):
+        raise BadInput(f"text must be 1 to {TEXT_MAX} printable characters; write what is said")
 
 
 def _check_range(name: str, value: int | None, least: int, most: int) -> None:

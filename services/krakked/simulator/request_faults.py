@@ -134,7 +134,13 @@ class RequestFaults:
     def _draw(self, kind: FaultKind, asked: Asked) -> Armed | None:
         if kind in _REST_ONLY and len(asked.names) > 1:
             return None
+        if kind in acts.LIMITS and not self._is_limited(asked):
+            return None
         return self._venue.faults.draw(kind, asked)
+
+    def _is_limited(self, asked: Asked) -> bool:
+        mischief = self._venue.exchange.mischief(self._venue.catch_up())
+        return asked.account is not None and mischief.is_limited(asked.account)
 
     def _act_after(self, fault: Armed, order_ids: Sequence[str]) -> None:
         acts.AFTER[fault.kind](self._venue, fault, order_ids, self._venue.catch_up())

@@ -25,6 +25,7 @@ from krakked.sim.exchange.events import ExchangeEvent
 from krakked.sim.exchange.exchange import Exchange
 from krakked.sim.exchange.keys import ALL_PERMISSIONS, QUERY_PERMISSIONS
 from krakked.sim.exchange.limits import Tier
+from krakked.sim.market.replaying import ReplayMarket
 from krakked.sim.public.gate import OPEN, Gate
 from krakked.sim.public.market_data import MarketData
 from krakked.sim.public.sessions import Hub, Role
@@ -90,6 +91,11 @@ class RunningSimulator:
         return self.options.query_key or self.options.trade_key
 
     @property
+    def first_trade_ns(self) -> int | None:
+        """Of a replay: when its candles begin to trade."""
+        return self.market.first_trade_ns if isinstance(self.market, ReplayMarket) else None
+
+    @property
     def faults(self) -> Faults:
         """What goes wrong on purpose."""
         return self._venue.faults
@@ -104,9 +110,10 @@ class RunningSimulator:
 
     def watch(self, say: Callable[[str], object]) -> None:
         """From now on every trade and every change of an order is a line."""
+        pairs = {name: tape.pair for name, tape in self._venue.hub.data.tapes.items()}
 
         def watcher(events: Sequence[ExchangeEvent], now_ns: int) -> None:
-            for line in console.lines(events, now_ns):
+            for line in console.lines(events, now_ns, pairs):
                 say(line)
 
         self._venue.watchers.append(watcher)

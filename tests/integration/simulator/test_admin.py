@@ -97,6 +97,17 @@ def test_statuses_reach_orders_and_subscribers(stage: Any) -> None:
         ("/balances", {"withdraw": {"USD": "6000"}, "adjust": {"USD": "-6000"}}, "not 12000"),
         ("/balances", {"deposit": {"USD": "0"}}, "give a positive amount"),
         ("/balances", {"deposit": {"XRP": "1"}}, "XRP"),
+        ("/balances", {"deposit": {"USD": "1e16"}}, "beyond any amount"),
+        ("/balances", {"deposit": {"USD": "1e15"}}, "no balance is above 1000000000000000"),
+        ("/balances", {"adjust": {"USD": "1e15"}}, "no balance is above 1000000000000000"),
+        ("/balances", {"reward": {"USD": "0.00001"}}, "USD has 4 decimals; give no more"),
+        ("/balances", {"allocate": {"XBT.F": "1e-11"}}, "XBT has 10 decimals; give no more"),
+        ("/prices", {"XBTUSD": "1000000001"}, "is above 1000000000; give a lower one"),
+        ("/faults", {"kind": "thin-book", "sizes": []}, "sizes must be 1 to 100 of them"),
+        ("/faults", {"kind": "thin-book", "sizes": ["1%"] * 101}, "sizes must be 1 to 100"),
+        ("/faults", {"kind": "error", "text": ""}, "text must be 1 to 500 printable characters"),
+        ("/faults", {"kind": "error-after", "text": "x" * 501}, "text must be 1 to 500"),
+        ("/faults", {"kind": "error", "text": "two\nlines"}, "text must be 1 to 500 printable"),
         ("/balances", {"account": "nobody"}, "no account nobody"),
         ("/balances", {"gift": {}}, "unknown field"),
         ("/faults", {"kind": "flood"}, "Invalid enum value 'flood'"),
@@ -209,3 +220,18 @@ def test_every_kind_of_fault_is_listed_with_its_parameters_units_and_defaults(st
     assert {row["name"] for row in shown["filters"]} >= {"method", "channel", "count"}
     assert shown["mixture"] == [{"kind": "delay", "probability": "0.25", "seconds": "0.5"}]
     assert shown["armed"] == [{"kind": "ws-drop", "contains": "trade", "skip": 2}]
+
+
+def test_a_balance_at_its_bound_can_still_be_traded(stage: Any) -> None:
+    async def scene(client: Any) -> Any:
+        most = {"deposit": {"USD": "999999999990000", "XBT": "1000000000000000"}}
+        assert (await client.admin("/balances", most))["status"] == 200
+        assert (await client.admin("/prices", {"XBTUSD": "1000000000"}))["status"] == 200
+        await asyncio.sleep(11)
+        sell = {"type": "sell", "ordertype": "limit", "price": "1"}
+        seen = [(await client.buy("1"))["error"], (await client.buy("9999999", **sell))["error"]]
+        ticker = await client.get("Ticker", pair="XBTUSD")
+        worth = await client.post("TradeBalance")
+        return [*seen, ticker["error"], worth["error"]]
+
+    assert stage.play(scene) == [[], [], [], []]

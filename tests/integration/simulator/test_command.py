@@ -60,6 +60,7 @@ def test_help_has_examples_and_exit_codes() -> None:
         (("--choice", "post_only_mode"), 2, "--choice post_only_mode: write NAME=VALUE"),
         (("--choice", "seed=1", "--choice", "seed=2"), 2, "each name once"),
         (("--choice", "colour=red"), 78, "--choice colour: there is no such choice"),
+        (("--strict", "--tier", "none"), 2, "--strict limits what --tier none does not"),
         (("--strict", "--choice", "ohlc_since=never"), 78, "Invalid enum value 'never'"),
         (("--from", "2024-13-01"), 2, "--from 2024-13-01: not a date"),
         (("--api-secret", "c2VjcmV0"), 2, "--api-secret needs --api-key"),

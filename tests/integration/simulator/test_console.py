@@ -7,7 +7,11 @@ import re
 import signal
 import subprocess
 import sys
+from decimal import Decimal
 from typing import Any
+
+from krakked.domain.ids import PairName
+from krakked.domain.orders import Side
 
 
 def test_trades_and_orders_are_told_a_line_each(stage: Any) -> None:
@@ -51,3 +55,17 @@ def test_the_console_of_the_command_shows_the_tape() -> None:
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=20)
     assert process.returncode == 0
+
+
+def test_numbers_are_written_as_on_the_wire(stage: Any) -> None:
+    said: list[str] = []
+
+    async def scene(client: Any) -> None:
+        client.running.watch(said.append)
+        client.running.exchange.market_trade(
+            PairName("XBTUSD"), Decimal("7E+4"), Decimal(1), Side.BUY, stage.start_ns
+        )
+        client.running.settle()
+
+    stage.play(scene)
+    assert said == ["00:00:00.000  trade  XBTUSD  buy 1.00000000 at 70000.0"]

@@ -9,7 +9,10 @@ from typing import Any
 import aiohttp
 import pytest
 
+from krakked.domain.ids import Asset
+from krakked.sim.exchange.limits import Tier
 from krakked.simulator.faults import Armed, Asked, FaultKind, Faults
+from krakked.simulator.options import AccountKey, AccountOptions
 
 
 async def outcome(work: Any) -> str:
@@ -141,3 +144,33 @@ def test_armed_faults_are_taken_by_kind_and_method() -> None:
     assert faults.draw(FaultKind.ANSWER_LOST, asked("CancelOrder")) is not None
     assert faults.is_quiet
     assert faults.happened == {FaultKind.SERVER_ERROR: 1, FaultKind.ANSWER_LOST: 1}
+
+
+@pytest.mark.parametrize("kind", ["rate-limit", "engine-rate-limit"])
+def test_a_full_counter_does_not_happen_to_an_account_without_limits(stage: Any, kind: str) -> None:
+    async def scene(client: Any) -> Any:
+        await client.admin("/faults", {"kind": kind, "method": "AddOrder"})
+        await client.admin("/faults", {"kind": kind, "probability": 1})
+        await client.admin("/faults", {"kind": kind, "now": True})
+        assert await outcome(client.buy()) == "ok"
+        faults = await client.admin("/faults")
+        return faults["happened"], len(faults["armed"])
+
+    assert stage.play(scene, stage.options(tier=Tier.NONE)) == ({}, 1)
+
+
+def test_a_full_counter_strikes_the_account_with_limits_beside_one_without(stage: Any) -> None:
+    limited = AccountOptions(
+        name="limited",
+        balances={Asset("USD"): Decimal(1000)},
+        keys=(AccountKey(key="l", secret="bGw="),),
+    )
+
+    async def scene(client: Any) -> Any:
+        await client.admin("/faults", {"kind": "rate-limit"})
+        first = await outcome(client.post("Balance"))
+        second = await outcome(client.post("Balance", key=limited.keys[0]))
+        return first, second, (await client.admin("/faults"))["happened"]
+
+    options = stage.options(tier=Tier.NONE, accounts=(limited,))
+    assert stage.play(scene, options) == ("ok", "EAPI:Rate limit exceeded", {"rate-limit": 1})

@@ -74,3 +74,25 @@ def test_somebody_elses_client_works_as_the_greeting_shows(tries: list[str]) -> 
         [str(CCXT), "-c", code], capture_output=True, text=True, timeout=60, check=False
     )
     assert "'total': {'USD': 10000.0}" in done.stdout, done.stderr
+
+
+@pytest.mark.parametrize(("start", "is_said"), [("2023-12-01", True), ("2024-01-01", False)])
+def test_a_replay_that_starts_long_before_its_candles_says_so(
+    tmp_path: Path, start: str, is_said: bool
+) -> None:
+    (tmp_path / "XBTUSD_60.csv").write_text("1704067200,1,2,0.5,1.5,7,3\n")
+    ports = ["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]
+    flags = ["--market", "replay", "--candles", str(tmp_path), "--from", start, "--json"]
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-m", "krakked.cli", "simulator", *ports, *flags],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONWARNINGS": "error"},
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline().startswith("{")
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=20)
+    words = "the candles begin to trade at 2024-01-01 00:00, after --from 2023-12-01 00:00"
+    assert (words in said) is is_said

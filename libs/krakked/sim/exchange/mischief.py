@@ -40,6 +40,11 @@ class Mischief:
         key = self._keys.get(api_key or "")
         return None if key is None else key.account
 
+    def is_limited(self, account: str | None) -> bool:
+        """Whether rates of the account are limited; without a name: of any account."""
+        owners = self._core.accounts.values()
+        return any(each.limits is not None for each in owners if account in (None, each.name))
+
     def use_nonce(self, api_key: str | None, nonce: int) -> None:
         """As if another process had called with it."""
         key = self._keys.get(api_key or "")

@@ -62,6 +62,9 @@ class ReplayMarket:
                 f"no candles between {to_minute(start_ns)} and {to_minute(end_ns)};"
                 " choose a range that the files cover"
             )
+        firsts = [lane.first_ns() for lane in self._lanes.values()]
+        self.first_trade_ns = min(each for each in firsts if each is not None)
+        """When the candles begin to trade; before it there is only a past, if any."""
         self._queue = [(start_ns, lane.index, lane) for lane in self._lanes.values()]
         heapq.heapify(self._queue)
 
@@ -139,6 +142,10 @@ class _Lane:
         while self._next < self._stop and not self._waiting:
             self._take(start_ns)
         return bool(self._waiting)
+
+    def first_ns(self) -> int | None:
+        """When the next trade comes, once it was sought."""
+        return self._waiting[0].at_ns if self._waiting else None
 
     def play(self, now_ns: int, venue: Venue) -> int | None:
         """Play the next thing; when the one after it comes."""
