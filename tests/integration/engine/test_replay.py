@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -67,3 +68,30 @@ def test_replay_of_the_worst_days_on_record_ends_with_books_that_agree(krakked: 
     lines = replay(krakked, REAL, "--from", "2020-03-05", "--to", "2020-03-18")
     assert lines[-1] == "books: zero differences"
     assert counts(lines)["fills"] > 20
+
+
+def test_replay_names_files_that_it_does_not_play_and_hours_that_nobody_traded(
+    krakked: Any,
+) -> None:
+    candles = krakked.folder / "candles"
+    candles.mkdir()
+    first_s = 1_704_067_200
+    hours = [hour for hour in range(48) if hour not in (20, 21, 30)]
+    rows = [f"{first_s + hour * 3600},0.1,0.11,0.09,0.1,90000000,40\n" for hour in hours]
+    (candles / "DOGEUSD_60.csv").write_text("".join(rows))
+    (candles / "ACAEUR_60.csv").write_text(rows[0])
+    flags = ("--candles", "candles", "--from", "2024-01-01", "--to", "2024-01-02")
+    done = krakked.run("run", "--env", "dev", *flags, "--speed", "max", "--json")
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert report["gaps"] == [{"pair": "XDGUSD", "timeframe": "1h", "holes": 2, "bars": 3}]
+    events = [json.loads(line) for line in done.stderr.splitlines() if line.startswith("{")]
+    told = [event.get("reason", "") for event in events]
+    assert "XDGUSD has no 1h bar from 2024-01-01 20:00 to 2024-01-01 22:00 UTC" in told
+    assert "XDGUSD has no 1h bar from 2024-01-02 06:00 to 2024-01-02 07:00 UTC" in told
+    assert [words for words in told if "not replayed: ACAEUR_60.csv: no such pair" in words]
+    why = krakked.run(
+        *("why", "trend", "XDGUSD", "--at", "2024-01-01T21:30Z"),
+        *("--db-path", "runs/replay-0001/portfolio.db"),
+    )
+    assert (why.returncode, "there is no such bar" in why.stderr) == (1, True), why.stderr
