@@ -156,14 +156,14 @@ _ROWS: Final = (
         name=FaultKind.RATE_LIMIT,
         strikes=Strikes.BEFORE,
         doc="The key's REST counter is full: EAPI:Rate limit exceeded until it has drained. "
-        "Nothing where the account has no limits.",
+        "It does not happen to an account without limits.",
         can_be_now=True,
     ),
     Kind(
         name=FaultKind.ENGINE_RATE_LIMIT,
         strikes=Strikes.BEFORE,
         doc="The account's order counters of all pairs are full: EOrder:Rate limit exceeded until "
-        "they have drained. Nothing where the account has no limits.",
+        "they have drained. It does not happen to an account without limits.",
         methods=(*NEW_ORDERS, *OPEN_ORDERS),
         can_be_now=True,
     ),
@@ -214,7 +214,11 @@ _ROWS: Final = (
     Kind(
         name=FaultKind.CLOCK_OFFSET,
         strikes=Strikes.BEFORE,
-        doc="The venue's clock is so far ahead (below nothing: behind) from now on; 0 mends it.",
+        doc="The clock that the venue shows is so far ahead (below nothing: behind) from now on; 0 "
+        "mends it, and so does a restart. By it go Time, SystemStatus, the instants of WebSocket "
+        "answers and of book, ticker and ohlc messages, deadlines, the dead-man's answer and "
+        "firing, and the instant of Throttled. What is recorded (orders, trades, ledgers, "
+        "candles), start and expiry times go by the true one, which never jumps.",
         parameters=(Parameter("seconds", "seconds", "2", "how far"),),
         can_be_now=True,
     ),

@@ -75,7 +75,9 @@ _PUBLIC: Final = _rows(
         "Trades",
         Level.MODELLED,
         "D, L",
-        "pages back a week before the opening; ids begin at ten million",
+        "pages back a week before the opening; ids begin at ten million; an account's fills are on "
+        "it by their own ids, but for replay and follow (choice prints_own_trades), and for fills "
+        "that faults make",
     ),
     ("Spread", Level.EXACT, "D, L", "the last 200 changes since the opening"),
     ("GroupedBook", Level.MISSING, "D", "not among the facts we have"),
@@ -107,7 +109,8 @@ _ACCOUNT: Final = _rows(
         "TradesHistory",
         Level.MODELLED,
         "D, L",
-        "a merged trade has the ids of its first fill: how the venue names it is not recorded",
+        "a merged trade has the ids of its first fill: how the venue names it is not recorded; "
+        "each fill's trade_id is one of Trades, where those show fills of accounts",
     ),
     ("QueryTrades", Level.EXACT, "D", "every fill by its own id"),
     ("Ledgers", Level.EXACT, "D, L", "earn rows by documentation"),
@@ -150,7 +153,7 @@ _CHANNELS: Final = _rows(
     ("heartbeat", Level.EXACT, "D, L", "after a second of nothing, once subscribed"),
     ("ticker", Level.EXACT, "D, L", "event_trigger trades or bbo"),
     ("ohlc", Level.EXACT, "D, L", "on trades only; a snapshot is twelve candles"),
-    ("trade", Level.EXACT, "D, L", ""),
+    ("trade", Level.EXACT, "D, L", "which trades of accounts are on it: as Trades"),
     ("book", Level.EXACT, "D, L", "10 to 1000 levels; levels that fall out are not taken back"),
     ("instrument", Level.MODELLED, "D, L", "margin figures are ours"),
     (
@@ -165,8 +168,14 @@ _CHANNELS: Final = _rows(
 
 _REQUESTS: Final = _rows(
     Kind.REQUEST,
-    ("ping", Level.EXACT, "D, L", ""),
-    ("subscribe", Level.EXACT, "D, L", "one acknowledgement for each symbol"),
+    ("ping", Level.EXACT, "D, L", "params is refused by its name, as recorded"),
+    (
+        "subscribe",
+        Level.EXACT,
+        "D, L",
+        "one acknowledgement for each symbol; fields it does not know are passed over, here and in "
+        "all requests below: what the venue says of them is not recorded",
+    ),
     ("unsubscribe", Level.EXACT, "D", "echoes as in the documentation's examples"),
     ("add_order", Level.MODELLED, "D, L", "as AddOrder"),
     ("amend_order", Level.EXACT, "D, L", ""),

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -60,3 +63,25 @@ def test_every_recipe_of_the_document_can_be_armed(stage: Any) -> None:
             assert answer["status"] == 200, (recipe, answer)
 
     stage.play(scene)
+
+
+def test_what_the_image_runs_serves_other_machines_and_ends_on_sigterm() -> None:
+    (dockerfile,) = blocks("image.md", "dockerfile")
+    (command,) = re.findall(r"^CMD (\[.*\])$", dockerfile, re.MULTILINE)
+    program, *flags = json.loads(command)
+    assert program == "krakked"
+    assert "0.0.0.0:8700" in flags
+    free = [flag.replace(":8700", ":0") for flag in flags]
+    with subprocess.Popen(
+        [sys.executable, "-m", "krakked.cli", *free, "--admin", "127.0.0.1:0"],
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        told = json.loads(process.stdout.readline())
+        port = urlsplit(told["rest_url"]).port
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/0/public/Time") as answer:
+            assert json.load(answer)["error"] == []
+        assert told["trade_key"] == "simulator-trade-key"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=20) == 0

@@ -244,8 +244,8 @@ class Stream:
         """Around how many ticks the price was at each instant."""
         if len(self._bases) == 1:
             return self._bases[0][1]
-        froms, ticks = np.array(self._bases, dtype=np.int64).T
-        base: Whole = ticks[np.maximum(np.searchsorted(froms, at_us, side="right") - 1, 0)]
+        starts_us, ticks = np.array(self._bases, dtype=np.int64).T
+        base: Whole = ticks[np.maximum(np.searchsorted(starts_us, at_us, side="right") - 1, 0)]
         return base
 
     def _candle(self, minutes: int, row: tuple[int, ...]) -> Candle:
