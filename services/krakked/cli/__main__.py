@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from typing import Any, Final, NoReturn
@@ -171,9 +172,18 @@ def root() -> None:
     """
 
 
+def _interrupt(_: int, __: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The console script. Whatever a verb writes is its owner's alone."""
+    """The console script. Whatever a verb writes is its owner's alone.
+
+    A service manager's SIGTERM is heard from the first moment on, as Ctrl-C is: an engine that does
+    not stand yet ends with the code of its row, and not as one that was killed.
+    """
     os.umask(0o077)
+    signal.signal(signal.SIGTERM, _interrupt)
     root.main(args=arguments, prog_name="krakked")
 
 

@@ -34,6 +34,8 @@ _venue_admin = click.option(
     metavar="URL",
     help="Admin address of that simulator, whose clock is then followed: sets venue.admin_url.",
 )
+DURATION_MAX_S: Final = 10**9
+"""Thirty years; no timer takes much more."""
 _RUN_CODES: Final = (
     ExitCode.FINDINGS,
     ExitCode.BOOKS_DIFFER,
@@ -79,7 +81,7 @@ _RUN_CODES: Final = (
 @click.option("--seed", type=click.IntRange(min=0), help="Seed of the synthetic market.")
 @click.option(
     "--duration",
-    type=click.FloatRange(min=0, min_open=True),
+    type=click.FloatRange(min=0, min_open=True, max=DURATION_MAX_S),
     metavar="SECONDS",
     help="Stop by itself after so many seconds of real time.",
 )
@@ -152,7 +154,6 @@ def run_options(flags: Mapping[str, object], *, once: bool) -> RunOptions:
         )
     db_path = _path(flags.get("db_path"))
     assert db_path is not None
-    duration = flags.get("duration")
     return RunOptions(
         environment=Environment(flags["env"]),
         db_path=db_path,
@@ -162,7 +163,7 @@ def run_options(flags: Mapping[str, object], *, once: bool) -> RunOptions:
         candles=_existing_folder(candles),
         start_s=start_s,
         end_s=end_s,
-        duration_s=None if duration is None else Decimal(str(duration)),
+        duration_s=_duration(flags.get("duration")),
         pace_flags=tuple(f"--{name}" for name in ("speed", "seed") if flags.get(name) is not None),
         faults=_faults(flags.get("faults")),
         faults_file=_faults_file(_path(flags.get("faults_file"))),
@@ -278,6 +279,16 @@ def _faults_file(path: Path | None) -> Path | None:
     """Read once here, so that what is wrong in it is told before anything starts."""
     fault_flags.mixture(path)
     return path
+
+
+def _duration(seconds: object) -> Decimal | None:
+    """Not a number is in no range, and out of none."""
+    duration = None if seconds is None else Decimal(str(seconds))
+    if duration is not None and duration.is_nan():
+        raise BadInput(
+            "--duration nan: write a number of seconds above 0", exit_code=ExitCode.USAGE
+        )
+    return duration
 
 
 def _is_given(name: str) -> bool:

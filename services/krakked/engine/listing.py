@@ -66,6 +66,7 @@ async def read_listing(
     pairs = dict(await patiently(clock, venue.pairs))
     check(pairs)
     valuation = valuation_of(settings, pairs)
+    _check_valued(settings, valuation)
     turnovers: Mapping[PairName, Decimal] = {}
     if asks_turnover:
         turnovers = turnovers_of(await patiently(clock, venue.tickers), valuation)
@@ -105,6 +106,23 @@ def valuation_of(settings: Settings, pairs: Mapping[PairName, Pair]) -> Valuatio
     for asset, problem in valuation.problems():
         raise BadInput(f"portfolio.valuation_pairs.{asset}: {problem}; name another pair, or none")
     return valuation
+
+
+def _check_valued(settings: Settings, valuation: Valuation) -> None:
+    """What pairs are paid with must have a worth, or no limit knows what it is a share of.
+
+    Raises:
+        BadInput: it has none, or no pair is paid with it.
+    """
+    quote, base = Asset(settings.universe.quote), valuation.base_currency
+    if not any(pair.quote == quote for pair in valuation.pairs.values()):
+        raise BadInput(f"universe.quote: the venue lists no pair quoted in {quote}; set another")
+    if quote != base and not valuation.way(quote):
+        raise BadInput(
+            f"portfolio.base_currency: nothing values {quote} (universe.quote) in {base}: the "
+            f"venue lists no pair of the two; set it to {quote}, or name a pair of {quote} in "
+            "portfolio.valuation_pairs"
+        )
 
 
 def universe_rules(

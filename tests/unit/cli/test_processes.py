@@ -52,6 +52,21 @@ def loaded_by(*arguments: str, folder: Path) -> set[str]:
     return set(ran.stderr.split())
 
 
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+def test_signal_before_the_engine_hears_it_is_an_interruption(tmp_path: Path, name: str) -> None:
+    code = (
+        "import os, signal\n"
+        "from krakked.cli import __main__ as command, run\n"
+        f"run._start = lambda *_, **__: os.kill(os.getpid(), signal.{name})\n"
+        "command.main(['run'])\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, timeout=50, check=False
+    )
+    assert ran.returncode == 130
+    assert ran.stderr.decode().strip() == "krakked: interrupted"
+
+
 @pytest.mark.parametrize(
     "arguments", [("--version",), ("--help",), ("why", "--help")], ids=" ".join
 )

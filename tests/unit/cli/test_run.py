@@ -257,7 +257,13 @@ def test_probability_that_is_none_is_refused(
 
 
 @pytest.mark.parametrize(
-    "flags", [("--env", "prod"), ("--seed", "-1"), ("--seed", "x"), ("--duration", "0")]
+    "flags",
+    [
+        ("--env", "prod"),
+        ("--seed", "-1"),
+        ("--seed", "x"),
+        *(("--duration", text) for text in ("0", "-1", "nan", "-nan", "inf", "1e300")),
+    ],
 )
 def test_flag_out_of_its_range_is_wrong_use(
     krakked: Krakked, asked: list[RunOptions], flags: tuple[str, ...]

@@ -277,6 +277,33 @@ def test_asset_that_does_not_count_is_not_traded_either(look: Look) -> None:
 
 
 @pytest.mark.parametrize(
+    ("sections", "line"),
+    [
+        (
+            {"portfolio": {"base_currency": "EUR"}},
+            "portfolio.base_currency: nothing values USD (universe.quote) in EUR: the venue lists "
+            "no pair of the two; set it to USD, or name a pair of USD in portfolio.valuation_pairs",
+        ),
+        (
+            {"portfolio": {"base_currency": "EUR"}, "universe": {"quote": "EUR"}},
+            "universe.quote: the venue lists no pair quoted in EUR; set another",
+        ),
+    ],
+)
+def test_currency_that_nothing_values_is_refused_by_its_setting(
+    look: Look, sections: dict[str, Any], line: str
+) -> None:
+    with pytest.raises(BadInput) as refused:
+        look(**sections)
+    assert (str(refused.value), refused.value.exit_code) == (line, 78)
+
+
+def test_currency_that_is_valued_through_another_is_fine(look: Look) -> None:
+    listing = look(universe={"quote": "XBT"})
+    assert listing.universe.pairs == ("ADAXBT", "ETHXBT")
+
+
+@pytest.mark.parametrize(
     ("named", "line"),
     [
         ({"ETH": "ETHJPY"}, "portfolio.valuation_pairs.ETH: the venue does not list ETHJPY"),
