@@ -18,7 +18,9 @@ from yaml.composer import Composer
 DEPTH_MAX: Final = 40
 """Levels; the deepest setting has six."""
 NODES_MAX: Final = 10_000
-"""Values and names of a document, its aliases written out."""
+"""Values and names of a configuration, its aliases written out."""
+ROWS_MAX: Final = 200_000
+"""The same of a file of rows: more than a megabyte can name one by one."""
 
 
 class UnsafeYaml(ValueError):
@@ -53,7 +55,7 @@ class TextNodes(_Shallow, yaml.BaseLoader):
     """Every scalar is text: an amount must not pass through a float."""
 
 
-def bounded_node(loader: SafeNodes | TextNodes) -> yaml.Node | None:
+def bounded_node(loader: SafeNodes | TextNodes, *, nodes_max: int = NODES_MAX) -> yaml.Node | None:
     """The one document of the loader; None if it is empty.
 
     Raises:
@@ -62,7 +64,7 @@ def bounded_node(loader: SafeNodes | TextNodes) -> yaml.Node | None:
     """
     node = loader.get_single_node()
     if node is not None:
-        _measure(node, {})
+        _measure(node, {}, nodes_max)
     return node
 
 
@@ -72,10 +74,10 @@ class _Size(msgspec.Struct, frozen=True):
 
 
 def _too_deep(line: int) -> UnsafeYaml:
-    return UnsafeYaml(f"deeper than {DEPTH_MAX} levels; no setting is, write it flat", line)
+    return UnsafeYaml(f"deeper than {DEPTH_MAX} levels; nothing here is, write it flat", line)
 
 
-def _measure(node: yaml.Node, known: dict[int, _Size | None]) -> _Size:
+def _measure(node: yaml.Node, known: dict[int, _Size | None], nodes_max: int) -> _Size:
     """With aliases written out; None stands in ``known`` for a node that is not done yet."""
     if id(node) in known:
         size = known[id(node)]
@@ -83,15 +85,15 @@ def _measure(node: yaml.Node, known: dict[int, _Size | None]) -> _Size:
             raise UnsafeYaml("an alias in it stands for itself; write it out", _line(node))
         return size
     known[id(node)] = None
-    inner = [_measure(each, known) for each in _inside(node)]
+    inner = [_measure(each, known, nodes_max) for each in _inside(node)]
     size = _Size(
         nodes=1 + sum(each.nodes for each in inner),
         depth=1 + max((each.depth for each in inner), default=0),
     )
     if size.depth > DEPTH_MAX + 1:
         raise _too_deep(_line(node))
-    if size.nodes > NODES_MAX:
-        words = f"more than {NODES_MAX} values with its aliases written out; write fewer"
+    if size.nodes > nodes_max:
+        words = f"more than {nodes_max} values with its aliases written out; write fewer"
         raise UnsafeYaml(words, _line(node))
     known[id(node)] = size
     return size

@@ -25,7 +25,7 @@ import yaml
 
 from krakked.domain.errors import BadInput
 from krakked.domain.ids import Asset
-from krakked.runtime.yaml_nodes import TextNodes, UnsafeYaml, bounded_node
+from krakked.runtime.yaml_nodes import ROWS_MAX, TextNodes, UnsafeYaml, bounded_node
 from krakked.sim.exchange.keys import ALL_PERMISSIONS, QUERY_PERMISSIONS, Permission
 from krakked.sim.exchange.limits import Tier
 from krakked.simulator.options import AccountKey, AccountOptions, default_key
@@ -59,7 +59,7 @@ def read_accounts(path: Path, tier: Tier) -> tuple[AccountOptions, ...]:
     try:
         # every scalar stays text: an amount must not pass through a float
         loader = TextNodes(path.read_text(encoding="utf-8"))
-        node = bounded_node(loader)
+        node = bounded_node(loader, nodes_max=ROWS_MAX)
         raw = None if node is None else loader.construct_document(node)
         found = msgspec.convert(raw, dict[str, _Account], strict=False)
     except UnsafeYaml as error:

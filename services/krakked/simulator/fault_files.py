@@ -19,7 +19,7 @@ import msgspec
 import yaml
 
 from krakked.domain.errors import BadInput
-from krakked.runtime.yaml_nodes import TextNodes, UnsafeYaml, bounded_node
+from krakked.runtime.yaml_nodes import ROWS_MAX, TextNodes, UnsafeYaml, bounded_node
 from krakked.sim.fault_kinds import names
 from krakked.simulator.faults import Armed, check
 
@@ -48,7 +48,7 @@ def read_mixture(path: Path) -> Mixture:
     loader = TextNodes(_text(path))
     # every scalar stays text: a probability must not pass through a float
     try:
-        node = bounded_node(loader)
+        node = bounded_node(loader, nodes_max=ROWS_MAX)
     except UnsafeYaml as error:
         raise BadInput(f"{path}:{error.line}: {error}") from error
     except yaml.MarkedYAMLError as error:

@@ -63,6 +63,8 @@ def test_json_is_a_file_too(tmp_path: Path) -> None:
     ("text", "told"),
     [
         ("alice: [", "expected"),
+        ("alice: &a {keys: [*a]}", "yaml:1: an alias in it stands for itself"),
+        ("alice: " + "[" * 3000 + "]" * 3000, "yaml:1: deeper than 40 levels"),
         ("alice: {tier: golden}", "golden"),
         ("alice: {money: {USD: 1}}", "money"),
         ("alice: {balances: {USD: lots}}", "balances"),

@@ -107,6 +107,27 @@ def test_a_file_that_is_no_mixture_at_all_is_named(
         read_mixture(mixture)
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("faults: &a [*a]\n", ":1: an alias in it stands for itself"),
+        ("faults:\n  - {kind: busy, text: " + "[" * 3000 + "]" * 3000 + "}\n", ":2: deeper than"),
+    ],
+)
+def test_a_mixture_without_end_is_refused_with_its_line(
+    mixture: Path, text: str, words: str
+) -> None:
+    mixture.write_text(text)
+    with pytest.raises(BadInput) as refused:
+        read_mixture(mixture)
+    assert str(refused.value).startswith(f"{mixture}{words}")
+
+
+def test_a_mixture_of_thousands_of_faults_is_read(mixture: Path) -> None:
+    mixture.write_text("faults:\n" + "  - {kind: busy, probability: 0.2}\n" * 5_000)
+    assert len(read_mixture(mixture).faults) == 5_000
+
+
 def test_a_mixture_strikes_as_often_as_it_says_and_the_same_twice(
     stage: Any, mixture: Path
 ) -> None:

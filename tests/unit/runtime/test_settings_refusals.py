@@ -195,7 +195,7 @@ MERGES = "a0: &a0 {x: 1}\n" + "".join(
     f"a{n}: &a{n}\n  <<: [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 10)
 )
 ITSELF = "an alias in it stands for itself; write it out"
-DEEP = "deeper than 40 levels; no setting is, write it flat"
+DEEP = "deeper than 40 levels; nothing here is, write it flat"
 LARGE = "more than 10000 values with its aliases written out; write fewer"
 
 
