@@ -59,10 +59,11 @@ class SimLeases:
 
     # what people do
 
-    def create(self) -> LeaseRecord:
-        """A new and empty lease, by the name that the old one had."""
+    def create(self, *, is_first: bool = False) -> LeaseRecord:
+        """A new and empty lease, by the name that the old one had; ``is_first``: nobody had it."""
         self._made += 1
-        return self._put(LeaseRecord(uid=f"lease-{self._made}"))
+        released_epoch = 0 if is_first else None
+        return self._put(LeaseRecord(uid=f"lease-{self._made}", released_epoch=released_epoch))
 
     def delete(self) -> None:
         """Away with it."""

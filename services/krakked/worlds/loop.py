@@ -120,8 +120,8 @@ class WorldLoop(asyncio.BaseEventLoop):
         """What asyncio had to complain of: a failed callback is a bug of ours."""
 
     def time(self) -> float:
-        """Seconds since the world began."""
-        return self._now_us / US_PER_SECOND
+        """Seconds since the world began, by the clock of whose step it is: some have stood still."""
+        return (self._now_us - _stood_us(PROCESS.get())) / US_PER_SECOND
 
     def now_us(self) -> int:
         """Microseconds since the world began."""
@@ -158,11 +158,11 @@ class WorldLoop(asyncio.BaseEventLoop):
         *args: *Ts,
         context: contextvars.Context | None = None,
     ) -> asyncio.TimerHandle:
-        """Run it when that time has come."""
-        due_us = max(self._now_us, round(when * US_PER_SECOND))
+        """Run it when that time has come, by the clock of who asks."""
+        due_us = max(self._now_us, round(when * US_PER_SECOND) + _stood_us(PROCESS.get()))
         timer = WorldTimer(when, callback, args, self, context)
         timer.process = _process_of(timer)
-        timer.frozen_us = 0 if timer.process is None else timer.process.frozen_us
+        timer.frozen_us = _stood_us(timer.process)
         self._push(timer, due_us)
         return timer
 
@@ -177,8 +177,12 @@ class WorldLoop(asyncio.BaseEventLoop):
         return self.call_at(self.time() + delay, callback, *args, context=context)
 
     def ready_again(self, handles: list[asyncio.Handle]) -> None:
-        """Take over what had to wait."""
-        self._soon.extend(handles)
+        """Take over what had to wait; a timer whose clock stood still is not due yet."""
+        for handle in handles:
+            if isinstance(handle, WorldTimer):
+                self._push(handle, handle.due_us)
+            else:
+                self._soon.append(handle)
 
     def _push(self, timer: WorldTimer, due_us: int) -> None:
         timer.due_us = due_us
@@ -214,10 +218,9 @@ class WorldLoop(asyncio.BaseEventLoop):
             _, _, timer = heapq.heappop(self._timers)
             if timer._cancelled:
                 continue
-            stood_us = 0 if timer.process is None else timer.process.frozen_us - timer.frozen_us
+            stood_us = _stood_us(timer.process) - timer.frozen_us
             if stood_us:
-                assert timer.process is not None
-                timer.frozen_us = timer.process.frozen_us
+                timer.frozen_us += stood_us
                 self._push(timer, timer.due_us + stood_us)
             else:
                 self._soon.append(timer)
@@ -225,6 +228,10 @@ class WorldLoop(asyncio.BaseEventLoop):
 
 def _process_of(handle: asyncio.Handle) -> Process | None:
     return handle._context.get(PROCESS)  # type: ignore[attr-defined, no-any-return]  # not in typeshed
+
+
+def _stood_us(process: Process | None) -> int:
+    return 0 if process is None else process.frozen_us
 
 
 def _raise(loop: asyncio.AbstractEventLoop, problem: dict[str, Any]) -> None:
