@@ -120,7 +120,7 @@ class WorldLoop(asyncio.BaseEventLoop):
         """What asyncio had to complain of: a failed callback is a bug of ours."""
 
     def time(self) -> float:
-        """Seconds since the world began, by the clock of whose step it is: some have stood still."""
+        """Seconds since the world began, by the clock of whose step it is: it may have stood."""
         return (self._now_us - _stood_us(PROCESS.get())) / US_PER_SECOND
 
     def now_us(self) -> int:
