@@ -171,7 +171,7 @@ class WorldNetwork:
         del url, frame_bytes_max
         link = self._link
         opened: asyncio.Future[ClientEnd] = link.loop.create_future()
-        if not link.is_cut_out:
+        if not (link.is_cut_out or link.is_cut_in):
             link.later(2 * link.latency_s(), self._open, opened)
         try:
             async with asyncio.timeout(timeout_s):
