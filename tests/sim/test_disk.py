@@ -1,0 +1,209 @@
+"""The disk of a world: what a kill, a power cut, a full or a lost volume leave of a real ledger."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from krakked.domain.errors import LedgerFailed
+from krakked.ports.ledger import Transaction
+from krakked.worlds.disk import DATABASE
+from krakked.worlds.loop import Process
+
+LOG = DATABASE + "-wal"
+
+
+def cursor(value: str) -> Callable[[Transaction], None]:
+    """A change that is easy to find again."""
+    return lambda transaction: transaction.set_cursor("place", value)
+
+
+def write(shelf: Any, ledger: Any, value: str) -> None:
+    shelf.lab.run(ledger.write(cursor(value)))
+
+
+def place(shelf: Any) -> str | None:
+    """What the next process finds."""
+    found = shelf.books().cursors.get("place")
+    assert found is None or isinstance(found, str)
+    return found
+
+
+@pytest.mark.parametrize("power_lost", [False, True])
+def test_what_was_committed_survives_and_the_old_folder_is_left_behind(
+    shelf: Any, power_lost: bool
+) -> None:
+    ledger = shelf.open()
+    for number in range(20):
+        write(shelf, ledger, str(number))
+    old = shelf.disk.folder
+    shelf.disk.survive(power_lost=power_lost)
+    assert shelf.disk.folder != old
+    assert place(shelf) == "19"
+
+
+def test_a_power_cut_tears_the_end_of_the_log_and_what_stands_before_it_is_whole(
+    shelf: Any,
+) -> None:
+    write(shelf, shelf.open(), "kept")
+    before = (shelf.disk.folder / LOG).read_bytes()
+    shelf.disk.survive(power_lost=True)
+    after = (shelf.disk.folder / LOG).read_bytes()
+    assert after.startswith(before)
+    assert len(after) > len(before)
+    assert place(shelf) == "kept"
+
+
+def test_many_power_cuts_in_a_row_lose_nothing_that_was_committed(shelf: Any) -> None:
+    for number in range(12):
+        write(shelf, shelf.open(), str(number))
+        shelf.disk.survive(power_lost=True)
+    assert place(shelf) == "11"
+
+
+def test_what_was_not_committed_is_gone(shelf: Any) -> None:
+    ledger = shelf.open()
+    write(shelf, ledger, "before")
+
+    def half(transaction: Transaction) -> None:
+        transaction.set_cursor("place", "half")
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        shelf.lab.run(ledger.write(half))
+    shelf.disk.survive(power_lost=True)
+    assert place(shelf) == "before"
+
+
+@pytest.mark.parametrize(("before", "kept"), [(True, "2"), (False, "3")])
+def test_a_death_at_a_commit_loses_it_or_keeps_it_and_answers_neither_way(
+    shelf: Any, process: Process, before: bool, kept: str
+) -> None:
+    ledger, answered = shelf.open(), []
+
+    async def live() -> None:
+        for number in range(1, 6):
+            await ledger.write(cursor(str(number)))
+            answered.append(number)
+
+    shelf.disk.die_at(3, before=before)
+    shelf.lab.start(live(), process)
+    shelf.lab.pass_(1.0)
+    assert process.is_dead
+    assert answered == [1, 2], "nobody heard of the third"
+    shelf.disk.survive(power_lost=False)
+    assert place(shelf) == kept
+
+
+def test_a_death_is_counted_from_the_commit_at_which_it_was_asked_for(
+    shelf: Any, process: Process
+) -> None:
+    ledger = shelf.open()
+    for number in range(5):
+        write(shelf, ledger, str(number))
+    shelf.disk.die_at(1, before=True)
+    shelf.lab.start(ledger.write(cursor("fatal")), process)
+    shelf.lab.pass_(1.0)
+    assert process.is_dead
+    shelf.disk.survive(power_lost=False)
+    assert place(shelf) == "4"
+
+
+def test_a_full_disk_refuses_keeps_nothing_and_works_again_when_there_is_room(shelf: Any) -> None:
+    ledger = shelf.open()
+    write(shelf, ledger, "before")
+    shelf.disk.is_full = True
+    with pytest.raises(LedgerFailed, match="full"):
+        write(shelf, ledger, "no room")
+    shelf.disk.is_full = False
+    assert shelf.lab.run(ledger.write(lambda tx: tx.books().cursors["place"])) == "before"
+    write(shelf, ledger, "after")
+    shelf.disk.survive(power_lost=False)
+    assert place(shelf) == "after"
+
+
+def test_a_slow_disk_takes_its_time_and_one_transaction_after_another(shelf: Any) -> None:
+    ledger = shelf.open()
+    shelf.disk.slow_s = 1.5
+    ended_us: list[int] = []
+
+    async def one(value: str) -> None:
+        await ledger.write(cursor(value))
+        ended_us.append(shelf.lab.loop.now_us())
+
+    async def both() -> None:
+        await asyncio.gather(one("first"), one("second"))
+
+    shelf.lab.run(both())
+    assert ended_us == [1_500_000, 3_000_000]
+    shelf.disk.slow_s = 0.0
+    shelf.disk.survive(power_lost=False)
+    assert place(shelf) in ("first", "second")
+
+
+def test_a_slow_commit_ends_although_who_waited_for_it_was_cancelled(shelf: Any) -> None:
+    """As the real ledger promises: nobody goes on beside a running commit."""
+    ledger = shelf.open()
+    shelf.disk.slow_s = 2.0
+
+    async def cancelled() -> int:
+        task = asyncio.ensure_future(ledger.write(cursor("all the same")))
+        await asyncio.sleep(0.5)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        return int(shelf.lab.loop.now_us())
+
+    assert shelf.lab.run(cancelled()) == 2_000_000
+    shelf.disk.slow_s = 0.0
+    shelf.disk.survive(power_lost=False)
+    assert place(shelf) == "all the same"
+
+
+def test_a_process_that_dies_in_a_slow_commit_has_not_committed(
+    shelf: Any, process: Process
+) -> None:
+    ledger = shelf.open()
+    write(shelf, ledger, "before")
+    shelf.disk.slow_s = 2.0
+    shelf.lab.start(ledger.write(cursor("too slow")), process)
+    shelf.lab.pass_(1.0)
+    process.kill()
+    shelf.lab.pass_(10.0)
+    shelf.disk.slow_s = 0.0
+    shelf.disk.survive(power_lost=False)
+    assert place(shelf) == "before"
+
+
+def test_a_lost_volume_is_empty(shelf: Any) -> None:
+    write(shelf, shelf.open(), "gone")
+    shelf.disk.lose()
+    assert list(shelf.disk.folder.iterdir()) == []
+    assert place(shelf) is None
+
+
+def test_what_a_dead_process_still_writes_is_never_seen_again(shelf: Any) -> None:
+    old = shelf.open()
+    write(shelf, old, "seen")
+    shelf.disk.survive(power_lost=False)
+    write(shelf, old, "unseen")
+    assert place(shelf) == "seen"
+
+
+def test_a_ledger_of_a_world_is_in_use_by_one_alone_like_any_other(shelf: Any) -> None:
+    shelf.open()
+    with pytest.raises(LedgerFailed):
+        shelf.open()
+
+
+def test_a_new_volume_may_begin_with_the_files_of_another(shelf: Any) -> None:
+    ledger = shelf.open()
+    write(shelf, ledger, "template")
+    shelf.lab.run(ledger.close())
+    template = shelf.disk.database
+    shelf.disk.lose()
+    shelf.disk.put(template)
+    assert place(shelf) == "template"
