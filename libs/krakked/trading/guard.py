@@ -26,6 +26,11 @@ class Guard:
         self.dead_man_until_ns: int | None = None
         """When the venue's dead-man fires, 0 if it is not armed; None: none guards our orders."""
 
+    @property
+    def epoch(self) -> int:
+        """In which an order is sent; 0 where ownership is not contended."""
+        return 0
+
     def refusal(self, order: Order, *, plan_expires_at_ns: int, now_ns: int) -> str | None:
         """Why this order must not be sent, or None."""
         general = self._refusal_of_all()
