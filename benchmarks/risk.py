@@ -142,6 +142,7 @@ def cycle_inputs(book: RiskBook, *, woken_by: str) -> CycleInputs:
             bars = HISTORY[pair.name].slice(400 - count, 400)
             sleeves.append(due(len(sleeves), strategy, pair, bars, woken_by))
     plain = CycleInputs(
+        epoch=1,
         account=AccountFingerprint("0a1b2c3d"),
         sequence=1,
         parent_id=None,

@@ -33,6 +33,7 @@ class EventName(enum.Enum):
     ORDER_VALIDATED = "order_validated"
     ORDER_UNKNOWN = "order_unknown"
     ORDER_RESOLVED = "order_resolved"
+    ORDER_ADOPTED = "order_adopted"
     ORDER_CANCEL_SENT = "order_cancel_sent"
     ORDER_ENDED = "order_ended"
     ORDER_ERROR = "order_error"

@@ -28,31 +28,50 @@ LedgerId = NewType("LedgerId", str)
 AccountFingerprint = NewType("AccountFingerprint", str)
 """Eight hexadecimal digits that stand for (release, venue, account) in our ids."""
 
+_ACCOUNT_DIGITS: Final = 8
+_TAG_DIGITS: Final = 4
+_STEP_DIGITS: Final = 20
+
 MANUAL: Final = StrategyId("manual")
 """The sleeve owner of everything no strategy of ours did."""
 
 
 def account_fingerprint(*, venue: str, account: str) -> AccountFingerprint:
     """Stands for the account in order ids, so that a starting engine recognises foreign orders."""
-    return AccountFingerprint(hashlib.sha256(f"{venue}|{account}".encode()).hexdigest()[:8])
+    digest = hashlib.sha256(f"{venue}|{account}".encode()).hexdigest()
+    return AccountFingerprint(digest[:_ACCOUNT_DIGITS])
 
 
-def plan_id(account: AccountFingerprint, sequence: int) -> PlanId:
-    """``<sequence, six digits>-<hash of account and sequence>``: sorts as it was made."""
-    digest = hashlib.sha256(f"{account}|{sequence}".encode()).hexdigest()[:10]
+def plan_id(account: AccountFingerprint, epoch: int, sequence: int) -> PlanId:
+    """``<sequence, six digits>-<hash of account, epoch and sequence>``: sorts as it was made.
+
+    The epoch is that in which it was made: engines with ledgers of their own count their plans
+    each for itself, and no two owners have one epoch. Taken up by a later owner it stays the same.
+    """
+    digest = hashlib.sha256(f"{account}|{epoch}|{sequence}".encode()).hexdigest()[:10]
     return PlanId(f"{sequence:06d}-{digest}")
 
 
-def client_order_id(
-    account: AccountFingerprint, plan: PlanId, leg: int, revision: int
-) -> ClientOrderId:
-    """UUID whose first four bytes are the account and the rest a hash of (plan, leg, revision).
+def strategy_tag(strategy_id: StrategyId) -> str:
+    """Four hexadecimal digits that stand for a strategy in order ids."""
+    return hashlib.sha256(strategy_id.encode()).hexdigest()[:_TAG_DIGITS]
 
-    The ownership epoch is not in it: a later owner that takes up the same leg must use the
-    same id, so that the venue can refuse the second one.
+
+def client_order_id(
+    account: AccountFingerprint, strategy_id: StrategyId, plan: PlanId, leg: int, revision: int
+) -> ClientOrderId:
+    """UUID: four bytes of the account, two of the strategy, ten hashed of (plan, leg, revision).
+
+    A later owner that takes up the same leg uses the same id, so that the venue can refuse the
+    second one; and who finds the order without having its plan still knows whose it is.
     """
-    digest = hashlib.sha256(f"{plan}|{leg}|{revision}".encode()).hexdigest()[:24]
-    return ClientOrderId(str(uuid.UUID(hex=account + digest)))
+    digest = hashlib.sha256(f"{plan}|{leg}|{revision}".encode()).hexdigest()[:_STEP_DIGITS]
+    return ClientOrderId(str(uuid.UUID(hex=account + strategy_tag(strategy_id) + digest)))
+
+
+def tag_in(client_id: ClientOrderId) -> str:
+    """The strategy's tag in an id of ours."""
+    return client_id.replace("-", "")[_ACCOUNT_DIGITS:][:_TAG_DIGITS]
 
 
 def is_ours(client_id: str | None, account: AccountFingerprint) -> bool:

@@ -44,6 +44,7 @@ LEVELS: Final[Mapping[EventName, int]] = {
     EventName.ORDER_VALIDATED: INFO,
     EventName.ORDER_UNKNOWN: ERROR,
     EventName.ORDER_RESOLVED: WARNING,
+    EventName.ORDER_ADOPTED: WARNING,
     EventName.ORDER_CANCEL_SENT: INFO,
     EventName.ORDER_ENDED: INFO,
     EventName.ORDER_ERROR: ERROR,

@@ -207,6 +207,10 @@ def _resolved(fields: Fields) -> str:
     return f"{_order(fields)}: in doubt no longer, {found}"
 
 
+def _adopted(fields: Fields) -> str:
+    return f"{_order(fields)}: {fields.get('reason')}"
+
+
 def _command(verb: str) -> Telling:
     def tell(fields: Fields) -> str:
         who = fields.get("principal")
@@ -315,6 +319,7 @@ _TELLINGS: Final[Mapping[EventName, tuple[str, Telling]]] = {
     EventName.DAY_ROLLED: ("day", _day),
     EventName.PLAN_EXPIRED: ("expired", _expired),
     EventName.ORDER_RESOLVED: ("resolved", _resolved),
+    EventName.ORDER_ADOPTED: ("adopted", _adopted),
     EventName.ORDER_ACKED: ("accepted", _order),
     EventName.COMMAND_DONE: ("command", _command("done")),
     EventName.COMMAND_REFUSED: ("refused", _command("not done")),

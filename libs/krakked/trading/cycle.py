@@ -82,6 +82,8 @@ class CycleInputs(msgspec.Struct, frozen=True, kw_only=True):
     """Everything a cycle depends on."""
 
     account: AccountFingerprint
+    epoch: int
+    """Of ownership; 0 where it is not contended."""
     sequence: int
     """Of the plan, should there be one."""
     parent_id: PlanId | None
@@ -128,6 +130,7 @@ class _Cycle:
         self._book = inputs.book
         self._header = PlanHeader(
             account=inputs.account,
+            epoch=inputs.epoch,
             sequence=inputs.sequence,
             parent_id=inputs.parent_id,
             now_ns=inputs.now_ns,

@@ -139,6 +139,7 @@ class Cycler:
         last = self._desk.account.last_plan
         inputs = CycleInputs(
             account=self._desk.account.fingerprint,
+            epoch=self._desk.guard.epoch,
             sequence=1 if last is None else last[0] + 1,
             parent_id=None if last is None else last[1],
             now_ns=now_ns,
@@ -365,6 +366,7 @@ class Cycler:
         last = account.last_plan
         return ExitInputs(
             account=account.fingerprint,
+            epoch=self._desk.guard.epoch,
             sequence=1 if last is None else last[0] + 1,
             parent_id=None if last is None else last[1],
             now_ns=now_ns,

@@ -16,12 +16,13 @@ import msgspec
 
 from krakked.domain.bars import Bars, Timeframe, gaps
 from krakked.domain.errors import Ambiguous, Permanent, Transient
-from krakked.domain.ids import PairName
+from krakked.domain.ids import PairName, StrategyId
 from krakked.domain.kill_switch import KillSwitchCause
 from krakked.domain.portfolio import Drift, DriftKind
 from krakked.domain.times import NS_PER_SECOND, to_rfc3339
 from krakked.ports.bar_store import BarStore
 from krakked.ports.market_feed import MarketFeed, MarketHistory
+from krakked.trading.adopting import Adopter
 from krakked.trading.breaker import Breaker
 from krakked.trading.compare import of_kinds, standing
 from krakked.trading.control import set_halted
@@ -47,6 +48,8 @@ class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     pairs: tuple[PairName, ...]
     timeframes: tuple[Timeframe, ...]
+    strategies: tuple[StrategyId, ...] = ()
+    """Whose orders may be found at the venue without being on record."""
     valuing: tuple[PairName, ...] = ()
     """Pairs that are not traded, whose quotes value what is held."""
     kept: tuple[str, ...] = ()
@@ -86,7 +89,12 @@ class Engine:
         self._history = history
         self._store = store
         self.cycler = cycler
-        self.booker = FillBooker(desk, on_wake=cycler.wake, on_inconsistent=self.on_inconsistency)
+        self.booker = FillBooker(
+            desk,
+            adopter=Adopter(desk, options.strategies),
+            on_wake=cycler.wake,
+            on_inconsistent=self.on_inconsistency,
+        )
         self.reconciler = Reconciler(desk, self.booker, on_drift=self._on_drift)
         self.executor = Executor(
             desk,

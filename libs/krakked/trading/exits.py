@@ -61,6 +61,8 @@ class ExitInputs(msgspec.Struct, frozen=True, kw_only=True):
     """Everything an exit plan depends on."""
 
     account: AccountFingerprint
+    epoch: int
+    """Of ownership; 0 where it is not contended."""
     sequence: int
     parent_id: PlanId | None
     now_ns: int
@@ -104,6 +106,7 @@ def exit_plan(inputs: ExitInputs) -> ExitResult:
     ]
     header = PlanHeader(
         account=inputs.account,
+        epoch=inputs.epoch,
         sequence=inputs.sequence,
         parent_id=inputs.parent_id,
         now_ns=inputs.now_ns,

@@ -31,6 +31,7 @@ from krakked.domain.portfolio import Difference
 from krakked.domain.positions import Position, Sleeve
 from krakked.ports.ledger import Transaction
 from krakked.ports.market_feed import ExecutionHint
+from krakked.trading.adopting import Adopter
 from krakked.trading.booking import Booking, book, settled, sleeve_of
 from krakked.trading.compare import compare_fills, compare_trade
 from krakked.trading.cursors import TRADES_CURSOR
@@ -55,8 +56,10 @@ class FillBooker:
         *,
         on_wake: Callable[[Sleeve, str], None],
         on_inconsistent: Callable[[str], Awaitable[None]],
+        adopter: Adopter,
     ) -> None:
         self._desk = desk
+        self.adopter = adopter
         self._on_wake = on_wake
         self._on_inconsistent = on_inconsistent
         self._told: list[ExecutionHint] = []
@@ -140,7 +143,7 @@ class FillBooker:
         for hint in told:
             assert hint.trade is not None
             if self._desk.account.order(None, hint.venue_order_id) is None:
-                if hint.client_order_id is None:
+                if self._must_be_asked_about(hint):
                     self._ask_about(hint.trade.trade_id)
                     continue
                 client_ids[hint.venue_order_id] = hint.client_order_id
@@ -156,6 +159,15 @@ class FillBooker:
             return
         self._unconfirmed.update(booking.fill.trade.trade_id for booking, _ in booked)
         await self._tell(booked)
+
+    def _must_be_asked_about(self, hint: ExecutionHint) -> bool:
+        """The stream names no order, or one of ours that only the venue knows (for now)."""
+        client_id, account = hint.client_order_id, self._desk.account
+        if client_id is None:
+            return True
+        was_behind = self._desk.guard.was_behind
+        is_known = account.order(client_id, None) is not None
+        return was_behind and is_ours(client_id, account.fingerprint) and not is_known
 
     async def _settle_told(self, hint: ExecutionHint) -> None:
         """An end by the stream's word; where a fill is missing, or the order's name, by REST's."""
@@ -362,6 +374,7 @@ class FillBooker:
             {t.venue_order_id for t in trades if account.order(None, t.venue_order_id) is None}
         )
         reports = await self._desk.exchange.orders(unknown) if unknown else {}
+        await self.adopter.adopt(reports.values())
         return {order_id: report.client_order_id for order_id, report in reports.items()}
 
     def _book_in(

@@ -30,6 +30,8 @@ class PlanHeader(msgspec.Struct, frozen=True, kw_only=True):
     """What a plan says besides its legs."""
 
     account: AccountFingerprint
+    epoch: int
+    """Of the owner that makes it."""
     sequence: int
     parent_id: PlanId | None
     now_ns: int
@@ -40,8 +42,8 @@ class PlanHeader(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def plan_id(self) -> PlanId:
-        """The same for the same account and sequence."""
-        return plan_id(self.account, self.sequence)
+        """The same for the same account, epoch and sequence."""
+        return plan_id(self.account, self.epoch, self.sequence)
 
 
 class Draft(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,7 +89,9 @@ def _request(draft: Draft, number: int, header: PlanHeader, rules: ExecutionRule
     post_only = order_type is OrderType.LIMIT and _is_post_only(action, draft.pair, rules)
     time_in_force, expire_at_ns = _lifetime(order_type, header.now_ns, rules, post_only=post_only)
     return OrderRequest(
-        client_order_id=client_order_id(header.account, header.plan_id, number, 0),
+        client_order_id=client_order_id(
+            header.account, action.sleeve.strategy_id, header.plan_id, number, 0
+        ),
         plan_id=header.plan_id,
         leg=number,
         revision=0,

@@ -191,6 +191,7 @@ class Reconciler:
         balances = await self._desk.exchange.balances()
         account = self._desk.account
         self.foreign = foreign_orders(open_orders, account.fingerprint)
+        await self._booker.adopter.adopt(open_orders)
         return [
             *compare_open_orders(self._live(), open_orders, account.fingerprint),
             *compare_balances(account.totals, spot_totals(balances)),

@@ -17,6 +17,7 @@ from krakked.engine.listing import Listing, kept_in_words
 from krakked.engine.pair_names import SourceOf, nowhere, path_of_weight
 from krakked.runtime.settings import Mode, Settings, Strategy
 from krakked.runtime.settings.problems import Problem, refuse
+from krakked.trading.adopting import same_tags
 from krakked.trading.cycling import ConfiguredSleeve
 from krakked.trading.engine import EngineOptions
 
@@ -31,6 +32,7 @@ def configured_sleeves(
     Raises:
         BadInput: a strategy names a pair that is not in the universe.
     """
+    refuse(_same_tags(settings, source_of))
     sleeves: list[ConfiguredSleeve] = []
     for name, chosen in settings.strategies.items():
         strategy = translating.strategy_of(name, chosen)
@@ -47,6 +49,16 @@ def configured_sleeves(
                 )
             )
     return tuple(sleeves)
+
+
+def _same_tags(settings: Settings, source_of: SourceOf) -> Sequence[Problem]:
+    """Order ids tell strategies apart by a few digits only."""
+    same = same_tags(map(StrategyId, settings.strategies))
+    if same is None:
+        return ()
+    path = ("strategies", same[1])
+    what = f"order ids cannot tell it from {same[0]}"
+    return (Problem(path, what, "give one of the two another name", source=source_of(path)),)
 
 
 def _outside(
@@ -95,6 +107,7 @@ def options_of(given: Given, listing: Listing, timeframes: tuple[Timeframe, ...]
     settings = given.settings
     return EngineOptions(
         pairs=listing.universe.pairs,
+        strategies=tuple(map(StrategyId, settings.strategies)),
         valuing=listing.valuing,
         kept=kept_in_words(listing, settings),
         timeframes=timeframes,

@@ -65,6 +65,7 @@ from krakked.simulator import RunningSimulator, start
 from krakked.simulator.faults import Armed, FaultKind
 from krakked.simulator.options import ACCOUNT, ApiKey, SimulatorOptions, default_key
 from krakked.trading.account import Account
+from krakked.trading.adopting import Adopter
 from krakked.trading.breaker import Breaker
 from krakked.trading.compare import compare_balances
 from krakked.trading.control import Control, Hands
@@ -161,7 +162,12 @@ class TradingWorld:
 
     def _assemble(self) -> None:
         desk = self.desk
-        self.booker = FillBooker(desk, on_wake=self._on_wake, on_inconsistent=self._on_inconsistent)
+        self.booker = FillBooker(
+            desk,
+            adopter=Adopter(desk, [SLEEVE.strategy_id]),
+            on_wake=self._on_wake,
+            on_inconsistent=self._on_inconsistent,
+        )
         self.reconciler = Reconciler(desk, self.booker, on_drift=self._on_drift)
         self.executor = Executor(
             desk,
@@ -259,7 +265,7 @@ class TradingWorld:
         )
         now_ns = self.clock.now_ns()
         plan = ExecutionPlan(
-            plan_id=plan_id(FINGERPRINT, sequence),
+            plan_id=plan_id(FINGERPRINT, 1, sequence),
             parent_id=None,
             sequence=sequence,
             bar=None,
@@ -296,8 +302,10 @@ class TradingWorld:
     ) -> OrderRequest:
         """A limit order far from the market by default; ``price=None`` makes a market order."""
         return OrderRequest(
-            client_order_id=client_order_id(FINGERPRINT, plan_id(FINGERPRINT, sequence), leg, 0),
-            plan_id=plan_id(FINGERPRINT, sequence),
+            client_order_id=client_order_id(
+                FINGERPRINT, StrategyId(strategy), plan_id(FINGERPRINT, 1, sequence), leg, 0
+            ),
+            plan_id=plan_id(FINGERPRINT, 1, sequence),
             leg=leg,
             revision=0,
             strategy_id=StrategyId(strategy),

@@ -184,6 +184,11 @@ def told(*events: Event, is_coloured: bool = False) -> list[str]:
             "resolved  trend/XBTUSD buy 0.01 at 42000.1: in doubt no longer, the venue never",
         ),
         (
+            EventName.ORDER_ADOPTED,
+            {**ORDER, "reason": "placed by an owner with another ledger"},
+            "adopted   trend/XBTUSD buy 0.01 at 42000.1: placed by an owner with another ledger",
+        ),
+        (
             EventName.COMMAND_DONE,
             {"command": "SetKillSwitch", "principal": "ann@home", "message": "it is on"},
             "command   set kill switch by ann@home: it is on",

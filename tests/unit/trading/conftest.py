@@ -72,9 +72,9 @@ def make_order(fingerprint: AccountFingerprint) -> Callable[..., Order]:
         quantity: str = "1",
         **fields: object,
     ) -> Order:
-        plan = plan_id(fingerprint, sequence)
+        plan = plan_id(fingerprint, 1, sequence)
         request = OrderRequest(
-            client_order_id=client_order_id(fingerprint, plan, 0, 0),
+            client_order_id=client_order_id(fingerprint, StrategyId("trend"), plan, 0, 0),
             plan_id=plan,
             leg=0,
             revision=0,

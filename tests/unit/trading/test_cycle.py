@@ -179,6 +179,7 @@ def due(
 
 def inputs(*sleeves: DueSleeve, **changes: object) -> CycleInputs:
     plain = CycleInputs(
+        epoch=1,
         account=AccountFingerprint("0a1b2c3d"),
         sequence=7,
         parent_id=PlanId("000006-x"),

@@ -53,6 +53,7 @@ def held(pair: Pair, quantity: str = "2", *, owner: str = "trend", **changes: ob
 
 def close(*sleeves: ExitSleeve, **changes: object) -> ExitResult:
     plain = ExitInputs(
+        epoch=1,
         account=AccountFingerprint("0a1b2c3d"),
         sequence=3,
         parent_id=None,

@@ -137,6 +137,7 @@ class Replay:
         ]
         result = run_cycle(
             CycleInputs(
+                epoch=1,
                 account=AccountFingerprint("0a1b2c3d"),
                 sequence=self.sequence + 1,
                 parent_id=None,
@@ -212,6 +213,7 @@ class Replay:
         book = RiskBook(base_currency=USD, equity=Decimal(0), free_cash={})
         return exit_plan(
             ExitInputs(
+                epoch=1,
                 account=AccountFingerprint("0a1b2c3d"),
                 sequence=self.sequence + 1,
                 parent_id=None,
