@@ -16,6 +16,7 @@ import msgspec
 
 from krakked.domain.bars import Bars, Timeframe, gaps
 from krakked.domain.errors import Ambiguous, Permanent, Transient
+from krakked.domain.events import EventName
 from krakked.domain.ids import PairName, StrategyId
 from krakked.domain.kill_switch import KillSwitchCause
 from krakked.domain.portfolio import Drift, DriftKind
@@ -41,6 +42,10 @@ from krakked.trading.stopping import Stopper
 
 ORDER_LOOP_BUSY_MAX_S = 60.0
 """Longer at one order, the order loop is taken for hung and the dead-man is not refreshed."""
+
+
+QUOTE_PATIENCE_S = 10.0
+"""The venue tells a quote with the subscription, if it has one."""
 
 
 class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -152,10 +157,22 @@ class Engine:
         if closed:
             self.desk.market.mark_closed(pair, timeframe, closed[-1].start_s)
 
-    async def wait_until_fed(self) -> None:
-        """Return when both streams are subscribed and every pair has a quote."""
-        while not all(self.feeder.is_ready.values()) or self._missing_quotes():
+    async def wait_until_fed(self, *, patience_s: float = QUOTE_PATIENCE_S) -> None:
+        """Return when both streams are subscribed and every pair has a quote, or is done waiting.
+
+        A pair of which the venue shows no price (one side of its book is empty) holds up no other:
+        it is stale, and waits for its first quote while the engine trades.
+        """
+        while not all(self.feeder.is_ready.values()):
             await self.desk.clock.sleep(0.02)
+        until_ns = self.desk.now_ns() + int(patience_s * NS_PER_SECOND)
+        while self._missing_quotes() and self.desk.now_ns() < until_ns:
+            await self.desk.clock.sleep(0.02)
+        for pair in self._missing_quotes():
+            reason = f"no quote of {pair}: it is not traded before there is one"
+            self.desk.recorder.publish(
+                self.desk.recorder.event(EventName.CAUTION, pair=pair, reason=reason)
+            )
 
     def _missing_quotes(self) -> list[PairName]:
         wanted = (*self.options.pairs, *self.options.valuing)

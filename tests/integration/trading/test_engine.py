@@ -412,3 +412,16 @@ def test_owed_flatten_degrades_the_engine_also_after_a_restart(play: Play) -> No
         assert "flatten_owed" in again.degraded()
 
     play(scenario)
+
+
+def test_pair_of_which_the_venue_shows_no_price_holds_up_no_start(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        engine = engine_of(world, valuing=(PairName("ETHXBT"),))
+        engine.feeder.is_ready.update({False: True, True: True})
+        began_ns = world.clock.now_ns()
+        await engine.wait_until_fed(patience_s=10)
+        assert world.clock.now_ns() - began_ns == pytest.approx(10e9, rel=0.01)
+        told = [e.fields["pair"] for e in world.events if e.name is EventName.CAUTION]
+        assert told == [XBTUSD, "ETHXBT"]
+
+    play(scenario)
