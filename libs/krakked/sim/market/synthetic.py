@@ -68,6 +68,16 @@ _PRINT_QUOTE: Final = Decimal(3_000)
 _CHUNK_HOURS: Final = 4
 
 
+class Habits(msgspec.Struct, frozen=True):
+    """How such a market behaves."""
+
+    waves: Waves = WAVES
+    has_thin_hours: bool = True
+
+
+USUAL: Final = Habits()
+
+
 class SyntheticMarket:
     """See the module."""
 
@@ -78,11 +88,11 @@ class SyntheticMarket:
         prices: Mapping[PairName, Decimal],
         seed: int,
         start_ns: int,
-        waves: Waves = WAVES,
+        habits: Habits = USUAL,
     ) -> None:
         self._start_ns = start_ns
         self._streams = {
-            name: Stream(pairs[name], price, seed, index, waves)
+            name: Stream(pairs[name], price, seed, index, habits)
             for index, (name, price) in enumerate(prices.items())
         }
         self._queue = [(start_ns, stream.index, stream) for stream in self._streams.values()]
@@ -148,12 +158,12 @@ class Stream:
     """One pair's trades, of any stretch of time."""
 
     def __init__(
-        self, pair: VenuePair, price: Decimal, seed: int, index: int, waves: Waves = WAVES
+        self, pair: VenuePair, price: Decimal, seed: int, index: int, habits: Habits = USUAL
     ) -> None:
         self.pair = pair
         self.index = index
         self._seed = seed
-        self._waves = waves
+        self._habits = habits
         self._bases = [(0, ticks_from_price(price, pair.tick_size))]
         """From which microsecond on the price is around how many ticks: it may be set."""
         # a trade is worth dollars, or what they were in bitcoin
@@ -283,6 +293,9 @@ class Stream:
         return msgspec.structs.replace(item, price=price_from_ticks(ticks, tick_size))
 
     def _is_traded(self, slots: Whole) -> npt.NDArray[np.bool_]:
+        if not self._habits.has_thin_hours:
+            busy: npt.NDArray[np.bool_] = self._chance("slot", slots) % 16 != 0
+            return busy
         mood = self._smooth("hour", slots // (SLOTS * 60))
         slot = self._chance("slot", slots)
         traded: npt.NDArray[np.bool_] = np.where(
@@ -299,7 +312,7 @@ class Stream:
 
     def _ticks(self, at_s: Whole, base: Whole | int) -> Whole:
         moved = np.zeros(len(at_s), dtype=np.int64)
-        for bits, amplitude in self._waves:
+        for bits, amplitude in self._habits.waves:
             moved += self._wave(at_s, bits) * amplitude >> _LATTICE_BITS
         for period_s, amplitude in JUMPS:
             moved += self._step(at_s, period_s) * amplitude >> _LATTICE_BITS
