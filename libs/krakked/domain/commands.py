@@ -74,6 +74,17 @@ class Resolve(_Command, frozen=True, kw_only=True, tag="resolve"):
     """``absent`` or the venue's order id."""
 
 
+class Unfence(_Command, frozen=True, kw_only=True, tag="unfence"):
+    """Let a fenced engine go on, with the next epoch."""
+
+    epoch: int = 0
+    """The least that the new one must be: the venue may have seen more than we know."""
+
+
+class Acknowledge(_Command, frozen=True, kw_only=True, tag="acknowledge"):
+    """A person has looked at what the ledger did not know; risk may be added again."""
+
+
 Command = (
     SetKillSwitch
     | Halt
@@ -85,6 +96,8 @@ Command = (
     | Shutdown
     | Status
     | Resolve
+    | Unfence
+    | Acknowledge
 )
 
 

@@ -10,6 +10,7 @@
     │   ├─ MissingPermission
     │   └─ Fenced     a newer owner exists                   → stop submitting
     ├─ LedgerFailed   the disk or the database gave up       → stop; nothing may be sent unrecorded
+    ├─ OwnershipEnded another engine has the account         → end; nothing may be sent
     ├─ BadInput       a person must mend a file or a setting → one clear line, exit code
     └─ AssertionError a broken invariant: a bug              → crash; recovering is starting
 
@@ -76,6 +77,18 @@ class LedgerFailed(KrakkedError):
     """
 
     def __init__(self, message: str, *, exit_code: int = 73) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+class LedgerInUse(LedgerFailed):
+    """Another process has it: it may be free later."""
+
+
+class OwnershipEnded(KrakkedError):
+    """The account is not ours and will not be; ``exit_code`` says why."""
+
+    def __init__(self, message: str, *, exit_code: int) -> None:
         super().__init__(message)
         self.exit_code = exit_code
 

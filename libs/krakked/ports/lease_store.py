@@ -70,7 +70,7 @@ class LeaseRecord(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_released(self) -> bool:
         """Nobody holds it, and who held it last said that all is done."""
-        return not self.holder and self.released_epoch == self.epoch > 0
+        return not self.holder and self.released_epoch == self.epoch
 
 
 class LeaseEventKind(enum.Enum):

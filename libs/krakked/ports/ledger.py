@@ -26,6 +26,7 @@ from krakked.domain.ids import (
     VenueOrderId,
 )
 from krakked.domain.kill_switch import KillSwitch
+from krakked.domain.leadership import Leadership
 from krakked.domain.orders import Order
 from krakked.domain.plans import ExecutionPlan
 from krakked.domain.portfolio import Day, Drift, SleeveState, Snapshot
@@ -92,6 +93,10 @@ class Transaction(Protocol):
         """How far the nonces of each key may have come, by its fingerprint."""
         ...
 
+    def leadership(self) -> Leadership | None:
+        """The newest epoch that this ledger knows."""
+        ...
+
     # plans, orders, decisions
     def insert_plan(self, plan: ExecutionPlan) -> None: ...
     def insert_order(self, order: Order) -> None: ...
@@ -121,6 +126,10 @@ class Transaction(Protocol):
     def set_cursor(self, name: str, value: str) -> None: ...
     def raise_nonce_floor(self, key: str, tick: int) -> None:
         """Keep it, unless the floor is higher already."""
+        ...
+
+    def save_leadership(self, leadership: Leadership) -> None:
+        """Keep it; the same epoch again replaces what is known of it."""
         ...
 
     def save_kill_switch(self, state: KillSwitch) -> None: ...

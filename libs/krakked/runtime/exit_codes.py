@@ -17,6 +17,7 @@ from krakked.domain.errors import (
     KrakkedError,
     LedgerFailed,
     MissingPermission,
+    OwnershipEnded,
     Permanent,
     Refused,
     Transient,
@@ -91,7 +92,7 @@ REMEDIES: Final = {
 def of_error(error: KrakkedError) -> int:
     """The code that a run ends with when ``error`` ends it."""
     match error:
-        case BadInput() | LedgerFailed():
+        case BadInput() | LedgerFailed() | OwnershipEnded():
             return error.exit_code
         case BadKey() | MissingPermission():
             return ExitCode.KEYS

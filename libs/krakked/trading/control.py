@@ -9,6 +9,7 @@ from typing import Protocol
 import msgspec
 
 from krakked.domain.commands import (
+    Acknowledge,
     Cancel,
     CancelAll,
     Command,
@@ -21,6 +22,7 @@ from krakked.domain.commands import (
     SetKillSwitch,
     Shutdown,
     Status,
+    Unfence,
 )
 from krakked.domain.errors import KrakkedError, Refused
 from krakked.domain.events import EventName
@@ -54,6 +56,8 @@ class Hands(msgspec.Struct, frozen=True, kw_only=True):
     resolve: Callable[[Resolve], Awaitable[str]]
     stop: Callable[[], None]
     status: Callable[[], dict[str, object]]
+    unfence: Callable[[Unfence], str] | None = None
+    acknowledge: Callable[[Acknowledge], Awaitable[str]] | None = None
     strategies: Collection[StrategyId] = ()
     """Those that are configured; one that only has a position or an order is known as well."""
 
@@ -129,13 +133,26 @@ class Control:
                 return (await self._cancel_matching(pair=self._pair(command.pair))).told()
             case Flatten() | Panic():
                 return await self._flatten(command)
-            case Resolve():
-                return await self._hands.resolve(command)
+            case Resolve() | Unfence() | Acknowledge():
+                return await self._take_word(command)
             case Shutdown():
                 self._hands.stop()
                 return "stopping"
             case Status():
                 return ""
+
+    async def _take_word(self, command: Resolve | Unfence | Acknowledge) -> str:
+        """A person knows what no machine can."""
+        hands = self._hands
+        match command:
+            case Resolve():
+                return await hands.resolve(command)
+            case Unfence() if hands.unfence is not None:
+                return hands.unfence(command)
+            case Acknowledge() if hands.acknowledge is not None:
+                return await hands.acknowledge(command)
+            case _:
+                raise Refused("nobody can compete for this account")
 
     async def _set_kill_switch(self, command: SetKillSwitch) -> str:
         reason, principal = command.reason, command.principal

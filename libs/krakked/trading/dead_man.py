@@ -57,7 +57,7 @@ class DeadMan:
         if timeout_s is None:
             return False
         await self._notice_fired()
-        if self._desk.guard.fenced_by is not None or not self._is_healthy():
+        if self._desk.guard.refusal_to_prove() is not None or not self._is_healthy():
             return False
         try:
             reply = await self._desk.exchange.refresh_dead_man(timeout_s)

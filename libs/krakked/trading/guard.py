@@ -7,8 +7,20 @@ not armed.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Protocol
+
 from krakked.domain.orders import LegKind, Order
 from krakked.trading.account import Account
+
+
+class Owned(Protocol):
+    """What the lease says (``owner.Authority``)."""
+
+    @property
+    def epoch(self) -> int: ...
+    def refusal_of_order(self) -> str | None: ...
+    def refusal(self) -> str | None: ...
 
 
 class Guard:
@@ -16,8 +28,15 @@ class Guard:
 
     def __init__(self, account: Account) -> None:
         self._account = account
-        self.fenced_by: str | None = None
-        """Set for good when the venue said that a newer owner exists."""
+        self.authority: Owned | None = None
+        """Whether the account is ours; None: nobody else can have it."""
+        self.on_fenced: Callable[[str], None] | None = None
+        """Hears the venue's word that a newer owner exists."""
+        self.needs_acknowledgement = False
+        """The ledger was behind the account: a person must look before anything adds risk."""
+        self.was_behind = False
+        """An owner with another ledger has traded before us: orders of its may be found."""
+        self._fenced_by: str | None = None
         self.is_stopping = False
         self.is_ready = False
         """True once the books agree with the venue after a start."""
@@ -29,7 +48,29 @@ class Guard:
     @property
     def epoch(self) -> int:
         """In which an order is sent; 0 where ownership is not contended."""
-        return 0
+        return 0 if self.authority is None else self.authority.epoch
+
+    @property
+    def fenced_by(self) -> str | None:
+        """Why nothing is sent until a person says so: a newer owner exists, or a person's wish."""
+        return self._fenced_by
+
+    @fenced_by.setter
+    def fenced_by(self, words: str | None) -> None:
+        """The venue said it, in these words."""
+        self._fenced_by = words
+        if words is not None and self.on_fenced is not None:
+            self.on_fenced(words)
+
+    def keep_fenced(self, words: str | None) -> None:
+        """As the owner's state has it; None: it may go on."""
+        self._fenced_by = words
+
+    def refusal_to_prove(self) -> str | None:
+        """Why the venue must not hear that we live, or None."""
+        if self._fenced_by is not None:
+            return f"fenced: {self._fenced_by}"
+        return None if self.authority is None else self.authority.refusal()
 
     def refusal(self, order: Order, *, plan_expires_at_ns: int, now_ns: int) -> str | None:
         """Why this order must not be sent, or None."""
@@ -55,7 +96,7 @@ class Guard:
             return "the engine is starting"
         if self.venue_status not in ("online", "post_only"):
             return f"the venue is in {self.venue_status}"
-        return None
+        return None if self.authority is None else self.authority.refusal_of_order()
 
     def _refusal_of_entry(self, order: Order, now_ns: int) -> str | None:
         if self._account.kill_switch.active:
@@ -64,6 +105,8 @@ class Guard:
             return "halted"
         if order.request.pair in self._account.unknown_pairs():
             return f"{order.request.pair} has an order in an unknown state"
+        if self.needs_acknowledgement:
+            return "the ledger was behind the account: `krakked acknowledge` after a look"
         if not self.is_dead_man_trusted(now_ns):
             return "the dead-man switch is not armed"
         return None

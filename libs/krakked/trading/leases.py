@@ -54,20 +54,25 @@ def unfencing(state: State, record: LeaseRecord, now: Instant) -> LeaseRecord:
     renewed = renewing(state, record, now)
     return msgspec.structs.replace(
         renewed,
-        epoch=next_epoch(record, max(state.epoch, state.ledger_epoch)),
+        epoch=max(next_epoch(record, max(state.epoch, state.ledger_epoch)), state.unfence_at_least),
         fenced="",
         unfence=None,
     )
 
 
-def releasing(state: State, record: LeaseRecord) -> LeaseRecord:
-    """Nobody's; the epoch and the count stay, so that the next one goes on from them."""
+def releasing(state: State, record: LeaseRecord, now: Instant) -> LeaseRecord:
+    """Nobody's; the epoch and the count stay, so that the next one goes on from them.
+
+    Who gives up in its own quarantine cannot say that all is done: its predecessor's may not be.
+    """
+    is_over = now.least_ns >= state.quarantine_until_least_ns
+    epoch = max(record.epoch, state.epoch)
     return msgspec.structs.replace(
         record,
         holder="",
         duration_s=RELEASED_DURATION_S,
-        epoch=max(record.epoch, state.epoch),
-        released_epoch=max(record.epoch, state.epoch),
+        epoch=epoch,
+        released_epoch=epoch if is_over else None,
         fenced=_fenced(state, record),
         is_abandoned=False,
     )

@@ -15,7 +15,7 @@ import math
 from collections.abc import Callable
 from typing import Final
 
-from krakked.domain.errors import KrakkedError
+from krakked.domain.errors import OwnershipEnded
 from krakked.domain.times import NS_PER_SECOND
 from krakked.ports.elapsed import Elapsed
 from krakked.ports.lease_store import (
@@ -53,14 +53,6 @@ Listen = Callable[[Action, State], None]
 """Hears every action but calls to the lease and the watchdog's, with the state it came with."""
 _US_PER_SECOND: Final = 1_000_000
 _NS_PER_US: Final = 1_000
-
-
-class OwnershipEnded(KrakkedError):
-    """We are not the owner and will not be; ``exit_code`` says why."""
-
-    def __init__(self, message: str, *, exit_code: int) -> None:
-        super().__init__(message)
-        self.exit_code = exit_code
 
 
 class Owner:

@@ -358,7 +358,7 @@ def _enter_epoch(state: State, record: LeaseRecord, now: Instant) -> Step:
 
 
 def _unfenced(state: State, record: LeaseRecord, now: Instant) -> Step:
-    state = _replace(state, wants_unfence=False)
+    state = _replace(state, wants_unfence=False, unfence_at_least=0)
     if state.phase is Phase.DRAINING:
         return _replace(state, epoch=record.epoch, fence=None), ()
     state = _replace(state, fence=None, fenced_by="", is_unclean=True)
@@ -471,8 +471,8 @@ def _of_the_account(
             return _reconciled(state, began_at)
         case NonceRefused(reason=reason):
             return _nonce_refused(state, reason, now)
-        case Unfence():
-            return _unfence(state, now)
+        case Unfence(at_least=epoch):
+            return _unfence(state, epoch, now)
 
 
 def _recorded(state: State, epoch: int) -> Step:
@@ -511,10 +511,11 @@ def _nonce_refused(state: State, reason: str, now: Instant) -> Step:
     return _replace(fenced, next_call_least_ns=now.least_ns), told
 
 
-def _unfence(state: State, now: Instant) -> Step:
+def _unfence(state: State, at_least: int, now: Instant) -> Step:
     if state.phase is not Phase.FENCED:
         return state, ()
-    return _replace(state, wants_unfence=True, next_call_least_ns=now.least_ns), ()
+    wanted = _replace(state, wants_unfence=True, unfence_at_least=at_least)
+    return _replace(wanted, next_call_least_ns=now.least_ns), ()
 
 
 # ------------------------------------------------------------------------------ time and calls
@@ -554,7 +555,7 @@ def _call(state: State, now: Instant) -> Step:
 
 def _writing(state: State, record: LeaseRecord, now: Instant) -> tuple[Call, LeaseRecord]:
     if state.phase is Phase.DRAINING and state.is_drained:
-        return Call.RELEASE, leases.releasing(state, record)
+        return Call.RELEASE, leases.releasing(state, record, now)
     if state.wants_unfence:
         return Call.UNFENCE, leases.unfencing(state, record, now)
     return Call.RENEW, leases.renewing(state, record, now)
@@ -563,7 +564,8 @@ def _writing(state: State, record: LeaseRecord, now: Instant) -> tuple[Call, Lea
 def _write(state: State, call: Call, record: LeaseRecord, now: Instant) -> Step:
     called = _calling(state, call, now)
     if call is Call.RELEASE:
-        called = _replace(called, was_release_sent=True)
+        # From here on it may be another's, whether or not we hear of it.
+        called = _replace(called, was_release_sent=True, authority_until_ns=0)
     return called, (WriteLease(record=record),)
 
 

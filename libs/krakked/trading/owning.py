@@ -180,6 +180,8 @@ class Unfence(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """A person lets a fenced engine go on, with the next epoch."""
 
     principal: str
+    at_least: int = 0
+    """An epoch that the new one must reach: the venue may have seen more than we know."""
 
 
 class StopAsked(msgspec.Struct, frozen=True, tag=True):
@@ -333,6 +335,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     fenced_by: str = ""
     wants_unfence: bool = False
     """A person lets it go on; the next write takes the next epoch."""
+    unfence_at_least: int = 0
     is_drained: bool = False
     release_until_least_ns: int | None = None
     was_release_sent: bool = False

@@ -107,6 +107,10 @@ class Timings(msgspec.Struct, frozen=True, kw_only=True):
         """Every broken rule with its numbers and what to change; none: the contract holds."""
         return tuple(self._problems())
 
+    def problems_of_calls(self) -> tuple[str, ...]:
+        """Those alone that matter where nobody can take a lease from a living owner."""
+        return (*self._problems_of_signs(), *self._problems_of_calls())
+
     def _problems(self) -> Iterator[str]:
         yield from self._problems_of_signs()
         yield from self._problems_of_safety()

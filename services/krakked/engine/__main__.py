@@ -23,6 +23,7 @@ from krakked.domain.fills import OpeningLot
 from krakked.engine import reporting, telling, venues
 from krakked.engine.edges import MachineEdges
 from krakked.engine.given import Given
+from krakked.engine.lease_edges import LeaseEdges, MachineLease, OwnLease
 from krakked.engine.living import live
 from krakked.engine.opening import Known
 from krakked.engine.paces import pace_of
@@ -106,6 +107,14 @@ def _run_on(pace: Pace | None, plain: _Plain, work: Work) -> int:
     return simulated_time.run(_main(plain, pace, work), start_ns=start_ns, speed=pace.speed)
 
 
+def _leases(pace: Pace, clock: Clock) -> LeaseEdges:
+    """In lock step nobody can compete: the venue is in this process, and gone with it."""
+    if pace.speed is None:
+        return OwnLease()
+    environ = os.environ  # noqa: TID251 - the composition root hands it on
+    return MachineLease(environ, is_real_time=isinstance(clock, SystemClock))
+
+
 async def _main(plain: _Plain, pace: Pace, work: Work) -> int:
     settings, options, places = plain.loaded.settings, plain.options, plain.places
     clock = _clock()
@@ -135,6 +144,7 @@ async def _main(plain: _Plain, pace: Pace, work: Work) -> int:
                 metrics=metrics,
                 health=_health(settings, options, metrics, view),
                 edges=MachineEdges(uses_threads=pace.speed is not None),
+                leases=_leases(pace, clock),
             )
             async with AsyncExitStack() as stack:
                 run = Run(given, supervisor, stack)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from krakked.engine.edges import Edges
+from krakked.engine.lease_edges import LeaseEdges, OwnLease
 from krakked.engine.pair_names import SourceOf
 from krakked.engine.places import Places
 from krakked.engine.venues import Pace
@@ -33,6 +34,8 @@ class Given(msgspec.Struct, frozen=True, kw_only=True):
     metrics: Metrics
     health: HealthState
     edges: Edges
+    leases: LeaseEdges = msgspec.field(default_factory=OwnLease)
+    """Where the lease is; a run that nobody can compete with has its own."""
 
     @property
     def is_lock_step(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
+from krakked.domain.errors import KrakkedError
 from krakked.engine import reporting
 from krakked.engine.running import Run
 from krakked.runtime.exit_codes import ExitCode
@@ -28,9 +29,14 @@ async def live(run: Run, supervisor: Supervisor) -> reporting.Report | None:
     if not starting.done():
         starting.cancel()
         await asyncio.wait((starting,))
+        await run.leading.end_early(None)
         supervisor.request_stop("interrupted before the engine stood", ExitCode.INTERRUPTED)
         return None
-    await starting
+    try:
+        await starting
+    except KrakkedError as error:
+        await run.leading.end_early(error)
+        raise
     run.arrange_end()
     await ending
     if supervisor.exit_code != ExitCode.DONE:

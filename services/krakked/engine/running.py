@@ -3,26 +3,38 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import AsyncExitStack
 from typing import TypeVar
 
-from krakked.adapters.kraken.nonces import fingerprint
+from krakked.adapters.kraken.nonces import Nonces, fingerprint
 from krakked.adapters.kraken.rest import KrakenRest
 from krakked.adapters.sqlite.connections import caution
-from krakked.adapters.sqlite.ledger import SqliteLedger
-from krakked.domain.errors import BadInput, Fenced, KrakkedError, LedgerFailed, Transient
+from krakked.domain.commands import Acknowledge, Unfence
+from krakked.domain.errors import (
+    BadInput,
+    Fenced,
+    KrakkedError,
+    LedgerFailed,
+    LedgerInUse,
+    Refused,
+    Transient,
+)
 from krakked.domain.events import Event, EventName
 from krakked.domain.fills import OpeningLot
-from krakked.domain.ids import Asset, PairName, StrategyId
+from krakked.domain.ids import Asset, PairName, StrategyId, is_ours
+from krakked.domain.orders import VenueOrder
 from krakked.domain.portfolio import Difference
 from krakked.engine import assembling, opening, reporting, telling, translating, venues
 from krakked.engine.accounts import Seen, meet_account
-from krakked.engine.asking import agree
+from krakked.engine.asking import agree, patiently
 from krakked.engine.contact import Contact
+from krakked.engine.edges import OpenLedger
 from krakked.engine.ending import Ending
 from krakked.engine.given import Given
 from krakked.engine.keys import KeyNames, check_keys
+from krakked.engine.leading import Leading
 from krakked.engine.listing import (
     Listing,
     read_listing,
@@ -42,7 +54,7 @@ from krakked.trading.account import Account
 from krakked.trading.control import Control, Hands
 from krakked.trading.cycling import Cycler
 from krakked.trading.desk import Desk
-from krakked.trading.engine import Engine
+from krakked.trading.engine import QUOTE_PATIENCE_S, Engine
 from krakked.trading.guard import Guard
 from krakked.trading.market import Market
 from krakked.trading.proving import Prover
@@ -56,6 +68,9 @@ ARM_TRIES_MAX = 5
 ARM_PAUSE_S = 1.0
 LITTLE_ROOM = 5
 """Points that no more than one question about the past needs, beside the reserve."""
+LONG_S = 10.0**9
+"""A candidate waits until the account is free, however long."""
+FILES_LOOK_S = 1.0
 BOOKS_S = 10.0
 """For comparing the books at a stop: drained and closed, it ends within Kubernetes' 30 s."""
 
@@ -71,6 +86,8 @@ class Run:
         self._stack = stack
         self._began_ns = given.clock.now_ns()
         self._rest: KrakenRest | None = None
+        self._waits_for_files = False
+        self.leading = Leading(given, self._tell)
         self._stages = Stages(
             listen=self._tell,
             now_ns=given.clock.now_ns,
@@ -83,7 +100,11 @@ class Run:
             listener(event)
 
     def _waits_for(self) -> str:
-        """The rate limit, if there is room for hardly a question."""
+        """Files or lease; or the rate limit, if there is room for hardly a question."""
+        if self._waits_for_files:
+            return f"another krakked, which has {self.given.places.database}"
+        if lease := self.leading.waits_for():
+            return lease
         room = () if self._rest is None else self._rest.headroom().rest.values()
         return "the venue's rate limit" if min(room, default=LITTLE_ROOM) < LITTLE_ROOM else ""
 
@@ -109,6 +130,7 @@ class Run:
     async def start(self) -> Engine:
         """All stages up to a trading engine."""
         addresses, ledger = await self._open_venue_and_ledger()
+        await self._own(ledger)
         rest = await self._open_rest(addresses, ledger)
         contact = Contact(addresses, self.given.settings, self.given.source_of)
         await self._stage("venue reachable", contact.told(self._check_venue(rest)))
@@ -117,6 +139,7 @@ class Run:
         self.listing = await self._stage("pairs", contact.told(self._read_listing(rest, ledger)))
         engine = await self._assemble(addresses, ledger, rest)
         self.engine = engine
+        await self._stage("dead-man", contact.told(self._arm_dead_man(engine)))
         await self._stage("warm-up", contact.told(engine.load_history()), timeout_s=300)
         await self._stage(
             "streams",
@@ -125,10 +148,13 @@ class Run:
             why=lambda: contact.of_streams(self._feed),
         )
         await self._stage("reconcile", contact.told(self._open_books(engine)), timeout_s=120)
-        await self._stage("dead-man", contact.told(self._arm_dead_man(engine)))
+        await self._stage("ownership", self._lead(engine), timeout_s=LONG_S)
         engine.desk.guard.is_ready = True
         for name, work in engine.tasks().items():
-            self.supervisor.start(name, work)
+            if name not in self.supervisor.task_names:
+                self.supervisor.start(name, work)
+            else:
+                work.close()
         if not self.given.is_lock_step:
             self.supervisor.start("retention", self._retention(ledger).run())
             self.supervisor.start("proof", self._prover(engine).run())
@@ -140,8 +166,22 @@ class Run:
         self, confirm: Callable[[Sequence[OpeningLot]], bool], known: opening.Known
     ) -> int:
         """``krakked portfolio init``: book what the account holds as opening lots, if confirmed."""
+        try:
+            is_wanted = await self._initialize(confirm, known)
+        except Fenced as error:
+            await self.leading.end_early(error)
+            raise
+        finally:
+            await self.leading.release()
+            await self.supervisor.stop("lease")
+        return ExitCode.DONE if is_wanted else ExitCode.REFUSED
+
+    async def _initialize(
+        self, confirm: Callable[[Sequence[OpeningLot]], bool], known: opening.Known
+    ) -> bool:
         addresses, ledger = await self._open_venue_and_ledger()
         await ledger.write(opening.check_unbegun)
+        await self._own(ledger)
         rest = await self._open_rest(addresses, ledger)
         contact = Contact(addresses, self.given.settings, self.given.source_of)
         await self._stage("venue reachable", contact.told(self._check_venue(rest)))
@@ -153,10 +193,42 @@ class Run:
         holding = await opening.find_holding(rest, self.given.clock, slack_s=slack_s)
         valuation = valuation_of(self.given.settings, pairs)
         lots = await opening.find_lots(holding, rest, valuation, known=known)
-        if not confirm(lots):
-            return ExitCode.REFUSED
-        await ledger.write(lambda tx: opening.book_lots(tx, lots, holding.at_ns))
-        return ExitCode.DONE
+        is_wanted = confirm(lots)
+        if is_wanted:
+            await ledger.write(lambda tx: opening.book_lots(tx, lots, holding.at_ns))
+        return is_wanted
+
+    async def _own(self, ledger: OpenLedger) -> None:
+        """Nothing is asked of the account before the lease is ours and its epoch durable."""
+        self._stack.push_async_callback(self.leading.close)
+        await self.leading.compete(ledger)
+        self.supervisor.start("lease", self.leading.run())
+        handle = functools.partial(self.leading.handle_waiting, stop=self._stop_by_hand)
+        async with self.given.edges.doors(self.given.places.control_socket, handle):
+            await self._stage("lease", self.leading.acquired(), timeout_s=LONG_S)
+
+    async def _lead(self, engine: Engine) -> None:
+        """After anything but a clean release the books are compared again before we trade."""
+
+        async def look() -> None:
+            await agree(engine, waits_for_unknown=False)
+
+        await self.leading.settle(look)
+        self.leading.stands(engine)
+
+    def _stop_by_hand(self) -> None:
+        self.supervisor.request_stop("a person's command")
+
+    def _unfence(self, command: Unfence) -> str:
+        ok, words = self.leading.unfence(command)
+        if not ok:
+            raise Refused(words)
+        return words
+
+    async def _acknowledge(self, command: Acknowledge) -> str:
+        if not await self.leading.acknowledge(command.principal):
+            raise Refused("there is nothing to acknowledge: the ledger knew all that was done")
+        return "acknowledged: risk may be added again"
 
     async def _open_doors(self, engine: Engine, rest: KrakenRest) -> None:
         """What lets people and probes in: the control socket, and the heartbeat behind probes."""
@@ -167,8 +239,10 @@ class Run:
             engine.stopper,
             Hands(
                 resolve=engine.reconciler.resolve_by_hand,
-                stop=lambda: self.supervisor.request_stop("a person's command"),
-                status=engine.status,
+                stop=self._stop_by_hand,
+                status=lambda: {**self.leading.figures(), **engine.status()},
+                unfence=self._unfence,
+                acknowledge=self._acknowledge,
                 strategies=tuple(map(StrategyId, self.given.settings.strategies)),
             ),
         )
@@ -189,7 +263,7 @@ class Run:
             self.supervisor.start("heartbeat", heartbeat.run(period_s=BEAT_S * factor))
             self.supervisor.start("clock offset", self._offset.run(period_s=LOOK_S * factor))
 
-    def _retention(self, ledger: SqliteLedger) -> Retention:
+    def _retention(self, ledger: OpenLedger) -> Retention:
         return Retention(
             ledger,
             self.given.clock,
@@ -203,15 +277,21 @@ class Run:
         if gone:
             self._tell(Event(name=EventName.NOTICE, at_ns=now_ns, fields={"pruned": gone}))
 
-    async def _open_venue_and_ledger(self) -> tuple[Addresses, SqliteLedger]:
+    async def _open_venue_and_ledger(self) -> tuple[Addresses, OpenLedger]:
         """The ledger's lock comes before the simulator: whoever is refused it touches nothing."""
         await self._stage("config", self.given.clock.sleep(0))  # read and checked before the loop
         if not venues.is_in_process(self.given.settings):
             addresses = await self._stage("secrets", self._read_secrets())
-            return addresses, await self._stage("database", self._open_ledger(), timeout_s=300)
+            return addresses, await self._stage(
+                "database", self._open_ledger(), timeout_s=self._patience_s()
+            )
         self._stages.skip("secrets", "the simulator in this process has keys of its own")
-        ledger = await self._stage("database", self._open_ledger(), timeout_s=300)
+        ledger = await self._stage("database", self._open_ledger(), timeout_s=self._patience_s())
         return await self._stage("venue", self._open_simulator()), ledger
+
+    def _patience_s(self) -> float:
+        """For the database: migrations take their time, and a candidate waits without end."""
+        return LONG_S if self.given.settings.leader.waits else 300
 
     async def _read_secrets(self) -> Addresses:
         return venues.addresses_of_settings(self.given.settings, self.given.keys)
@@ -250,13 +330,25 @@ class Run:
             if error is None and self.supervisor.exit_code == ExitCode.DONE:
                 raise
 
-    async def _open_ledger(self) -> SqliteLedger:
-        ledger = self.given.edges.ledger(
-            self.given.places.database,
-            translating.identity_of(self.given.settings),
-            clock=self.given.clock,
-            observe=self.given.metrics.observe_write,
-        )
+    async def _free_ledger(self) -> OpenLedger:
+        """A candidate may wait for the files of the one before."""
+        while True:
+            try:
+                return self.given.edges.ledger(
+                    self.given.places.database,
+                    translating.identity_of(self.given.settings),
+                    clock=self.given.clock,
+                    observe=self.given.metrics.observe_write,
+                )
+            except LedgerInUse:
+                if not self.given.settings.leader.waits:
+                    raise
+                self._waits_for_files = True
+            await self.given.clock.sleep(FILES_LOOK_S * self.given.pace.factor)
+
+    async def _open_ledger(self) -> OpenLedger:
+        ledger = await self._free_ledger()
+        self._waits_for_files = False
         self._stack.push_async_callback(ledger.close)
         self.given.metrics.watch_wal(lambda: ledger.wal_bytes)
         self.given.health.add_check(ledger.writer_problem)
@@ -264,28 +356,32 @@ class Run:
         self._warn(caution())
         return ledger
 
-    async def _open_rest(self, addresses: Addresses, ledger: SqliteLedger) -> KrakenRest:
+    async def _open_rest(self, addresses: Addresses, ledger: OpenLedger) -> KrakenRest:
         given = self.given
         rest = venues.open_rest(
             addresses,
             given.clock,
-            nonces=await venues.open_nonces(ledger, given.clock, given.pace),
+            nonces=await self._open_nonces(ledger),
             network=given.edges.network(venues.bounds_of(given.settings, given.pace)),
             observer=given.metrics,
         )
         self._stack.push_async_callback(rest.close)
+        rest.transport.permit = self.leading.permit
         self._rest = rest
         self._feed = venues.open_feed(addresses, given.settings, rest, given.clock, pace=given.pace)
         return rest
+
+    async def _open_nonces(self, ledger: OpenLedger) -> Nonces:
+        nonces = await venues.open_nonces(ledger, self.given.clock, self.given.pace)
+        self.leading.guard_nonces(nonces)
+        return nonces
 
     async def _check_venue(self, rest: KrakenRest) -> None:
         status = await rest.system_status()
         if status != "online":
             raise Transient(f"the venue is in {status}; start again when it is online")
 
-    async def _check_keys(
-        self, addresses: Addresses, rest: KrakenRest, ledger: SqliteLedger
-    ) -> None:
+    async def _check_keys(self, addresses: Addresses, rest: KrakenRest, ledger: OpenLedger) -> None:
         is_dry = self.given.settings.execution.mode is Mode.DRY_RUN
         names = KeyNames(addresses.keys_from)
         looked = await check_keys(rest, self.given.clock, places_orders=not is_dry, names=names)
@@ -306,7 +402,7 @@ class Run:
                 exit_code=ExitCode.CLOCK,
             )
 
-    async def _read_listing(self, rest: KrakenRest, ledger: SqliteLedger) -> Listing:
+    async def _read_listing(self, rest: KrakenRest, ledger: OpenLedger) -> Listing:
         """What may be traded, each pair that may not with its reason."""
         given = self.given
         listing = await read_listing(
@@ -330,7 +426,7 @@ class Run:
     async def _assemble(
         self,
         addresses: Addresses,
-        ledger: SqliteLedger,
+        ledger: OpenLedger,
         rest: KrakenRest,
     ) -> Engine:
         del addresses
@@ -387,7 +483,8 @@ class Run:
     async def _start_feed(self, engine: Engine, contact: Contact) -> None:
         """A connection that is lost is waited for; one that nobody ever took is told."""
         self.supervisor.start("feed", engine.feed_task())
-        fed = asyncio.ensure_future(engine.wait_until_fed())
+        patience_s = QUOTE_PATIENCE_S * self.given.pace.patience
+        fed = asyncio.ensure_future(engine.wait_until_fed(patience_s=patience_s))
         alone = asyncio.ensure_future(self._feed.is_nobody_there.wait())
         try:
             await asyncio.wait((fed, alone), return_when=asyncio.FIRST_COMPLETED)
@@ -404,11 +501,7 @@ class Run:
         await opening.begin_books(engine)
         await engine.executor.drop_pending()
         await agree(engine, waits_for_unknown=False)
-        opening.check_foreign(
-            engine.reconciler.foreign,
-            is_live=self.given.settings.execution.mode is Mode.LIVE,
-            is_acknowledged=self.given.options.acknowledges_foreign_orders,
-        )
+        self._check_foreign(engine.reconciler.foreign)
         await self._prover(engine).look()
         snapshot = await engine.marker.mark()
         self.equity_start = snapshot.equity
@@ -424,14 +517,33 @@ class Run:
         return await self.given.edges.beside(lambda: reporting.projection_differences(database))
 
     async def _arm_dead_man(self, engine: Engine) -> None:
-        """Nothing is sent before the venue has said when it would cancel it."""
+        """The first call that only an owner may make: it fences whoever was before us."""
+        self.leading.watch(engine.desk.guard)
+        await self._meet_foreign(engine)
         for _ in range(ARM_TRIES_MAX):
             if await engine.dead_man.refresh() or engine.desk.rules.dead_man_timeout_s is None:
+                self.leading.took_dead_man()
+                self.supervisor.start("dead-man", engine.dead_man.run())
                 return
             if engine.desk.guard.fenced_by is not None:
                 raise Fenced(f"another engine has the account: {engine.desk.guard.fenced_by}")
             await self.given.clock.sleep(ARM_PAUSE_S)
         raise Transient("the venue does not arm the dead-man switch; start again")
+
+    async def _meet_foreign(self, engine: Engine) -> None:
+        """Before the switch is armed: if we end again, it would cancel what is not ours."""
+        if self.given.settings.execution.mode is not Mode.LIVE:
+            return
+        ours = engine.desk.account.fingerprint
+        rests = await patiently(self.given.clock, engine.desk.exchange.open_orders)
+        self._check_foreign([one for one in rests if not is_ours(one.client_order_id, ours)])
+
+    def _check_foreign(self, foreign: Sequence[VenueOrder]) -> None:
+        opening.check_foreign(
+            foreign,
+            is_live=self.given.settings.execution.mode is Mode.LIVE,
+            is_acknowledged=self.given.options.acknowledges_foreign_orders,
+        )
 
     def arrange_end(self) -> None:
         """Stop by itself where that was asked for."""
@@ -450,6 +562,7 @@ class Run:
         engine = self.engine
         assert engine is not None
         try:
+            self.leading.drain()
             # First: what it asks from here on would be missing in the last comparison.
             await self.supervisor.stop("reconcile")
             await hurriedly(self._stage("drain", engine.drain(), timeout_s=15))
@@ -459,6 +572,7 @@ class Run:
             # Only now: the last fills were booked in between.
             snapshot = await hurriedly(engine.marker.mark())
             await hurriedly(engine.dead_man.refresh())
+            await hurriedly(self.leading.release())
         finally:
             await self.supervisor.stop()
             engine.desk.recorder.publish(engine.desk.recorder.event(EventName.ENGINE_STOPPED))

@@ -6,6 +6,7 @@ import asyncio
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 
 from krakked.domain.commands import CancelAll, Reply
@@ -13,6 +14,7 @@ from krakked.domain.fills import CashFlowKind
 from krakked.domain.ids import PlanId
 from krakked.domain.intents import Condition
 from krakked.domain.kill_switch import KillSwitch, KillSwitchCause
+from krakked.domain.leadership import Leadership
 from krakked.domain.orders import Journal, Side, VenueStatus
 from krakked.domain.portfolio import Day, Difference, Drift, DriftKind, SleeveState, Snapshot
 from krakked.domain.positions import Position, Sleeve
@@ -395,3 +397,18 @@ def test_nonce_floors_are_kept_by_key_and_never_fall(subject: Any) -> None:
         subject.write(lambda tx, key=key, tick=tick: tx.raise_nonce_floor(key, tick))
     subject.reopen()
     assert subject.write(lambda tx: tx.nonce_floors()) == {"a": 7, "b": 9}
+
+
+def test_newest_epoch_is_kept_and_may_be_acknowledged_later(subject: Any) -> None:
+    first = Leadership(epoch=3, holder="a_b_c", acquired_at_ns=5, is_unclean=True, is_restored=True)
+    later = msgspec.structs.replace(first, epoch=4, is_unclean=False)
+    assert subject.write(lambda tx: tx.leadership()) is None
+    subject.write(lambda tx: tx.save_leadership(later))
+    subject.write(lambda tx: tx.save_leadership(first))
+    assert subject.write(lambda tx: tx.leadership()) == later
+    assert later.needs_acknowledgement
+    seen = msgspec.structs.replace(later, acknowledged_at_ns=9, acknowledged_by="ada")
+    subject.write(lambda tx: tx.save_leadership(seen))
+    subject.reopen()
+    assert subject.write(lambda tx: tx.leadership()) == seen
+    assert not seen.needs_acknowledgement

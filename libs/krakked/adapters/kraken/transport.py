@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Callable, Iterator
+from typing import Final, TypeAlias
 from urllib.parse import urlencode
 
 import msgspec
@@ -83,6 +83,16 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
         return self.method in MUTATIONS
 
 
+Permit: TypeAlias = Callable[[Call], str | None]
+"""Why that call must not be sent now, or None."""
+
+
+def permitted(call: Call) -> str | None:
+    """Everything may be sent."""
+    del call
+    return None
+
+
 class _Lane:
     """One API key and the calls that queue for it."""
 
@@ -111,6 +121,8 @@ class Transport:
         self.observer = observer or Silent()
         self.limits = RateLimiter(settings.tier, clock, history_points=settings.history_points)
         self.nonces = nonces or Nonces(clock)
+        self.permit: Permit = permitted
+        """Asked right before what changes something is written to the socket."""
         self._settings = settings
         self._lanes = _lanes(trade, query)
 
@@ -166,6 +178,7 @@ class Transport:
             "Content-Type": "application/x-www-form-urlencoded; charset=utf-8",
         }
         with self._observed(call.method):
+            self._check_permitted(call)
             url = self._settings.url + path
             request = Request(verb="POST", url=url, headers=headers, body=body)
             answer = await self._send(request, call)
@@ -206,6 +219,11 @@ class Transport:
         if lane is None:
             raise BadKey(f"{call.method}: there is no API key to {role} with")
         return lane
+
+    def _check_permitted(self, call: Call) -> None:
+        refusal = self.permit(call) if call.mutates else None
+        if refusal is not None:
+            raise _broken(Broken.NOT_SENT, call, f"not sent: {refusal}")
 
     def _check_in_time(self, call: Call) -> None:
         late_ns = self.clock.now_ns() - (call.not_after_ns or self.clock.now_ns())

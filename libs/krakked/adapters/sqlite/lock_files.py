@@ -10,7 +10,7 @@ import fcntl
 import os
 from pathlib import Path
 
-from krakked.domain.errors import LedgerFailed
+from krakked.domain.errors import LedgerFailed, LedgerInUse
 
 
 class LockFile:
@@ -43,7 +43,7 @@ def acquire(path: Path, *, subject: str, setting: str) -> LockFile:
     except BlockingIOError as error:
         holder = os.pread(descriptor, 20, 0).decode(errors="replace").strip() or "unknown"
         os.close(descriptor)
-        raise LedgerFailed(
+        raise LedgerInUse(
             f"{subject}: in use by another krakked (process {holder});"
             f" stop that one first, or choose another place with {setting}"
         ) from error

@@ -9,6 +9,7 @@ from krakked.adapters.sqlite import (
     book_rows,
     decision_rows,
     exit_rows,
+    leadership_rows,
     order_rows,
     retention_rows,
     state_rows,
@@ -22,6 +23,7 @@ from krakked.domain.events import Event
 from krakked.domain.fills import CashFlow, Fill, OpeningLot, VenueTrade
 from krakked.domain.ids import Asset, LedgerId, PlanId, TradeId
 from krakked.domain.kill_switch import KillSwitch
+from krakked.domain.leadership import Leadership
 from krakked.domain.orders import Order
 from krakked.domain.plans import ExecutionPlan
 from krakked.domain.portfolio import Day, Drift, SleeveState, Snapshot
@@ -73,6 +75,10 @@ class SqliteTransaction:
         """How far the nonces of each key may have come, by its fingerprint."""
         return state_rows.nonce_floors(self._execute)
 
+    def leadership(self) -> Leadership | None:
+        """The newest epoch that this ledger knows."""
+        return leadership_rows.newest(self._execute)
+
     # plans, orders, decisions
 
     def insert_plan(self, plan: ExecutionPlan) -> None:
@@ -123,6 +129,10 @@ class SqliteTransaction:
     def raise_nonce_floor(self, key: str, tick: int) -> None:
         """Keep it, unless the floor is higher already."""
         state_rows.raise_nonce_floor(self._execute, key, tick)
+
+    def save_leadership(self, leadership: Leadership) -> None:
+        """Keep it; the same epoch again replaces what is known of it."""
+        leadership_rows.save(self._execute, leadership)
 
     def save_kill_switch(self, state: KillSwitch) -> None:
         """Append its new state."""

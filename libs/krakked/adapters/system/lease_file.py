@@ -39,8 +39,13 @@ def path_beside(database: Path) -> Path:
     return database.with_name(database.name + ".lease")
 
 
-def make_lease_file(path: Path, *, uid: str) -> None:
+def make_lease_file(path: Path, *, uid: str, is_first: bool = False) -> None:
     """An empty lease, unless there is one.
+
+    Args:
+        path: of the file.
+        uid: of the lease, if it is made now.
+        is_first: whether nobody can have owned the account by this file before.
 
     Raises:
         LedgerFailed: what is there is no lease, or the folder cannot be written.
@@ -48,7 +53,8 @@ def make_lease_file(path: Path, *, uid: str) -> None:
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not path.exists():
-            _create(path, LeaseRecord(uid=uid, version="1"))
+            released_epoch = 0 if is_first else None
+            _create(path, LeaseRecord(uid=uid, version="1", released_epoch=released_epoch))
         _DECODER.decode(path.read_bytes())
     except OSError as error:
         raise LedgerFailed(f"lease {path}: {error.strerror}") from error

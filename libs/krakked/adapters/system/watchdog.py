@@ -59,10 +59,13 @@ class ProcessWatchdog:
             raise OSError(ctypes.get_errno(), "timer_create")
 
     def arm(self, after_s: float) -> None:
-        """End the process after so many seconds, instead of any moment before."""
+        """End the process after so many seconds, instead of any moment before.
+
+        What is late already gets the moment that the stacks need.
+        """
         stacks_s = max(_SHORTEST_S, after_s - STACKS_BEFORE_S)
         faulthandler.dump_traceback_later(stacks_s, exit=False)
-        self._set(max(_SHORTEST_S, after_s))
+        self._set(max(STACKS_BEFORE_S, after_s))
 
     def disarm(self) -> None:
         """Let it live."""

@@ -20,6 +20,7 @@ from krakked.domain.errors import BadInput
 from krakked.domain.ids import MANUAL, StrategyId
 from krakked.domain.orders import OrderType, TimeInForce
 from krakked.domain.strategies import known_types
+from krakked.runtime.lease_timings import timings_of
 from krakked.runtime.settings.fields import Environment, Mode, Tier, VenueKind
 from krakked.runtime.settings.known import dotted
 from krakked.runtime.settings.models import Settings
@@ -150,6 +151,15 @@ def _dead_man(settings: Settings) -> Iterator[Problem]:
             f"execution.dead_man_switch_seconds ({timeout} s)",
             f"set it to {timeout / REFRESHES_PER_DEAD_MAN:g} or less",
         )
+
+
+def _ownership(settings: Settings) -> Iterator[Problem]:
+    """A file has no failover: nobody takes it from an owner that lives, however slow."""
+    timings = timings_of(settings)
+    is_contended = settings.leader.store == "kubernetes"
+    for words in timings.problems() if is_contended else timings.problems_of_calls():
+        what, _, remedy = words.partition("; ")
+        yield _problem(remedy.split()[1], what, remedy)
 
 
 def _rate_limit(settings: Settings) -> Iterator[Problem]:
@@ -429,6 +439,7 @@ RULES: Final[tuple[Rule, ...]] = (
     _in_order,
     _strategy_limits,
     _dead_man,
+    _ownership,
     _rate_limit,
     _time_in_force,
     _backoff,

@@ -38,7 +38,7 @@ from krakked.runtime.settings.fields import (
     VenueKind,
     WsUrl,
 )
-from krakked.runtime.settings.services import Health, Logging, Scheduler, Simulator, Ui
+from krakked.runtime.settings.services import Health, Leader, Logging, Scheduler, Simulator, Ui
 
 
 class Region(Section):
@@ -329,6 +329,8 @@ class Settings(Section):
     are new ones."""
     scheduler: Scheduler = Scheduler()
     """How often what no event triggers is looked at."""
+    leader: Leader = Leader()
+    """Which engine owns the account."""
     health: Health = Health()
     """Probes and metrics."""
     ui: Ui = Ui()

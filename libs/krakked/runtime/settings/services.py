@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr
 
 from krakked.runtime.settings.fields import (
+    SECONDS,
     Balances,
     PairText,
     Port,
@@ -26,6 +27,41 @@ class Scheduler(Section):
     """Seconds between two comparisons of our books with the venue."""
     strategy_loop_sec: Seconds = 1
     """Seconds between two looks for bars whose end has passed while no frame came."""
+
+
+class Leader(Section):
+    """Which engine owns the account, and for how long it may believe so. `docs/ownership.md` has
+    the contract that these times must keep; a configuration that breaks it is refused.
+    """
+
+    store: Literal["file", "kubernetes"] = "file"
+    """Where the lease is: a `file` beside the database, or a Lease of `kubernetes`, which the chart
+    makes."""
+    lease_name: Annotated[
+        str,
+        Field(pattern=r"^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$"),
+        Spoken("a name as Kubernetes takes it"),
+    ] = "krakked-engine"
+    """Name of the Lease, in the namespace of the pod. The file beside the database has none."""
+    waits: bool = False
+    """Whether an engine that finds the database or the lease taken waits for it. If not, a second
+    one on the same files is refused at once."""
+    lease_duration_seconds: Annotated[int, Field(ge=5, le=300), SECONDS] = 15
+    """How long others watch a lease that does not change before they take it."""
+    renew_deadline_seconds: Seconds = 10
+    """How long the owner may act after the sending of its last renewal."""
+    retry_period_seconds: Seconds = 2
+    """How often the lease is renewed, or looked at."""
+    request_timeout_seconds: Seconds = 3
+    """How long one call to the lease may take."""
+    margin_seconds: Seconds = 1
+    """The owner sends nothing so long before its time is over."""
+    clock_offset_max_seconds: Seconds = 1
+    """Furthest the venue's clock may be from ours, as the contract counts with it."""
+    quarantine_seconds: Seconds = 5
+    """A new owner sends no order for so long, unless the one before let go by itself."""
+    start_budget_seconds: Seconds = 15
+    """What start and comparison of the books may take after a takeover."""
 
 
 class Health(Section):

@@ -10,6 +10,7 @@ import pytest
 
 from krakked.adapters.system.clock import LoopClock
 from krakked.adapters.system.elapsed import ClockElapsed
+from krakked.domain.errors import OwnershipEnded
 from krakked.ports.lease_store import (
     LeaseEvent,
     LeaseEventKind,
@@ -19,7 +20,7 @@ from krakked.ports.lease_store import (
 from krakked.runtime import simulated_time
 from krakked.runtime.simulated_time import SimulatedTimeLoop
 from krakked.sim.leases import DirectLeaseStore, SimLeases
-from krakked.trading.owner import Owner, OwnershipEnded
+from krakked.trading.owner import Owner
 from krakked.trading.owning import (
     Action,
     Begin,

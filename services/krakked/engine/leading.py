@@ -1,0 +1,374 @@
+"""Ownership in a run: the lease before the venue, the epoch before the first call, release last.
+
+What ``trading/ownership.py`` wants done is done here: by the stages of the start as long as they
+go on, and afterwards, when a fenced or frozen engine goes on, beside the running engine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from krakked.adapters.kraken.nonces import Nonces
+from krakked.adapters.kraken.transport import Call
+from krakked.domain.commands import Command, Reply, Shutdown, Status, Unfence
+from krakked.domain.errors import Ambiguous, Fenced, OwnershipEnded, Permanent, Transient
+from krakked.domain.events import Event, EventName
+from krakked.domain.leadership import Leadership
+from krakked.engine import translating
+from krakked.engine.given import Given
+from krakked.engine.lease_edges import OwnLease
+from krakked.ports.ledger import Ledger
+from krakked.runtime.lease_timings import timings_of
+from krakked.runtime.version import version
+from krakked.trading import owning
+from krakked.trading.guard import Guard
+from krakked.trading.owner import Owner
+from krakked.trading.owning import (
+    Action,
+    Begin,
+    DeadManTaken,
+    Drained,
+    EpochRecorded,
+    NonceRefused,
+    Phase,
+    Reconcile,
+    Reconciled,
+    RecordEpoch,
+    State,
+    StopAsked,
+    TakeDeadMan,
+    Tell,
+)
+from krakked.trading.timings import Timings, replay
+
+if TYPE_CHECKING:
+    from krakked.trading.engine import Engine
+
+ORDERING: Final = ("AddOrder", "AmendOrder", "EditOrder")
+CANCELLING: Final = ("CancelOrder", "CancelAll")
+RETRY_S: Final = 1.0
+RELEASE_S: Final = 12.0
+"""Longer than the owner itself tries to release."""
+WAITING: Final = "this engine does not trade yet: {}"
+
+
+class Leading:
+    """One run's ownership, from candidate to release."""
+
+    def __init__(self, given: Given, tell: Callable[[Event], None]) -> None:
+        self._given = given
+        self._tell = tell
+        self._ledger: Ledger | None = None
+        self._nonces: Nonces | None = None
+        self._engine: Engine | None = None
+        self._todo: asyncio.Queue[Action] = asyncio.Queue()
+        self._look_again = asyncio.Event()
+        self._owner: Owner | None = None
+        self.leadership: Leadership | None = None
+
+    def __repr__(self) -> str:
+        return f"<Leading {self._owner}>"
+
+    @property
+    def owner(self) -> Owner:
+        """Once it competes."""
+        assert self._owner is not None, "nobody competes before the ledger is open"
+        return self._owner
+
+    @property
+    def state(self) -> State | None:
+        """None before it competes."""
+        return None if self._owner is None else self._owner.state
+
+    def waits_for(self) -> str:
+        """What a stage waits for, if it is the lease."""
+        state = self.state
+        if state is None or state.phase not in (Phase.CANDIDATE, Phase.FENCED, Phase.FROZEN):
+            return ""
+        if state.phase is Phase.FENCED:
+            return f"a person: fenced ({state.fenced_by}); `krakked unfence`"
+        holder = "" if state.record is None else state.record.holder
+        return f"the lease, held by {holder}" if holder else "the lease"
+
+    # before the venue
+
+    async def compete(self, ledger: Ledger) -> None:
+        """Be a candidate from now on; :meth:`run` must be running."""
+        given = self._given
+        known = await ledger.write(lambda tx: tx.leadership())
+        self._ledger = ledger
+        epoch = 0 if known is None else known.epoch
+        edges = given.leases
+        timings = paced(given)
+        store = edges.store(
+            given.settings, given.places, given.clock, timings, is_first=known is None
+        )
+        me = msgspec.structs.replace(
+            edges.me(given.clock),
+            account=translating.fingerprint_of(given.settings),
+            program=version(),
+        )
+        self._owner = Owner(
+            store,
+            me,
+            timings,
+            elapsed=edges.elapsed(given.clock),
+            watchdog=edges.watchdog(),
+            listen=self._listen,
+        )
+        self._store = store
+        self._owner.note(Begin(ledger_epoch=epoch))
+
+    async def run(self) -> None:
+        """Keep the lease until the end of the run; raises when the account is another's."""
+        ended: OwnershipEnded | None = None
+        async with asyncio.TaskGroup() as group:
+            doing = group.create_task(self._do_what_is_to_do(), name="ownership")
+            try:
+                await self.owner.run()
+            except OwnershipEnded as error:
+                ended = error  # outside of the group, whose errors are groups
+            doing.cancel()
+        if ended is not None:
+            raise ended
+        await asyncio.Event().wait()
+
+    async def acquired(self) -> int:
+        """Wait for the lease, and for the epoch to be durable; the epoch."""
+        state = await self.owner.wait_for(Phase.FENCING)
+        return state.epoch
+
+    def guard_nonces(self, nonces: Nonces) -> None:
+        """Every call carries the epoch from now on."""
+        self._nonces = nonces
+        nonces.enter_epoch(self.owner.state.epoch)
+
+    def permit(self, call: Call) -> str | None:
+        """Why that call must not be written to the socket now."""
+        authority = self.owner.authority
+        if call.method in ORDERING:
+            return authority.refusal_of_order()
+        if call.method in CANCELLING:
+            return authority.refusal_of_cancel()
+        return authority.refusal()
+
+    # with the venue
+
+    def watch(self, guard: Guard) -> None:
+        """The submit guard asks the lease, and tells it what the venue says."""
+        guard.authority = self.owner.authority
+        guard.on_fenced = lambda words: self.owner.note(NonceRefused(reason=words))
+        guard.needs_acknowledgement = self._needs_acknowledgement()
+        guard.was_behind = self.leadership is not None and self.leadership.is_restored
+        guard.was_behind = self.leadership is not None and self.leadership.is_restored
+        self._guard = guard
+
+    def _needs_acknowledgement(self) -> bool:
+        return self.leadership is not None and self.leadership.needs_acknowledgement
+
+    async def end_early(self, error: BaseException | None) -> None:
+        """The start failed or was broken off: nothing of ours is under way, so it is let go.
+
+        A refused nonce is on the lease then, so that no start after us takes a higher epoch.
+        """
+        if isinstance(error, Fenced):
+            self.owner.note(NonceRefused(reason=str(error)))
+        await self.release()
+
+    def took_dead_man(self) -> None:
+        """The first fenced call was answered."""
+        self.owner.note(DeadManTaken())
+
+    async def settle(self, look: Callable[[], Awaitable[None]]) -> None:
+        """Compare the books, once more after a quarantine; returns when we lead."""
+        while not self._is_leading():
+            self._look_again.clear()
+            began_at = self.owner.elapsed.now()
+            await look()
+            self.owner.note(Reconciled(began_at=began_at))
+            if not self._is_leading():
+                await self._look_again.wait()
+
+    def _is_leading(self) -> bool:
+        return self.owner.state.phase is Phase.LEADING
+
+    def stands(self, engine: Engine) -> None:
+        """From here on what is to be done is done beside the running engine."""
+        self._engine = engine
+
+    async def acknowledge(self, principal: str) -> bool:
+        """A person has looked at what the ledger did not know; whether there was anything."""
+        leadership = self.leadership
+        if leadership is None or not leadership.needs_acknowledgement:
+            return False
+        assert self._ledger is not None
+        seen = msgspec.structs.replace(
+            leadership,
+            acknowledged_at_ns=self._given.clock.now_ns(),
+            acknowledged_by=principal,
+        )
+        await self._ledger.write(lambda tx: tx.save_leadership(seen))
+        self.leadership = seen
+        self._guard.needs_acknowledgement = False
+        return True
+
+    # the end
+
+    def drain(self) -> None:
+        """Nothing that adds risk is sent from now on; the lease is kept."""
+        if self._owner is not None:
+            self._owner.note(StopAsked())
+
+    async def release(self) -> None:
+        """Let go of the lease, all work being done."""
+        if self._owner is None or self._owner.state.is_over:
+            return
+        self._owner.note(StopAsked())
+        self._owner.note(Drained())
+        try:
+            async with asyncio.timeout(RELEASE_S * self._given.pace.patience):
+                await self._owner.wait_for(Phase.RELEASED)
+        except (TimeoutError, OwnershipEnded) as error:
+            self._say(f"the lease was not released: {error}")
+
+    async def close(self) -> None:
+        """Let go of files and connections."""
+        if self._owner is not None:
+            await self._store.close()
+
+    # what the owner's state wants done
+
+    def _listen(self, action: Action, state: State) -> None:
+        match action:
+            case Tell(reason=reason):
+                self._say(reason)
+            case RecordEpoch() | TakeDeadMan():
+                self._todo.put_nowait(action)
+            case Reconcile():
+                self._look_again.set()
+                self._todo.put_nowait(action)
+            case _:
+                pass
+        if hasattr(self, "_guard"):
+            is_fenced = state.phase is Phase.FENCED
+            self._guard.keep_fenced(state.fenced_by if is_fenced else None)
+
+    def _say(self, words: str) -> None:
+        at_ns = self._given.clock.now_ns()
+        self._tell(Event(name=EventName.NOTICE, at_ns=at_ns, fields={"reason": words}))
+
+    async def _do_what_is_to_do(self) -> None:
+        while True:
+            match await self._todo.get():
+                case RecordEpoch() as record:
+                    await self._record(record)
+                case TakeDeadMan():
+                    await self._take_dead_man()
+                case Reconcile():
+                    await self._reconcile()
+                case _:
+                    pass
+
+    async def _record(self, record: RecordEpoch) -> None:
+        ledger, clock = self._ledger, self._given.clock
+        assert ledger is not None
+        before = await ledger.write(lambda tx: tx.leadership())
+        if before is None or before.epoch < record.epoch:
+            is_unseen = before is not None and before.needs_acknowledgement
+            leadership = Leadership(
+                epoch=record.epoch,
+                holder=self.owner.state.me.holder,
+                acquired_at_ns=clock.now_ns(),
+                is_unclean=record.is_unclean,
+                is_restored=record.is_restored or is_unseen,
+            )
+            await ledger.write(lambda tx: tx.save_leadership(leadership))
+            before = leadership
+        self.leadership = before
+        if self._nonces is not None:
+            self._nonces.enter_epoch(record.epoch)
+        self.owner.note(EpochRecorded(epoch=record.epoch))
+
+    async def _take_dead_man(self) -> None:
+        """Beside a running engine; at the start its own stage does it."""
+        engine = self._engine
+        while engine is not None and self.owner.state.phase is Phase.FENCING:
+            if engine.desk.rules.dead_man_timeout_s is None or await engine.dead_man.refresh():
+                self.owner.note(DeadManTaken())
+                return
+            await self._given.clock.sleep(RETRY_S)
+
+    async def _reconcile(self) -> None:
+        engine = self._engine
+        while engine is not None and self.owner.state.phase is Phase.RECONCILING:
+            began_at = self.owner.elapsed.now()
+            try:
+                await engine.reconciler.reconcile()
+            except (Transient, Ambiguous, Permanent):
+                await self._given.clock.sleep(RETRY_S)
+                continue
+            self.owner.note(Reconciled(began_at=began_at))
+            return
+
+    # commands to an engine that waits
+
+    async def handle_waiting(self, command: Command, stop: Callable[[], None]) -> Reply:
+        """What an engine can do before it owns anything."""
+        command_id = command.command_id
+        if isinstance(command, Status):
+            return Reply(command_id=command_id, ok=True, message="", data=self.figures())
+        if isinstance(command, Shutdown):
+            stop()
+            return Reply(command_id=command_id, ok=True, message="stopping")
+        if isinstance(command, Unfence):
+            ok, words = self.unfence(command)
+            return Reply(command_id=command_id, ok=ok, message=words)
+        phase = self.owner.state.phase.value
+        return Reply(command_id=command_id, ok=False, message=WAITING.format(phase))
+
+    def unfence(self, command: Unfence) -> tuple[bool, str]:
+        """A person lets a fenced engine go on; whether it was fenced, and words."""
+        if self.owner.state.phase is not Phase.FENCED:
+            return False, f"this engine is not fenced: {self.owner.state.phase.value}"
+        epoch = self.owner.state.epoch
+        self.owner.note(owning.Unfence(principal=command.principal, at_least=command.epoch))
+        return True, f"unfenced: it takes the epoch after {max(epoch, command.epoch - 1)}"
+
+    def figures(self) -> dict[str, object]:
+        """How ownership stands, for people and probes."""
+        state = self.state
+        if state is None:
+            return {"ready": False, "ownership": Phase.STARTING.value, "epoch": 0}
+        return {
+            "ready": False,
+            "ownership": state.phase.value,
+            "epoch": state.epoch,
+            "fenced": state.fenced_by or None,
+            "needs_acknowledgement": self._needs_acknowledgement(),
+            "lease_holder": None if state.record is None else state.record.holder,
+            "authority_s": round(self.owner.authority.remaining_s(), 1),
+        }
+
+
+def paced(given: Given) -> Timings:
+    """The contract at the run's pace: what the machine needs stays real time."""
+    if isinstance(given.leases, OwnLease):
+        return replay(3600)
+    timings = timings_of(given.settings)
+    factor = given.pace.factor
+    if factor == 1:
+        return timings
+    return msgspec.structs.replace(
+        timings,
+        lease_duration_s=int(timings.lease_duration_s * factor),
+        renew_deadline_s=timings.renew_deadline_s * factor,
+        retry_period_s=timings.retry_period_s * factor,
+        request_timeout_s=timings.request_timeout_s * factor,
+        margin_s=timings.margin_s * factor,
+        quarantine_s=timings.quarantine_s * factor,
+        release_s=timings.release_s * factor,
+    )
