@@ -33,6 +33,8 @@ VERBS: Final = {
     "halt": ("controls:halt", "Make no new plans."),
     "resume": ("controls:resume", "Undo a halt."),
     "panic": ("controls:panic", "Kill switch on, cancel all, sell all."),
+    "unfence": ("ownership:unfence", "Let a fenced engine go on, with the next epoch."),
+    "acknowledge": ("ownership:acknowledge", "You know what the database did not hear of."),
     "portfolio": ("portfolio:portfolio", "The account's opening balances."),
     "config": ("config:config", "Show, check and describe the configuration."),
     "secrets": ("keys:secrets", "API keys in a file sealed with a password."),

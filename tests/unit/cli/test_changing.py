@@ -11,6 +11,7 @@ import pytest
 from click.testing import Result
 
 from krakked.domain.commands import (
+    Acknowledge,
     Cancel,
     CancelAll,
     Command,
@@ -21,6 +22,7 @@ from krakked.domain.commands import (
     Resume,
     SetKillSwitch,
     Status,
+    Unfence,
 )
 from krakked.runtime import control_socket
 from krakked.runtime.control_socket import EngineHangs, NotFinished
@@ -33,6 +35,9 @@ CHANGING: tuple[tuple[tuple[str, ...], type, dict[str, object]], ...] = (
     (("halt", "--cancel"), Halt, {"cancel": True}),
     (("resume",), Resume, {}),
     (("panic", "--yes"), Panic, {}),
+    (("unfence", "--yes"), Unfence, {"epoch": 0}),
+    (("unfence", "--yes", "--epoch", "7"), Unfence, {"epoch": 7}),
+    (("acknowledge",), Acknowledge, {}),
     (("kill-switch", "on"), SetKillSwitch, {"active": True}),
     (("kill-switch", "off", "--yes", "--reason", "looked"), SetKillSwitch, {"active": False}),
     (("orders", "cancel", "O1"), Cancel, {"order_id": "O1"}),

@@ -327,6 +327,15 @@ def test_annotation_of_the_fenced_epoch_unfences_and_is_taken_away(world: Any) -
     assert (leader.state.epoch, world.leases.read().unfence) == (2, None)
 
 
+def test_person_may_name_the_epoch_that_the_venue_has_seen(world: Any) -> None:
+    leader = world.leader()
+    leader.note(NonceRefused(reason="x"))
+    leader.answer()
+    leader.note(Unfence(principal="ada", at_least=41))
+    leader.answer()
+    assert leader.state.epoch == world.leases.read().epoch == 41
+
+
 def test_annotation_of_another_epoch_unfences_nothing(world: Any) -> None:
     leader = world.leader()
     leader.note(NonceRefused(reason="x"))
@@ -442,6 +451,15 @@ def test_release_whose_answer_was_lost_and_whose_successor_was_quick_ends_well(
     leader.note(Unreachable(reason="lost"))
     world.pass_s(3)
     assert (leader.state.exit_code, other.phase) == (0, Phase.LEADING)
+
+
+def test_nobody_owns_anything_once_its_release_is_on_its_way(world: Any) -> None:
+    """The answer may be lost, and the successor need not wait."""
+    leader = world.leader()
+    leader.note(StopAsked())
+    assert leader.holds
+    leader.note(Drained())
+    assert not leader.holds
 
 
 def test_release_that_cannot_be_made_is_given_up_in_time(world: Any) -> None:
