@@ -64,7 +64,10 @@ class Leading:
         self._tell = tell
         self._ledger: Ledger | None = None
         self._nonces: Nonces | None = None
+        self._armed: Engine | None = None
+        """From the first call of the dead-man on."""
         self._engine: Engine | None = None
+        """From when it stands on."""
         self._todo: asyncio.Queue[Action] = asyncio.Queue()
         self._look_again = asyncio.Event()
         self._owner: Owner | None = None
@@ -179,8 +182,9 @@ class Leading:
             self.owner.note(NonceRefused(reason=str(error)))
         await self.release()
 
-    def took_dead_man(self) -> None:
-        """The first fenced call was answered."""
+    def took_dead_man(self, engine: Engine) -> None:
+        """The first fenced call was answered; a later epoch's is made beside what goes on."""
+        self._armed = engine
         self.owner.note(DeadManTaken())
 
     async def settle(self, look: Callable[[], Awaitable[None]]) -> None:
@@ -294,8 +298,8 @@ class Leading:
         self.owner.note(EpochRecorded(epoch=record.epoch))
 
     async def _take_dead_man(self) -> None:
-        """Beside a running engine; at the start its own stage does it."""
-        engine = self._engine
+        """Once the stage of the start that does it is over."""
+        engine = self._armed
         while engine is not None and self.owner.state.phase is Phase.FENCING:
             if engine.desk.rules.dead_man_timeout_s is None or await engine.dead_man.refresh():
                 self.owner.note(DeadManTaken())

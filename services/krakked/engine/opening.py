@@ -35,13 +35,16 @@ QUIET_TRIES_MAX = 10
 async def begin_books(engine: Engine) -> None:
     """Make sure that the books of a new ledger may begin with nothing.
 
+    Where an engine of ours with another ledger owned the account before (this volume is new), they
+    begin with the account itself: all that it ever did is read from the venue.
+
     Raises:
-        BadInput: the account has traded before.
+        BadInput: the account has traded before, and not by us.
     """
     account = engine.desk.account
     if BOOKS_BEGAN_CURSOR in account.cursors:
         return
-    if await patiently(engine.desk.clock, lambda: engine.desk.exchange.trades_since(0)):
+    if not engine.desk.guard.was_behind and await _has_traded(engine):
         raise BadInput(
             "this account has traded before krakked's books begin: run `krakked portfolio init`, "
             "which shows what it holds and books it as opening balances"
@@ -49,6 +52,11 @@ async def begin_books(engine: Engine) -> None:
     async with engine.desk.recorder.turn:
         await engine.desk.recorder.commit(lambda tx: tx.set_cursor(BOOKS_BEGAN_CURSOR, "0"))
         account.cursors[BOOKS_BEGAN_CURSOR] = "0"
+
+
+async def _has_traded(engine: Engine) -> bool:
+    desk = engine.desk
+    return bool(await patiently(desk.clock, lambda: desk.exchange.trades_since(0)))
 
 
 def check_foreign(foreign: Sequence[VenueOrder], *, is_live: bool, is_acknowledged: bool) -> None:

@@ -522,7 +522,7 @@ class Run:
         await self._meet_foreign(engine)
         for _ in range(ARM_TRIES_MAX):
             if await engine.dead_man.refresh() or engine.desk.rules.dead_man_timeout_s is None:
-                self.leading.took_dead_man()
+                self.leading.took_dead_man(engine)
                 self.supervisor.start("dead-man", engine.dead_man.run())
                 return
             if engine.desk.guard.fenced_by is not None:

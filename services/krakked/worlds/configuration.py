@@ -6,6 +6,8 @@ from functools import lru_cache
 
 from krakked.runtime.credentials import ApiKey, Credentials, Keys
 from krakked.runtime.settings import Environment, Loaded, load_settings
+from krakked.sim.exchange.limits import Tier
+from krakked.trading.timings import NAMED, Timings
 from krakked.worlds.host import QUERY_KEY, REST_URL, TRADE_KEY, WS_URL
 from krakked.worlds.recipe import Behaviour
 
@@ -37,7 +39,7 @@ _STRATEGIES: dict[str, object] = {
 
 
 @lru_cache(maxsize=256)
-def loaded_for(behaviour: Behaviour) -> Loaded:
+def loaded_for(behaviour: Behaviour, tier: Tier) -> Loaded:
     """Settings of engines that behave so."""
     return load_settings(
         Environment.PAPER,
@@ -46,6 +48,7 @@ def loaded_for(behaviour: Behaviour) -> Loaded:
             "venue.rest_url": REST_URL,
             "venue.ws_url": WS_URL,
             "venue.ws_auth_url": WS_URL,
+            "venue.tier": tier.value,
             "market_data.timeframes": ["1m"],
             "market_data.backfill_bars": 60,
             "universe.include_pairs": ["XBTUSD", "ETHUSD"],
@@ -59,10 +62,29 @@ def loaded_for(behaviour: Behaviour) -> Loaded:
             "execution.max_concurrent_orders": behaviour.max_concurrent_orders,
             "execution.max_slippage_bps": behaviour.slippage_bps,
             "execution.on_shutdown": behaviour.on_shutdown,
+            **_leader(NAMED[behaviour.timings]),
             **_STRATEGIES,
         },
         environ={},
     )
+
+
+def _leader(timings: Timings) -> dict[str, object]:
+    return {
+        "leader.store": "kubernetes",
+        "leader.waits": True,
+        "leader.lease_duration_seconds": timings.lease_duration_s,
+        "leader.renew_deadline_seconds": timings.renew_deadline_s,
+        "leader.retry_period_seconds": timings.retry_period_s,
+        "leader.request_timeout_seconds": timings.request_timeout_s,
+        "leader.margin_seconds": timings.margin_s,
+        "leader.clock_offset_max_seconds": timings.clock_offset_max_s,
+        "leader.quarantine_seconds": timings.quarantine_s,
+        "leader.start_budget_seconds": timings.start_budget_s,
+        "execution.deadline_seconds": timings.order_deadline_s,
+        "execution.dead_man_switch_seconds": timings.dead_man_timeout_s,
+        "execution.dead_man_refresh_seconds": timings.dead_man_refresh_s,
+    }
 
 
 class WorldKeys(Keys):

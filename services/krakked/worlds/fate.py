@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
+from typing import Final
 
 from krakked.domain.times import NS_PER_SECOND
+from krakked.ports.lease_store import LeaseMissing
 from krakked.sim.fault_kinds import FaultKind
 from krakked.simulator import acts
 from krakked.simulator.faults import Armed
 from krakked.worlds.host import QUERY_KEY, TRADE_KEY, Host
-from krakked.worlds.loop import WorldLoop
+from krakked.worlds.leases import LeaseServer
 from krakked.worlds.machine import Machine
 from krakked.worlds.network import FAIR
-from krakked.worlds.person import Person
+from krakked.worlds.person import THIEF, Person
 from krakked.worlds.recipe import Happening, Recipe, What
 from krakked.worlds.trace import Trace
+
+USUAL: Final[Mapping[str, object]] = {
+    "is_down": False,
+    "is_full": False,
+    "is_lease_cut": False,
+    "lost": 0.0,
+    "slow_s": 0.0,
+}
+"""What is so as long as nothing goes wrong."""
 
 
 class Fate:
@@ -24,17 +36,18 @@ class Fate:
     def __init__(
         self,
         recipe: Recipe,
-        loop: WorldLoop,
         *,
         host: Host,
         machines: Sequence[Machine],
+        leases: LeaseServer,
         person: Person,
         trace: Trace,
     ) -> None:  # fmt: skip
         self._recipe = recipe
-        self._loop = loop
+        self._loop = host.loop
         self._host = host
         self._machines = machines
+        self._leases = leases
         self._person = person
         self._trace = trace
         self._is_over = False
@@ -52,11 +65,20 @@ class Fate:
             What.CUT_OUT: lambda m, h: self._cut(m, h, out=True, into=False),
             What.CUT_IN: lambda m, h: self._cut(m, h, out=False, into=True),
             What.SLOW_DISK: lambda machine, h: setattr(machine.disk, "slow_s", h.seconds),
-            What.FULL_DISK: self._fill_disk,
+            What.FULL_DISK: lambda m, h: self._for_a_while(m.disk, "is_full", True, h),
             What.LOSE_VOLUME: _lose_volume,
             What.DROP_SOCKETS: lambda _, __: self._host.venue.drop_all(),
             What.MAINTENANCE: self._maintain,
             What.RATE_LIMIT: self._use_up_limits,
+            What.LEASE_DOWN: lambda _, h: self._for_a_while(self._leases, "is_down", True, h),
+            What.LEASE_SLOW: lambda _, h: self._for_a_while(
+                self._leases, "slow_s", h.number / 20, h
+            ),
+            What.LEASE_LOSSY: lambda _, h: self._for_a_while(self._leases, "lost", 0.5, h),
+            What.LEASE_CUT: lambda m, h: self._for_a_while(m.link, "is_lease_cut", True, h),
+            What.LEASE_DELETED: self._delete_lease,
+            What.LEASE_STOLEN: self._steal_lease,
+            What.LEASE_FENCED: self._fence_lease,
             What.COMMAND: lambda machine, h: self._person.command(machine, h.number),
         }
 
@@ -82,10 +104,13 @@ class Fate:
         """Nothing goes wrong from here on, and what is broken is whole again."""
         self._is_over = True
         self._trace.tell("fate", "mended")
+        self._leases.is_down, self._leases.slow_s, self._leases.lost = False, 0.0, 0.0
+        self._person.restore_lease()
         self._host.faults.probabilities.clear()
         for machine in self._machines:
             machine.link.weather = FAIR
             machine.link.mend()
+            machine.link.is_lease_cut = False
             machine.clock.offset_ns = 0
             machine.disk.slow_s = 0.0
             machine.disk.is_full = False
@@ -101,11 +126,11 @@ class Fate:
         process = machine.process
         if process is None or process.is_dead or process.is_stopped:
             return
-        process.stop()
+        process.stop(clocks_stand=clocks_stand)
         stopped_us = self._loop.now_us()
 
         def go_on() -> None:
-            if process.is_stopped:
+            if process.is_stopped and not process.is_dead:
                 stood_us = self._loop.now_us() - stopped_us if clocks_stand else 0
                 machine.clock.offset_ns -= stood_us * 1_000
                 process.go_on(self._loop, frozen_us=stood_us)
@@ -116,9 +141,26 @@ class Fate:
         machine.link.cut(out=out, into=into)
         self._loop.call_later(happening.seconds, machine.link.mend)
 
-    def _fill_disk(self, machine: Machine, happening: Happening) -> None:
-        machine.disk.is_full = True
-        self._loop.call_later(happening.seconds, setattr, machine.disk, "is_full", False)
+    def _for_a_while(self, subject: object, name: str, value: object, happening: Happening) -> None:
+        """Until it ends by itself; where the same happens again meanwhile, until the first end."""
+        usual = USUAL[name]
+        setattr(subject, name, value)
+        self._loop.call_later(happening.seconds, setattr, subject, name, usual)
+
+    def _delete_lease(self, _: Machine, happening: Happening) -> None:
+        self._leases.leases.delete()
+        self._loop.call_later(happening.seconds, self._person.restore_lease)
+
+    def _steal_lease(self, _: Machine, happening: Happening) -> None:
+        """Somebody else's hand: a holder that nobody is, until a person empties it."""
+        with contextlib.suppress(LeaseMissing):
+            self._leases.leases.steal(THIEF)
+            self._loop.call_later(happening.seconds, self._person.restore_lease)
+
+    def _fence_lease(self, _: Machine, happening: Happening) -> None:
+        with contextlib.suppress(LeaseMissing):
+            self._leases.leases.annotate(fenced="true")
+            self._loop.call_later(happening.seconds, self._person.restore_lease)
 
     def _maintain(self, _: Machine, happening: Happening) -> None:
         fault = Armed(kind=FaultKind.MAINTENANCE, seconds=Decimal(str(happening.seconds)))

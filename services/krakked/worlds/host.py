@@ -16,13 +16,15 @@ import msgspec
 from krakked.adapters.kraken.network import Answer, Request
 from krakked.adapters.system.clock import LoopClock
 from krakked.domain.ids import Asset, PairName
+from krakked.domain.times import NS_PER_SECOND
 from krakked.sim.exchange.calls import PrivateRequest
 from krakked.sim.exchange.exchange import Exchange
 from krakked.sim.exchange.keys import ALL_PERMISSIONS, QUERY_PERMISSIONS
 from krakked.sim.exchange.limits import Tier
 from krakked.sim.exchange.options import ExchangeOptions
 from krakked.sim.exchange.pairs import PAIRS
-from krakked.sim.market.synthetic import SyntheticMarket, Waves
+from krakked.sim.market.model import Print
+from krakked.sim.market.synthetic import Habits, SyntheticMarket
 from krakked.sim.public.gate import OPEN, Gate
 from krakked.sim.public.market_data import MarketData
 from krakked.sim.public.sessions import Hub, Role
@@ -40,21 +42,32 @@ TRADE_KEY: Final = default_key("world-trade-key")
 QUERY_KEY: Final = default_key("world-query-key")
 BEAT_S: Final = 4.0
 """Heartbeats of the venue come each second; a world hears them less often, and waits longer."""
-WAVES: Final[Waves] = ((6, 6_000_000), (8, 14_000_000), (9, 20_000_000))
+PAST_NS: Final = 600 * NS_PER_SECOND
+LIVELY: Final = Habits(
+    waves=((6, 6_000_000), (8, 14_000_000), (9, 20_000_000)), has_thin_hours=False
+)
 """A lively market: a per cent or two within minutes."""
+
+
+class YoungMarket(SyntheticMarket):
+    """A market that tells of few past trades: nobody asks, and each start would make them all."""
+
+    def prints_before(self, pair: PairName, from_ns: int, before_ns: int) -> list[Print]:
+        """Those of the last minutes at most."""
+        return super().prints_before(pair, max(from_ns, before_ns - PAST_NS), before_ns)
 
 
 class Host:
     """The venue, as the network reaches it."""
 
     def __init__(self, loop: WorldLoop, recipe: HostRecipe, tape: Tape) -> None:
-        self._loop = loop
+        self.loop = loop
         self._tape = tape
         self.clock = LoopClock(loop)
         now_ns = loop.now_ns()
         pairs = {name: PAIRS[name] for name in recipe.prices}
-        market = SyntheticMarket(
-            pairs=pairs, prices=recipe.prices, seed=recipe.seed, start_ns=now_ns, waves=WAVES
+        market = YoungMarket(
+            pairs=pairs, prices=recipe.prices, seed=recipe.seed, start_ns=now_ns, habits=LIVELY
         )
         exchange = Exchange(pairs=pairs, options=ExchangeOptions(seed=recipe.seed), now_ns=now_ns)
         exchange.open_account(ACCOUNT, deposits=recipe.balances, tier=recipe.tier, now_ns=now_ns)
@@ -84,8 +97,8 @@ class Host:
     def open(self) -> None:
         """Let its time run."""
         self.venue.settle(self.venue.catch_up())
-        self._loop.create_task(self._driver.run(), name="venue")
-        self._loop.create_task(self._beat(), name="venue heartbeats")
+        self.loop.create_task(self._driver.run(), name="venue")
+        self.loop.create_task(self._beat(), name="venue heartbeats")
 
     async def _beat(self) -> None:
         while True:

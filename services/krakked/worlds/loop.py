@@ -35,6 +35,9 @@ class Process:
         self.steps = 0
         """Callbacks that it has run."""
         self.dies_at_step: int | None = None
+        self.is_frozen = False
+        """Stopped together with the clocks of its machine."""
+        self.when_going_on: list[Callable[[], None]] = []
         self.frozen_us = 0
         """How long its clocks have stood still, all told."""
         self.on_death: Callable[[], None] | None = None
@@ -52,9 +55,10 @@ class Process:
             if self.on_death is not None:
                 self.on_death()
 
-    def stop(self) -> None:
+    def stop(self, *, clocks_stand: bool = False) -> None:
         """Run nothing of it until :meth:`go_on`."""
         self.is_stopped = True
+        self.is_frozen = clocks_stand
 
     def go_on(self, loop: WorldLoop, *, frozen_us: int = 0) -> None:
         """Run again; what came meanwhile comes now.
@@ -63,8 +67,11 @@ class Process:
             loop: where it runs.
             frozen_us: for how long its clocks stood still too: its timers come that much later.
         """
-        self.is_stopped = False
+        self.is_stopped = self.is_frozen = False
         self.frozen_us += frozen_us
+        asking, self.when_going_on = self.when_going_on, []
+        for ask in asking:
+            ask()
         waiting, self._waiting = self._waiting, []
         loop.ready_again(waiting)
 

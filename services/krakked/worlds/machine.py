@@ -26,14 +26,15 @@ from krakked.engine.venues import Pace
 from krakked.ports.clock import Clock
 from krakked.ports.ledger import Identity
 from krakked.runtime.control_socket import Handle
-from krakked.runtime.credentials import Keys
 from krakked.runtime.exit_codes import ExitCode, of_error
 from krakked.runtime.health import HealthState
 from krakked.runtime.metrics import Metrics
 from krakked.runtime.run_options import RunOptions
 from krakked.runtime.settings import Loaded
 from krakked.runtime.supervisor import Supervisor
+from krakked.worlds.configuration import WorldKeys
 from krakked.worlds.disk import Disk, WorldLedger
+from krakked.worlds.leases import LeaseServer, WorldLeases
 from krakked.worlds.loop import PROCESS, Process, WorldLoop
 from krakked.worlds.network import Link, WorldNetwork
 from krakked.worlds.trace import Trace
@@ -62,7 +63,14 @@ class Machine:
     """See the module."""
 
     def __init__(
-        self, name: str, *, link: Link, disk: Disk, loaded: Loaded, keys: Keys, trace: Trace
+        self,
+        name: str,
+        *,
+        link: Link,
+        disk: Disk,
+        leases: LeaseServer,
+        loaded: Loaded,
+        trace: Trace,
     ) -> None:
         self.name = name
         self.loop = loop = link.loop
@@ -72,6 +80,8 @@ class Machine:
         self.process: Process | None = None
         self.run: Run | None = None
         self.starts = 0
+        self.pod_uid = f"{name}-pod"
+        """The same after a restart of the container; another one for another pod."""
         self.ended: list[int] = []
         """Exit codes, oldest first."""
         self.quick_ends = 0
@@ -93,7 +103,8 @@ class Machine:
         self._ledgers: list[WorldLedger] = []
         self._loaded = loaded
         self._trace = trace
-        self._keys = keys
+        self._leases = leases
+        self._keys = WorldKeys()
 
     @property
     def is_up(self) -> bool:
@@ -217,6 +228,7 @@ class Machine:
             metrics=Metrics(environment=settings.environment.value),
             health=HealthState(wall_ns=self.clock.now_ns, elapsed_s=self.loop.time),
             edges=_Edges(self, network),
+            leases=WorldLeases(self._leases, self.link, process, self.pod_uid),
         )
 
 

@@ -66,6 +66,8 @@ class Link:
         """Nothing of ours arrives there."""
         self.is_cut_in = False
         """Nothing of theirs arrives here."""
+        self.is_lease_cut = False
+        """The lease cannot be reached from here."""
         self.happened: dict[str, int] = {}
         self._world = contextvars.Context()
         self._tasks: set[asyncio.Task[None]] = set()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextvars
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from random import Random
 
 from krakked.domain.commands import (
+    Acknowledge,
     CancelAll,
     Command,
     Flatten,
@@ -16,13 +17,17 @@ from krakked.domain.commands import (
     Resolve,
     Resume,
     SetKillSwitch,
+    Unfence,
 )
 from krakked.domain.ids import PairName
+from krakked.ports.lease_store import LeaseMissing
+from krakked.worlds.leases import LeaseServer
 from krakked.worlds.loop import WorldLoop
 from krakked.worlds.machine import Machine
 from krakked.worlds.trace import Trace
 
 NAME = "person"
+THIEF = "nobody_knows_whom"
 Make = Callable[[str], Command]
 
 
@@ -48,11 +53,20 @@ COMMANDS: tuple[Make, ...] = (
 )
 
 
+MENDING: tuple[Make, ...] = (
+    _kill_off,
+    lambda command_id: Resume(command_id=command_id, principal=NAME, reason="it is over"),
+    lambda command_id: Acknowledge(command_id=command_id, principal=NAME),
+    lambda command_id: Unfence(command_id=command_id, principal=NAME),
+)
+
+
 class Person:
     """See the module."""
 
-    def __init__(self, loop: WorldLoop, rng: Random, trace: Trace) -> None:
+    def __init__(self, loop: WorldLoop, rng: Random, *, leases: LeaseServer, trace: Trace) -> None:
         self._loop = loop
+        self._leases = leases.leases
         self._rng = rng
         self._trace = trace
         self._given = 0
@@ -84,11 +98,28 @@ class Person:
         )
         self.replies.append((self._loop.now_us(), command, reply))
 
-    def tidy_up(self, machine: Machine) -> None:
-        """After it is over: let it trade again, and end what only a person may end."""
-        for make in (_kill_off, COMMANDS[4]):
-            self._given += 1
-            self._give(machine, make(f"command-{self._given}"))
+    def restore_lease(self) -> None:
+        """Make a deleted lease anew, empty a stolen one, take a fence away."""
+        try:
+            record = self._leases.read()
+        except LeaseMissing:
+            self._trace.tell(NAME, "lease made anew")
+            self._leases.create()
+            return
+        if record.holder == THIEF:
+            self._trace.tell(NAME, "lease emptied")
+            self._leases.steal("")
+        elif record.fenced:
+            self._trace.tell(NAME, "fence lifted", why=record.fenced)
+            self._leases.annotate(fenced="", unfence=record.epoch)
+
+    def tidy_up(self, machines: Sequence[Machine]) -> None:
+        """After it is over: let them trade again, and end what only a person may end."""
+        self.restore_lease()
+        for machine in machines:
+            for make in MENDING:
+                self._given += 1
+                self._give(machine, make(f"command-{self._given}"))
 
     def resolve(self, machine: Machine, command: Resolve) -> None:
         """End an order's doubt."""

@@ -15,6 +15,7 @@ from typing import Final
 
 import msgspec
 
+from krakked.sim.exchange.limits import Tier
 from krakked.sim.fault_kinds import FaultKind
 from krakked.worlds.network import Weather
 
@@ -48,6 +49,16 @@ class What(enum.Enum):
     DROP_SOCKETS = "drop sockets"
     MAINTENANCE = "maintenance"
     RATE_LIMIT = "rate limit"
+    LEASE_DOWN = "lease down"
+    """Nobody reaches it."""
+    LEASE_CUT = "lease cut"
+    """One machine does not."""
+    LEASE_SLOW = "lease slow"
+    LEASE_LOSSY = "lease lossy"
+    """Half of its answers are lost, the calls being done."""
+    LEASE_DELETED = "lease deleted"
+    LEASE_STOLEN = "lease stolen"
+    LEASE_FENCED = "lease fenced"
     COMMAND = "command"
     """A person commands something, once, twice, or twice at once."""
 
@@ -74,7 +85,8 @@ class Behaviour(msgspec.Struct, frozen=True, kw_only=True):
     max_concurrent_orders: int = 10
     slippage_bps: int = 50
     on_shutdown: str = "keep"
-    mode: str = "paper"
+    timings: str = "default"
+    """Of the lease (``trading.timings.NAMED``)."""
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,6 +99,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     offset_s: int = 0
     """When within a minute it begins."""
     behaviour: Behaviour = Behaviour()
+    tier: Tier = Tier.PRO
     clock_offsets_s: tuple[float, ...] = ()
     weather: Weather = Weather()
     venue_faults: dict[FaultKind, Decimal] = {}
@@ -162,11 +175,13 @@ FAULT_CHANCES: Final[dict[FaultKind, float]] = {
 """The most that a world has of each."""
 KNOB_ON: Final = 0.25
 """How many worlds have a knob on."""
+HAPPENS: Final = 0.16
+"""How many worlds know a kind of happening."""
 
 
 def recipe_of(seed: int) -> Recipe:
     """The recipe of that seed; the same for ever."""
-    engines = 1
+    engines = _rng(seed, "engines").choice((1, 1, 2, 2, 3))
     play_s = _rng(seed, "length").choice((180.0, 240.0, 300.0))
     return Recipe(
         seed=seed,
@@ -174,6 +189,7 @@ def recipe_of(seed: int) -> Recipe:
         play_s=play_s,
         offset_s=_rng(seed, "offset").randrange(60),
         behaviour=_behaviour(_rng(seed, "behaviour")),
+        tier=_rng(seed, "tier").choice((Tier.PRO, Tier.PRO, Tier.INTERMEDIATE)),
         clock_offsets_s=tuple(
             round(_rng(seed, f"clock {number}").uniform(-0.4, 0.4), 3) for number in range(engines)
         ),
@@ -197,6 +213,7 @@ def _behaviour(rng: Random) -> Behaviour:
         order_ttl_s=rng.choice((30, 120, 900)),
         max_concurrent_orders=rng.choice((2, 10)),
         slippage_bps=rng.choice((5, 50)),
+        timings=rng.choice(("default", "quick")),
         on_shutdown=rng.choice(("keep", "cancel")),
     )
 
@@ -233,6 +250,13 @@ SECONDS: Final[dict[What, tuple[float, float]]] = {
     What.SLOW_DISK: (0.01, 1.5),
     What.FULL_DISK: (5.0, 40.0),
     What.MAINTENANCE: (2.0, 60.0),
+    What.LEASE_DOWN: (1.0, 90.0),
+    What.LEASE_CUT: (1.0, 90.0),
+    What.LEASE_SLOW: (1.0, 60.0),
+    What.LEASE_LOSSY: (1.0, 60.0),
+    What.LEASE_DELETED: (2.0, 60.0),
+    What.LEASE_STOLEN: (2.0, 40.0),
+    What.LEASE_FENCED: (2.0, 40.0),
 }
 MOST_OF_A_KIND: Final = 3
 
@@ -243,7 +267,7 @@ def _happenings(seed: int, engines: int, play_s: float) -> tuple[Happening, ...]
         if what is What.LOSE_VOLUME and engines == 1:
             continue
         rng = _rng(seed, f"happens {what.value}")
-        if rng.random() >= KNOB_ON:
+        if rng.random() >= HAPPENS:
             continue
         times = rng.randint(1, MOST_OF_A_KIND)
         found += [_one(rng, what, engines, play_s) for _ in range(times)]

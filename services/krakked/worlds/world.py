@@ -15,6 +15,7 @@ import shutil
 import sys
 import tempfile
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 from typing import Final
@@ -25,10 +26,11 @@ import structlog
 from krakked.domain.ids import Asset, PairName
 from krakked.domain.times import NS_PER_SECOND
 from krakked.worlds.checkers import Checkers
-from krakked.worlds.configuration import WorldKeys, loaded_for
+from krakked.worlds.configuration import loaded_for
 from krakked.worlds.disk import Disk
 from krakked.worlds.fate import Fate
 from krakked.worlds.host import Host, HostRecipe
+from krakked.worlds.leases import LeaseServer
 from krakked.worlds.loop import WorldLoop
 from krakked.worlds.machine import Machine
 from krakked.worlds.network import Link
@@ -47,6 +49,9 @@ LOOK_S: Final = 5.0
 RESTART_S: Final = (1.0, 8.0)
 BACK_OFFS_MAX: Final = 4
 MEMORY: Final = Path("/dev/shm")  # noqa: S108 - disks of worlds, in memory where there is such a place
+
+
+TAKEOVER: Final = "takeover"
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,17 +77,18 @@ class World:
         self.loop = WorldLoop(start_ns=start_ns, order=_own(rng))
         self.trace = Trace(self.loop.now_us, say)
         self.tape = Tape()
-        venue = HostRecipe(seed=recipe.seed, prices=PRICES, balances=BALANCES)
+        venue = HostRecipe(seed=recipe.seed, prices=PRICES, balances=BALANCES, tier=recipe.tier)
         self.host = Host(self.loop, venue, self.tape)
+        self.leases = LeaseServer(_own(rng))
         self._root = Path(tempfile.mkdtemp(prefix="krakked-", dir=_memory()))
         self.machines = [self._machine(name, rng) for name in "abc"[: recipe.engines]]
-        self.person = Person(self.loop, _own(rng), self.trace)
+        self.person = Person(self.loop, _own(rng), leases=self.leases, trace=self.trace)
         self._restarts = _own(rng)
         self._fate = Fate(
             recipe,
-            self.loop,
             host=self.host,
             machines=self.machines,
+            leases=self.leases,
             person=self.person,
             trace=self.trace,
         )
@@ -93,9 +99,9 @@ class World:
             name,
             link=Link(self.loop, self.host, _own(rng), name),
             disk=Disk(self._root / name, _own(rng)),
-            loaded=loaded_for(self.recipe.behaviour),
+            leases=self.leases,
+            loaded=loaded_for(self.recipe.behaviour, self.recipe.tier),
             trace=self.trace,
-            keys=WorldKeys(),
         )
 
     def run(self) -> Outcome:
@@ -150,8 +156,7 @@ class World:
         """Wait until all is well again."""
         waited_s = 0.0
         while waited_s < REST_MAX_S:
-            for machine in self.machines:
-                self.person.tidy_up(machine)
+            self.person.tidy_up(self.machines)
             await self._pass(LOOK_S)
             waited_s += LOOK_S
             if self.checkers.is_at_rest():
@@ -164,7 +169,7 @@ class World:
             violations=(*self.checkers.violations, *problems),
             digest=self._digest(),
             seconds=self.loop.time(),
-            marks={**self.trace.marks, **self._faults()},
+            marks={**self.trace.marks, **self._faults(), TAKEOVER: self._takeovers()},
         )
 
     def _faults(self) -> dict[str, int]:
@@ -172,7 +177,14 @@ class World:
         for machine in self.machines:
             for what, count in machine.link.happened.items():
                 found[f"fault:{what}"] = found.get(f"fault:{what}", 0) + count
+        for what, count in self.leases.happened.items():
+            found[f"fault:{what}"] = count
         return found
+
+    def _takeovers(self) -> int:
+        """How often another process took the lease than had it before."""
+        holders = [record.holder for record in self.leases.leases.history if record.holder]
+        return sum(1 for before, after in pairwise(holders) if before != after)
 
     def _digest(self) -> str:
         digest = hashlib.sha256()
