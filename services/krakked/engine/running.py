@@ -71,6 +71,10 @@ LITTLE_ROOM = 5
 LONG_S = 10.0**9
 """A candidate waits until the account is free, however long."""
 FILES_LOOK_S = 1.0
+BEHIND = (
+    "the database is older than what was done on this account: nothing that adds risk is sent "
+    "until `krakked acknowledge`"
+)
 BOOKS_S = 10.0
 """For comparing the books at a stop: drained and closed, it ends within Kubernetes' 30 s."""
 
@@ -215,6 +219,8 @@ class Run:
 
         await self.leading.settle(look)
         self.leading.stands(engine)
+        if engine.desk.guard.needs_acknowledgement:
+            self._warn(BEHIND)
 
     def _stop_by_hand(self) -> None:
         self.supervisor.request_stop("a person's command")
