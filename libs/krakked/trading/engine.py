@@ -324,7 +324,7 @@ class Engine:
         latest = self.marker.latest
         return {
             "now": to_rfc3339(now_ns, decimals=0),
-            "ready": self.desk.guard.is_ready and self.desk.guard.fenced_by is None,
+            "ready": self.desk.guard.is_ready and self.desk.guard.refusal_to_prove() is None,
             "fenced": self.desk.guard.fenced_by,
             "halted": account.halted,
             "kill_switch": account.kill_switch.reason if account.kill_switch.active else None,

@@ -29,6 +29,7 @@ class Heartbeat:
         metrics: Metrics,
         health: HealthState,
     ) -> None:
+        self._is_refused = False
         self._engine = engine
         self._rest = rest
         self._feed = feed
@@ -49,9 +50,16 @@ class Heartbeat:
         """One beat."""
         self._health.beat()
         self._health.set_degraded(self._engine.degraded())
-        if self._engine.desk.guard.fenced_by is not None:
-            self._health.mark_not_ready(f"fenced: {self._engine.desk.guard.fenced_by}")
+        self._show_ownership(self._engine.desk.guard.refusal_to_prove())
         self._metrics.show(self.figures(lag_s))
+
+    def _show_ownership(self, refusal: str | None) -> None:
+        """Fenced or frozen it is up and not ready; it may come back."""
+        if refusal is not None:
+            self._health.mark_not_ready(refusal)
+        elif self._is_refused:
+            self._health.mark_ready()
+        self._is_refused = refusal is not None
 
     def figures(self, lag_s: float) -> Figures:
         """How the engine is now, for the gauges."""
@@ -66,7 +74,7 @@ class Heartbeat:
         day = account.day
         return Figures(
             mode=self._mode,
-            is_ready=desk.guard.is_ready and desk.guard.fenced_by is None,
+            is_ready=desk.guard.is_ready and desk.guard.refusal_to_prove() is None,
             is_fenced=desk.guard.fenced_by is not None,
             open_orders=len(live),
             orders_unknown=sum(1 for order in live if order.journal is Journal.UNKNOWN),
