@@ -10,7 +10,7 @@ import socket
 from collections.abc import Mapping
 from typing import Protocol
 
-from krakked.adapters.kubernetes.leases import KubernetesLeases, api_server_of
+from krakked.adapters.kubernetes.leases import ApiServer, KubernetesLeases, api_server_of
 from krakked.adapters.system.elapsed import ClockElapsed, MachineElapsed
 from krakked.adapters.system.lease_file import LeaseFile, make_lease_file, path_beside
 from krakked.adapters.system.watchdog import NoWatchdog, ProcessWatchdog
@@ -85,7 +85,7 @@ class MachineLease:
     ) -> LeaseStore:
         """As ``leader.store`` says."""
         if settings.leader.store == "kubernetes":
-            server = api_server_of(self._environ)
+            server = _api_server(settings, self._environ)
             name, timeout_s = settings.leader.lease_name, timings.request_timeout_s
             return KubernetesLeases(server, name, clock, timeout_s=timeout_s)
         path = path_beside(places.database)
@@ -105,3 +105,12 @@ class MachineLease:
     def watchdog(self) -> Watchdog:
         """Of this process."""
         return ProcessWatchdog() if self._is_real_time else NoWatchdog()
+
+
+def _api_server(settings: Settings, environ: Mapping[str, str]) -> ApiServer:
+    leader = settings.leader
+    if leader.api_url is None:
+        return api_server_of(environ)
+    assert leader.namespace is not None, "checked with the settings"
+    assert leader.token_file is not None, "checked with the settings"
+    return ApiServer(url=leader.api_url, namespace=leader.namespace, token_file=leader.token_file)

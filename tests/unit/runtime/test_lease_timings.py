@@ -40,3 +40,9 @@ def test_file_needs_no_inequality_that_only_a_failover_rests_on() -> None:
 @pytest.mark.parametrize("store", ["file", "kubernetes"])
 def test_renewals_must_fit_their_deadline_in_every_store(store: str) -> None:
     assert "leader.request_timeout_seconds" in problems(store=store, request_timeout_seconds=4)
+
+
+def test_address_of_an_api_server_needs_namespace_and_token() -> None:
+    assert set(problems(api_url="http://127.0.0.1:1")) == {"leader.namespace", "leader.token_file"}
+    assert set(problems(namespace="trading")) == {"leader.namespace"}
+    assert problems(api_url="http://127.0.0.1:1", namespace="a", token_file="/t") == {}

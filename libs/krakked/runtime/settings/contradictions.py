@@ -162,6 +162,15 @@ def _ownership(settings: Settings) -> Iterator[Problem]:
         yield _problem(remedy.split()[1], what, remedy)
 
 
+def _api_server(settings: Settings) -> Iterator[Problem]:
+    leader = settings.leader
+    for name in ("namespace", "token_file"):
+        is_given = getattr(leader, name) is not None
+        if is_given != (leader.api_url is not None):
+            what = "needs leader.api_url" if is_given else "is missing beside leader.api_url"
+            yield _problem(f"leader.{name}", what, "give all three, or none in a pod")
+
+
 def _rate_limit(settings: Settings) -> Iterator[Problem]:
     """Not of a simulator in this process: its pace stretches the interval, not its limits."""
     drain, seconds = DRAINS_PER_S.get(settings.venue.tier), settings.scheduler.portfolio_sync_sec
@@ -440,6 +449,7 @@ RULES: Final[tuple[Rule, ...]] = (
     _strategy_limits,
     _dead_man,
     _ownership,
+    _api_server,
     _rate_limit,
     _time_in_force,
     _backoff,

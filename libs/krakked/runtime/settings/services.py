@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr
@@ -10,6 +11,7 @@ from pydantic import Field, SecretStr
 from krakked.runtime.settings.fields import (
     SECONDS,
     Balances,
+    HttpUrl,
     PairText,
     Port,
     Seconds,
@@ -43,6 +45,12 @@ class Leader(Section):
         Spoken("a name as Kubernetes takes it"),
     ] = "krakked-engine"
     """Name of the Lease, in the namespace of the pod. The file beside the database has none."""
+    api_url: HttpUrl | None = None
+    """Address of the API server. Empty: the one of the pod that krakked runs in."""
+    namespace: str | None = None
+    """Namespace of the Lease; needed with `leader.api_url`, else it is the pod's."""
+    token_file: Path | None = None
+    """File with the bearer token, read again when it is rotated; needed with `leader.api_url`."""
     waits: bool = False
     """Whether an engine that finds the database or the lease taken waits for it. If not, a second
     one on the same files is refused at once."""

@@ -62,11 +62,11 @@ def test_permit_is_asked_when_limits_and_turn_were_waited_for(kit: Any) -> None:
             transport.permit = lambda _: None if is_owner[0] else "not the owner"
             waits = transport.limits.before_private
 
-            async def waiting(role: str, method: str) -> None:
-                await waits(role, method)
+            async def waiting(key_role: str, method: str) -> None:
+                await waits(key_role, method)
                 is_owner[0] = False
 
-            transport.limits.before_private = waiting  # type: ignore[method-assign]  # a long wait
+            transport.limits.before_private = waiting  # type: ignore[assignment, method-assign]  # a long wait
             try:
                 with pytest.raises(Transient, match="not the owner"):
                     await transport.private(WRITE)

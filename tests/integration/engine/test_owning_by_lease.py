@@ -1,0 +1,68 @@
+"""Two engines with files of their own compete for one Lease; one of them trades."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+
+@pytest.fixture
+def api(krakked: Any) -> Iterator[str]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "krakked.simulator.coordination", "--lease", "trading/engine"],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    yield json.loads(process.stdout.readline())["api"]
+    process.terminate()
+    process.wait(timeout=10)
+    process.stdout.close()
+
+
+def flags(krakked: Any, api: str) -> list[str]:
+    token = krakked.folder / "token"
+    token.write_text("t")
+    given = {
+        "store": "kubernetes",
+        "api_url": api,
+        "namespace": "trading",
+        "lease_name": "engine",
+        "token_file": token,
+    }
+    return [part for k, v in given.items() for part in ("--set", f"leader.{k}={v}")]
+
+
+def test_candidate_waits_for_the_lease_and_takes_it_when_it_is_released(
+    krakked: Any, api: str
+) -> None:
+    common = flags(krakked, api)
+    first = krakked.start("run", "--env", "dev", *common)
+    first.wait_for("engine_started")
+    assert krakked.ask("status")["epoch"] == 1
+    other = ("--db-path", "other.db")
+    second = krakked.start("run", "--env", "dev", *common, *other)
+    second.wait_for("still waiting for the lease, held by")
+    assert krakked.ask("status", *other)["ownership"] == "candidate"
+    assert first.end(signal.SIGTERM) == 0
+    second.wait_for("engine_started")
+    told = krakked.ask("status", *other)
+    assert (told["epoch"], told["needs_acknowledgement"]) == (2, True)
+    assert second.end(signal.SIGTERM) == 0
+    shutil.rmtree(krakked.folder / "bars", ignore_errors=True)
+
+
+def test_configuration_that_breaks_the_contract_is_refused_with_its_numbers(
+    krakked: Any, api: str
+) -> None:
+    common = flags(krakked, api)
+    done = krakked.run("run", "--env", "dev", *common, "--set", "leader.clock_offset_max_seconds=2")
+    assert done.returncode == 78
+    assert "R + δ + ε < D: 10 + 3 + 2 = 15 is not below 15" in done.stderr
