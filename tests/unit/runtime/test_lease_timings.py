@@ -1,4 +1,4 @@
-"""The timing contract as people write it: refused with its numbers, where a failover depends on it."""
+"""The timing contract as people write it: refused with its numbers where a failover rests on it."""
 
 from __future__ import annotations
 
