@@ -19,8 +19,8 @@ from krakked.sim.market.still import CalmMarket
 from krakked.simulator.options import SimulatorOptions, check
 from krakked.simulator.store import stored_now_ns
 
-PAST_S: Final = 720 * DAY_S
-"""A replay reads so much before its start, for the venue's past candles."""
+PAST_S: Final = 722 * DAY_S
+"""A replay reads so much before its start: 720 whole days of it, and one to fill from."""
 NAMED_MAX: Final = 12
 """More files than this are not worth a line's length."""
 _FOR_EVER_S: Final = 253_402_300_799

@@ -11,7 +11,7 @@ import pytest
 
 from krakked.domain.errors import BadInput
 from krakked.domain.ids import PairName
-from krakked.domain.times import NS_PER_SECOND
+from krakked.domain.times import DAY_S, NS_PER_SECOND
 from krakked.simulator import SimulatorOptions, opening_ns
 from krakked.simulator.markets import build_market, chosen_files, unused_files
 from krakked.simulator.store import StateStore
@@ -202,3 +202,16 @@ def test_given_prices_are_where_an_invented_market_begins(stage: Any) -> None:
     assert prices["XBTUSD"]["bid"] == "19998.0"
     assert prices["ETHUSD"]["bid"] == "2999.70"
     assert set(prices) == {"XBTUSD", "ETHUSD", "status"}
+
+
+def test_a_replay_that_starts_in_the_middle_of_a_day_has_720_whole_days_before_it(
+    tmp_path: Path,
+) -> None:
+    first_s = START_S - 800 * DAY_S
+    (tmp_path / "XBTUSD_240.csv").write_text(rows(240, 801 * 6, first_s))
+    opening_s = START_S + DAY_S // 2
+    market, _ = build_market(replay(tmp_path, from_s=opening_s), opening_s * NS_PER_SECOND)
+    past = market.candles_before(XBTUSD, 1440, opening_s * NS_PER_SECOND, 721)
+    assert [day.start_s for day in past] == [START_S - back * DAY_S for back in range(720, -1, -1)]
+    assert {day.trades for day in past[:-1]} == {6 * 40}
+    assert past[-1].trades == 3 * 40

@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 
 from krakked.domain.candles import CandleRow
+from krakked.domain.times import NS_PER_SECOND
 
 INTERVALS_MIN: Final = (1, 5, 15, 30, 60, 240, 1440, 10080, 21600)
 """Lengths of candles that the venue shows, in minutes."""
@@ -83,6 +84,12 @@ def fold(candles: Iterable[Candle], minutes: int) -> Iterator[Candle]:
         group.append(candle)
     if group:
         yield _merged(group, minutes)
+
+
+def first_stretch(step_s: int, before_ns: int, count: int) -> int:
+    """Where the first of the ``count`` newest stretches before an instant begins."""
+    last_s = (before_ns - 1) // NS_PER_SECOND // step_s * step_s
+    return max(last_s - step_s * (count - 1), 0)
 
 
 def _merged(group: list[Candle], minutes: int) -> Candle:

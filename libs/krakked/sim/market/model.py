@@ -93,9 +93,11 @@ class Market(Protocol):
     def candles_before(
         self, pair: PairName, minutes: int, before_ns: int, count: int
     ) -> list[Candle]:
-        """Up to ``count`` newest candles from what happened before an instant, oldest first.
+        """The candles of the ``count`` newest stretches before an instant, oldest first.
 
-        The last one may be unfinished; stretches without trades have none.
+        The last one may be unfinished; stretches without trades have none. If it is the first
+        that has none, the newest candle before it comes in its place: quiet ones are filled from
+        it.
         """
         ...
 

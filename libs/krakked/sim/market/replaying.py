@@ -32,7 +32,7 @@ from krakked.domain.money import ONE, quantum, round_down
 from krakked.domain.orders import Side
 from krakked.domain.times import NS_PER_SECOND, to_minute
 from krakked.sim.exchange.pairs import VenuePair
-from krakked.sim.market.candles import Candle, fold
+from krakked.sim.market.candles import Candle, first_stretch, fold
 from krakked.sim.market.model import Print, Venue, candles_from_prints, ladder, play
 
 _CLOSE_BEFORE_END_NS = NS_PER_SECOND // 2
@@ -90,22 +90,33 @@ class ReplayMarket:
     def candles_before(
         self, pair: PairName, minutes: int, before_ns: int, count: int
     ) -> list[Candle]:
-        """Up to ``count`` newest candles from before an instant, oldest first."""
+        """The candles of the ``count`` newest stretches before an instant, and one to fill from."""
+        from_s = first_stretch(minutes * 60, before_ns, count)
+        found = self._candles(pair, minutes, from_s, before_ns)
+        if found and found[0].start_s == from_s:
+            return found
+        return [*self._newest_before(pair, minutes, from_s), *found]
+
+    def candles_between(self, pair: PairName, minutes: int, from_s: int, to_s: int) -> list[Candle]:
+        """All candles of a stretch, for export."""
+        return self._candles(pair, minutes, from_s, to_s * NS_PER_SECOND)
+
+    def _candles(self, pair: PairName, minutes: int, from_s: int, before_ns: int) -> list[Candle]:
         lane = self._lanes[pair]
-        from_s = before_ns // NS_PER_SECOND - minutes * 60 * count
         if any(candle.minutes > minutes for candle in lane.candles[:1]):
             prints = self.prints_before(pair, from_s * NS_PER_SECOND, before_ns)
-            return candles_from_prints(prints, minutes)[-count:]
+            return candles_from_prints(prints, minutes)
         whole = [on_tick(candle, lane.pair) for candle in lane.between(from_s, before_ns)]
         running_s = before_ns // NS_PER_SECOND // lane.candle_s * lane.candle_s
         prints = self.prints_before(pair, running_s * NS_PER_SECOND, before_ns)
         running = candles_from_prints(prints, lane.candle_s // 60)
-        return list(fold([*whole, *running], minutes))[-count:]
+        return list(fold([*whole, *running], minutes))
 
-    def candles_between(self, pair: PairName, minutes: int, from_s: int, to_s: int) -> list[Candle]:
-        """All candles of a stretch, for export."""
-        count = -(-(to_s - from_s) // (minutes * 60))
-        return self.candles_before(pair, minutes, to_s * NS_PER_SECOND, count)
+    def _newest_before(self, pair: PairName, minutes: int, before_s: int) -> list[Candle]:
+        """What the last trades before an instant make: their close is what counts."""
+        since_ns = self._lanes[pair].last_starts_s(before_s) * NS_PER_SECOND
+        prints = self.prints_before(pair, since_ns, before_s * NS_PER_SECOND)
+        return candles_from_prints(prints, minutes)[-1:]
 
     def prints_before(self, pair: PairName, from_ns: int, before_ns: int) -> list[Print]:
         """The trades of ``[from_ns, before_ns)``, oldest first."""
@@ -168,6 +179,11 @@ class _Lane:
         first = bisect.bisect_left(self._starts, from_s)
         last = bisect.bisect_right(self._starts, before_ns // NS_PER_SECOND - self.candle_s)
         return self.candles[first:last]
+
+    def last_starts_s(self, before_s: int) -> int:
+        """Where the last two candles begin, of which one at least has traded by then."""
+        after = bisect.bisect_left(self._starts, before_s)
+        return self._starts[max(after - 2, 0)] if after else before_s
 
     def _open(self, now_ns: int, venue: Venue) -> None:
         """Stand a book around the last price before the start, if there is one."""

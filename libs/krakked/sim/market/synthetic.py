@@ -25,9 +25,9 @@ import numpy.typing as npt
 from krakked.domain.ids import PairName
 from krakked.domain.money import price_from_ticks, ticks_from_price
 from krakked.domain.orders import Side
-from krakked.domain.times import NS_PER_SECOND
+from krakked.domain.times import DAY_S, NS_PER_SECOND
 from krakked.sim.exchange.pairs import VenuePair
-from krakked.sim.market.candles import Candle
+from krakked.sim.market.candles import Candle, first_stretch, fold
 from krakked.sim.market.model import Print, Venue, ladder, play
 
 Whole: TypeAlias = npt.NDArray[np.int64]
@@ -57,15 +57,18 @@ THIN_HOURS: Final = 12
 """One hour in so many has a trade every seven minutes or so."""
 SLOTS: Final = 4
 """A busy minute has a trade in nearly each of its quarters."""
-HISTORY_DAYS_MAX: Final = 150
-"""Candles from before the start reach back this far, which covers 720 of four hours."""
+HISTORY_DAYS_MAX: Final = 742
+"""Candles from before the start reach back this far: 720 days, and 106 weeks."""
 
 _SLOT_US: Final = 15_000_000
 _HOUR_S: Final = 3600
+_DAY_MINUTES: Final = DAY_S // 60
 _UNIT_DECIMALS: Final = 8
 _PRINT_QUOTE: Final = Decimal(3_000)
 """A large everyday trade, in dollars at the base price."""
 _CHUNK_HOURS: Final = 4
+_PORTION_S: Final = 2 * DAY_S
+"""Trades of longer stretches are made in portions that the processor's memory holds."""
 
 
 class Habits(msgspec.Struct, frozen=True):
@@ -117,12 +120,15 @@ class SyntheticMarket:
     def candles_before(
         self, pair: PairName, minutes: int, before_ns: int, count: int
     ) -> list[Candle]:
-        """Up to ``count`` newest candles from before an instant, oldest first."""
-        step_s = minutes * 60
-        last_s = (before_ns - 1) // NS_PER_SECOND // step_s * step_s
-        oldest_s = min(last_s, before_ns // NS_PER_SECOND - HISTORY_DAYS_MAX * 86_400)
-        from_s = max(last_s - step_s * (count - 1), -(-oldest_s // step_s) * step_s, 0)
-        return self._streams[pair].candles(minutes, from_s, before_ns)
+        """The candles of the ``count`` newest stretches before an instant, and one to fill from."""
+        stream, step_s = self._streams[pair], minutes * 60
+        from_s = first_stretch(step_s, before_ns, count)
+        if step_s >= DAY_S:
+            return [each for each in stream.days(minutes, before_ns) if each.start_s >= from_s]
+        found = stream.candles(minutes, from_s, before_ns)
+        if found and found[0].start_s == from_s:
+            return found
+        return [*stream.newest_before(minutes, from_s), *found]
 
     def candles_between(self, pair: PairName, minutes: int, from_s: int, to_s: int) -> list[Candle]:
         """All candles of a stretch, for export."""
@@ -172,6 +178,9 @@ class Stream:
         self._level_quantity = Decimal(self._units).scaleb(-_UNIT_DECIMALS) * 4
         self._waiting: list[Print] = []
         self._filled_to_s = 0
+        self._days: list[Candle] = []
+        self._today_s = -1
+        """The days before that one are kept: they are asked for once for each length."""
 
     def play(self, at_ns: int, venue: Venue) -> int:
         """Play the trade of that instant, if there is one; when the next one comes."""
@@ -207,8 +216,39 @@ class Stream:
 
     def candles(self, minutes: int, from_s: int, before_ns: int) -> list[Candle]:
         """The candles of a stretch, oldest first; the last one may be unfinished."""
-        trades = self.trades(from_s, -(-before_ns // NS_PER_SECOND))
-        trades = trades.within(from_s * NS_PER_SECOND, before_ns)
+        step_s, to_s = minutes * 60, -(-before_ns // NS_PER_SECOND)
+        portion_s = max(_PORTION_S // step_s, 1) * step_s
+        found: list[Candle] = []
+        for start_s in range(from_s, to_s, portion_s):
+            trades = self.trades(start_s, min(start_s + portion_s, to_s))
+            end_ns = min((start_s + portion_s) * NS_PER_SECOND, before_ns)
+            found += self._folded(minutes, trades.within(start_s * NS_PER_SECOND, end_ns))
+        return found
+
+    def newest_before(self, minutes: int, before_s: int) -> list[Candle]:
+        """The last candle with a trade, which is not far: hours are silent, days are not."""
+        for back_s in (_HOUR_S, 4 * _HOUR_S, DAY_S):
+            step_s = minutes * 60
+            from_s = max((before_s - back_s) // step_s * step_s, 0)
+            found = self.candles(minutes, from_s, before_s * NS_PER_SECOND)
+            if found:
+                return found[-1:]
+        return []
+
+    def days(self, minutes: int, before_ns: int) -> list[Candle]:
+        """All candles of days or longer from before an instant, the first of them a whole one."""
+        today_s = (before_ns - 1) // NS_PER_SECOND // DAY_S * DAY_S
+        if today_s != self._today_s:
+            oldest_s = max(today_s - HISTORY_DAYS_MAX * DAY_S, 0)
+            self._days = self.candles(_DAY_MINUTES, oldest_s, today_s * NS_PER_SECOND)
+            self._today_s = today_s
+        today = self.candles(_DAY_MINUTES, today_s, before_ns)
+        found = list(fold([*self._days, *today], minutes))
+        is_whole = not self._days or found[0].start_s == self._days[0].start_s
+        return found if is_whole else found[1:]
+
+    def _folded(self, minutes: int, trades: Trades) -> list[Candle]:
+        """Candles of trades, oldest first."""
         if not len(trades):
             return []
         step_us = minutes * 60_000_000
@@ -249,6 +289,7 @@ class Stream:
         self._bases.append((from_us, max(base * wanted // here, 1)))
         self._waiting = []
         self._filled_to_s = 0
+        self._today_s = -1
 
     def _base(self, at_us: Whole) -> Whole | int:
         """Around how many ticks the price was at each instant."""
@@ -320,27 +361,31 @@ class Stream:
         return base + (base * (moved // 1000)) // (PARTS // 1000)
 
     def _wave(self, at_s: Whole, bits: int) -> Whole:
-        index, into = at_s >> bits, at_s & ((1 << bits) - 1)
-        name = f"wave {bits}"
-        here, there = self._level(name, index), self._level(name, index + 1)
-        return here + ((there - here) * into >> bits)
+        places, levels = self._levels(f"wave {bits}", at_s >> bits)
+        into = at_s & ((1 << bits) - 1)
+        moved: Whole = levels[places] + (np.diff(levels)[places] * into >> bits)
+        return moved
 
     def _step(self, at_s: Whole, period_s: int) -> Whole:
         index = at_s // period_s
         jumped = at_s % period_s >= self._smooth(f"jump {period_s}", index) % period_s
-        return self._level(f"step {period_s}", index + jumped)
+        places, levels = self._levels(f"step {period_s}", index)
+        return levels[places + jumped]
 
-    def _level(self, name: str, index: Whole) -> Whole:
-        """Between minus one and one, in 2^-20."""
-        return self._smooth(name, index) % (2 << _LATTICE_BITS) - (1 << _LATTICE_BITS)
+    def _levels(self, what: str, index: Whole) -> tuple[Whole, Whole]:
+        """Levels of every index there is and of one more, and the place of each index in them.
+
+        Between minus one and one, in 2^-20.
+        """
+        every = _span(index)
+        chance = self._chance(what, np.append(every, every[-1:] + 1))
+        return index - every[:1], chance % (2 << _LATTICE_BITS) - (1 << _LATTICE_BITS)
 
     def _smooth(self, what: str, index: Whole) -> Whole:
         """:meth:`_chance` for an index that hardly moves from one element to the next."""
-        if not len(index):
-            return index
-        lowest = int(index.min())
-        every = np.arange(lowest, int(index.max()) + 1, dtype=np.int64)
-        return self._chance(what, every)[index - lowest]
+        every = _span(index)
+        found: Whole = self._chance(what, every)[index - every[:1]]
+        return found
 
     def _chance(self, what: str, index: Whole) -> Whole:
         """A number from 0 to 2^63 − 1 for every index, the same for ever."""
@@ -352,10 +397,20 @@ class Stream:
 _LATTICE_BITS: Final = 20
 
 
+def _span(index: Whole) -> Whole:
+    """Every number from the first element to the last; they are in order."""
+    return np.arange(index[0], index[-1] + 1, dtype=np.int64) if len(index) else index
+
+
 def _mixed(index: Whole, key: int) -> Whole:
     """SplitMix64's finish over ``key`` + index steps: every bit depends on every bit."""
-    x = index.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(key)
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    x = x ^ (x >> np.uint64(31))
-    return (x >> np.uint64(1)).astype(np.int64)
+    x = index.astype(np.uint64)
+    x *= np.uint64(0x9E3779B97F4A7C15)
+    x += np.uint64(key)
+    x ^= x >> np.uint64(30)
+    x *= np.uint64(0xBF58476D1CE4E5B9)
+    x ^= x >> np.uint64(27)
+    x *= np.uint64(0x94D049BB133111EB)
+    x ^= x >> np.uint64(31)
+    x >>= np.uint64(1)
+    return x.view(np.int64)

@@ -69,9 +69,15 @@ def test_the_past_is_720_candles_of_each_length_up_to_four_hours(minutes: int) -
 
 
 def test_the_past_of_days_reaches_back_as_far_as_it_says_and_has_whole_days_only() -> None:
-    past = market().candles_before(XBTUSD, 1440, START_NS, 720)
-    assert len(past) == HISTORY_DAYS_MAX
+    invented = market()
+    past = invented.candles_before(XBTUSD, 1440, START_NS, 1000)
+    assert len(past) == HISTORY_DAYS_MAX + 1
+    assert past[-1].end_s == START_S
     assert all(candle.trades > 3000 for candle in past)
+    assert invented.candles_before(XBTUSD, 1440, START_NS, 720) == past[-720:]
+    weeks = invented.candles_before(XBTUSD, 10080, START_NS, 720)
+    assert len(weeks) >= HISTORY_DAYS_MAX // 7
+    assert all(week.trades > 7 * 3000 for week in weeks[:-1])
 
 
 def test_prices_are_on_the_tick_positive_and_sizes_within_the_pairs_decimals() -> None:
