@@ -78,6 +78,8 @@ def test_a_request_that_a_fault_loses_is_answered_by_nothing(town: Any) -> None:
         town.ask(town.order(PLACED))
     assert open_orders(town) == []
     assert town.host.faults.happened == {FaultKind.REQUEST_LOST: 1}
+    call = town.tape.calls[0]
+    assert (call.handled_ns, call.is_done, call.said) == (0, False, None)
 
 
 def test_a_fault_that_takes_the_answer_leaves_the_order(town: Any) -> None:
@@ -85,6 +87,8 @@ def test_a_fault_that_takes_the_answer_leaves_the_order(town: Any) -> None:
     with pytest.raises(NoAnswer):
         town.ask(town.order(PLACED))
     assert open_orders(town) == [PLACED]
+    call = town.tape.calls[0]
+    assert (call.is_done, call.said, call.is_heard) == (True, None, False)
 
 
 def test_a_gateways_page_comes_through_as_html(town: Any) -> None:
@@ -98,7 +102,8 @@ def test_a_venue_that_says_busy_and_does_it_all_the_same_is_told_as_it_spoke(tow
     answer = town.ask(town.order(PLACED))
     assert said(answer)["error"] == ["EService:Busy"]
     assert open_orders(town) == [PLACED]
-    assert town.tape.calls[0].errors == ("EService:Busy",)
+    call = town.tape.calls[0]
+    assert (call.said, call.errors, call.is_done) == (("EService:Busy",), (), True)
 
 
 def test_the_venues_market_moves_with_the_worlds_time(town: Any) -> None:

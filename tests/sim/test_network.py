@@ -76,6 +76,7 @@ def test_a_late_answer_is_an_answer_to_who_waits_long_enough(town: Any) -> None:
     town.link.weather = Weather(answer_late=1.0)
     began_us = town.lab.loop.now_us()
     assert town.ask(town.signed("Balance"), timeout_s=60.0).status == 200
+    assert [(call.said, call.is_heard) for call in town.tape.calls] == [((), True)]
     assert 500_000 < town.lab.loop.now_us() - began_us < 20_200_000
 
 
@@ -85,6 +86,7 @@ def test_a_late_answer_to_who_waits_no_longer_does_no_harm(town: Any) -> None:
         town.ask(town.signed("Balance"), timeout_s=0.4)
     town.lab.pass_(30.0)
     assert town.lab.loop.problems == []
+    assert [(call.said, call.is_heard) for call in town.tape.calls] == [((), False)]
 
 
 def test_a_stuck_request_arrives_after_its_sender_has_died(town: Any, process: Process) -> None:

@@ -1,1 +1,1 @@
-"""Whole worlds from seeds: real engines, the simulated venue, and everything between them at fault."""
+"""Whole worlds from seeds: real engines, the simulated venue, and everything at fault."""

@@ -63,6 +63,8 @@ def loaded_for(behaviour: Behaviour, tier: Tier) -> Loaded:
             "execution.max_slippage_bps": behaviour.slippage_bps,
             "execution.on_shutdown": behaviour.on_shutdown,
             **_leader(NAMED[behaviour.timings]),
+            "risk.max_per_asset_pct": behaviour.max_per_asset_pct,
+            "risk.max_open_positions": behaviour.max_open_positions,
             **_STRATEGIES,
         },
         environ={},

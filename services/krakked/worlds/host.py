@@ -17,7 +17,7 @@ from krakked.adapters.kraken.network import Answer, Request
 from krakked.adapters.system.clock import LoopClock
 from krakked.domain.ids import Asset, PairName
 from krakked.domain.times import NS_PER_SECOND
-from krakked.sim.exchange.calls import PrivateRequest
+from krakked.sim.exchange.calls import PrivateRequest, RestAnswer
 from krakked.sim.exchange.exchange import Exchange
 from krakked.sim.exchange.keys import ALL_PERMISSIONS, QUERY_PERMISSIONS
 from krakked.sim.exchange.limits import Tier
@@ -86,7 +86,7 @@ class Host:
             store=None,
         )
         self.venue.watchers.append(tape.happened)
-        self.service = Service(self.venue, Role.BOTH)
+        self.service = _Service(self.venue, tape)
         self._driver = Driver(self.venue)
 
     @property
@@ -127,7 +127,8 @@ class Host:
                 method=path.rpartition("/")[2],
                 key=request.headers["API-Key"],
                 form={name: values[0] for name, values in parse_qs(request.body).items()},
-            )
+            ),
+            body,
         )
         said = await self.service.private(
             PrivateRequest(
@@ -140,6 +141,25 @@ class Host:
         )
         self._tape.answered(call, said if isinstance(said, bytes) else None)
         return said
+
+    def heard(self, request: Request) -> None:
+        """The answer to it has come."""
+        if request.body is not None:
+            self._tape.heard(request.body.encode())
+
+
+class _Service(Service):
+    """Puts on the tape what the exchange itself answers, whatever a fault makes of that."""
+
+    def __init__(self, venue: Venue, tape: Tape) -> None:
+        super().__init__(venue, Role.BOTH)
+        self._tape = tape
+        self._clock = venue.clock
+
+    def _handle(self, request: PrivateRequest) -> RestAnswer:
+        answer = super()._handle(request)
+        self._tape.handled(request.body, answer.body, self._clock.now_ns())
+        return answer
 
 
 class HostRecipe(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import heapq
+import math
 from collections.abc import Callable
 from random import Random
 from typing import Any, Final, TypeVarTuple, Unpack
@@ -23,6 +24,8 @@ Ts = TypeVarTuple("Ts")
 
 NS_PER_US: Final = 1_000
 US_PER_SECOND: Final = 1_000_000
+ROUNDS_MAX: Final = 200_000
+"""So many without time going on are a loop that never ends."""
 
 
 class Process:
@@ -121,6 +124,8 @@ class WorldLoop(asyncio.BaseEventLoop):
         self._order = order
         self._timers: list[tuple[int, int, WorldTimer]] = []
         self._timed = 0
+        self._rounds = 0
+        """Since time went on last."""
         self._soon: list[asyncio.Handle] = []
         self.set_exception_handler(_raise)
         self.problems: list[dict[str, Any]] = []
@@ -166,7 +171,9 @@ class WorldLoop(asyncio.BaseEventLoop):
         context: contextvars.Context | None = None,
     ) -> asyncio.TimerHandle:
         """Run it when that time has come, by the clock of who asks."""
-        due_us = max(self._now_us, round(when * US_PER_SECOND) + _stood_us(PROCESS.get()))
+        # Never too soon: who finds that his time has not come would ask again at the same instant.
+        when_us = math.ceil(round(when * US_PER_SECOND, 3))
+        due_us = max(self._now_us, when_us + _stood_us(PROCESS.get()))
         timer = WorldTimer(when, callback, args, self, context)
         timer.process = _process_of(timer)
         timer.frozen_us = _stood_us(timer.process)
@@ -204,6 +211,9 @@ class WorldLoop(asyncio.BaseEventLoop):
             self._jump()
         self._take_due()
         batch, self._soon = self._soon, []
+        self._rounds += 1
+        if self._rounds > ROUNDS_MAX:
+            raise RuntimeError(f"time stands still at {self.time():.6f} s: {batch[:3]}")
         if self._order is not None and len(batch) > 1:
             self._order.shuffle(batch)
         for handle in batch:
@@ -219,6 +229,7 @@ class WorldLoop(asyncio.BaseEventLoop):
         if not self._timers:
             raise RuntimeError("the world stands still: nothing is ready and no timer runs")
         self._now_us = max(self._now_us, self._timers[0][0])
+        self._rounds = 0
 
     def _take_due(self) -> None:
         while self._timers and self._timers[0][0] <= self._now_us:

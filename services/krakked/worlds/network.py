@@ -166,7 +166,12 @@ class WorldNetwork:
             return
         if link.strikes("answer late", link.weather.answer_late):
             delay_s += link.rng.uniform(0.5, 20.0)
-        link.later(delay_s, _give, answer, said)
+        link.later(delay_s, self._give, request, answer, said)
+
+    def _give(self, request: Request, answer: asyncio.Future[Answer], said: Answer) -> None:
+        if not answer.done():
+            answer.set_result(said)
+            self._link.host.heard(request)
 
     async def connect(self, url: str, *, timeout_s: float, frame_bytes_max: int) -> Socket:
         """Open a WebSocket."""
@@ -347,8 +352,3 @@ class VenueEnd:
 def _fail(answer: asyncio.Future[Answer], error: Exception) -> None:
     if not answer.done():
         answer.set_exception(error)
-
-
-def _give(answer: asyncio.Future[Answer], said: Answer) -> None:
-    if not answer.done():
-        answer.set_result(said)

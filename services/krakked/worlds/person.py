@@ -6,6 +6,8 @@ import contextvars
 from collections.abc import Callable, Sequence
 from random import Random
 
+import msgspec
+
 from krakked.domain.commands import (
     Acknowledge,
     CancelAll,
@@ -61,6 +63,17 @@ MENDING: tuple[Make, ...] = (
 )
 
 
+class Said(msgspec.Struct, kw_only=True):
+    """A command that was given to a machine, and what came back."""
+
+    asked_ns: int
+    machine: str
+    command: Command
+    reply: Reply | None = None
+    """None: none has come."""
+    replied_ns: int = 0
+
+
 class Person:
     """See the module."""
 
@@ -71,8 +84,8 @@ class Person:
         self._trace = trace
         self._given = 0
         self._tasks: set[object] = set()
-        self.replies: list[tuple[int, Command, Reply]] = []
-        """(microseconds, command, reply), as they came."""
+        self.said: list[Said] = []
+        """As they were given."""
 
     def command(self, machine: Machine, number: int) -> None:
         """Give one of the commands; sometimes again, sometimes twice at once."""
@@ -87,16 +100,19 @@ class Person:
             return
         context = contextvars.Context()
         context.run(machine.enter)
-        task = self._loop.create_task(self._ask(machine, command), context=context)
+        said = Said(asked_ns=self._loop.now_ns(), machine=machine.name, command=command)
+        self.said.append(said)
+        task = self._loop.create_task(self._ask(machine, said), context=context)
         self._tasks.add(task)
 
-    async def _ask(self, machine: Machine, command: Command) -> None:
+    async def _ask(self, machine: Machine, said: Said) -> None:
         assert machine.door is not None
+        command = said.command
         reply = await machine.door(command)
         self._trace.tell(
             NAME, "command", name=type(command).__name__, ok=reply.ok, said=reply.message
         )
-        self.replies.append((self._loop.now_us(), command, reply))
+        said.reply, said.replied_ns = reply, self._loop.now_ns()
 
     def restore_lease(self) -> None:
         """Make a deleted lease anew, empty a stolen one, take a fence away."""

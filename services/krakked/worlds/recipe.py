@@ -87,6 +87,8 @@ class Behaviour(msgspec.Struct, frozen=True, kw_only=True):
     on_shutdown: str = "keep"
     timings: str = "default"
     """Of the lease (``trading.timings.NAMED``)."""
+    max_per_asset_pct: int = 5
+    max_open_positions: int = 10
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True):
@@ -215,6 +217,8 @@ def _behaviour(rng: Random) -> Behaviour:
         slippage_bps=rng.choice((5, 50)),
         timings=rng.choice(("default", "quick")),
         on_shutdown=rng.choice(("keep", "cancel")),
+        max_per_asset_pct=rng.choice((2, 5)),
+        max_open_positions=rng.choice((3, 10)),
     )
 
 

@@ -27,12 +27,17 @@ class Call(msgspec.Struct, kw_only=True):
     method: str
     key: str
     form: dict[str, str]
+    handled_ns: int = 0
+    """When the exchange itself took it up; 0: a fault kept it away."""
     errors: tuple[str, ...] = ()
+    """The exchange's own, whatever was said in the end."""
     is_done: bool = False
-    """The venue has answered it without an error."""
+    """The exchange did it, whatever was said in the end."""
     result: msgspec.Raw = msgspec.Raw(b"null")
-    late_s: float = 0.0
-    """By how much its plan had expired when it arrived (a checker's note)."""
+    said: tuple[str, ...] | None = None
+    """The errors that were sent back; None: no answer was."""
+    is_heard: bool = False
+    """What was sent back reached who asked, while he waited."""
 
     @property
     def epoch(self) -> int:
@@ -48,22 +53,37 @@ class Tape:
         self.events: list[tuple[int, ExchangeEvent]] = []
         self.watchers: list[Callable[[Call], None]] = []
         """See each call when it arrives."""
+        self.witnesses: list[Callable[[Call], None]] = []
+        """See each call when the exchange has done it, or has refused to."""
+        self._by_body: dict[bytes, Call] = {}
 
-    def arrived(self, call: Call) -> Call:
+    def arrived(self, call: Call, body: bytes) -> Call:
         """A request is at the venue's door."""
         self.calls.append(call)
+        self._by_body[body] = call
         for watch in self.watchers:
             watch(call)
         return call
 
-    def answered(self, call: Call, body: bytes | None) -> None:
-        """What the venue said to it; None: a fault stood in for an answer."""
-        if body is None:
-            return
-        envelope = msgspec.json.decode(body, type=_Envelope)
+    def handled(self, body: bytes, answer: bytes, now_ns: int) -> None:
+        """What the exchange made of it."""
+        call = self._by_body[body]
+        envelope = msgspec.json.decode(answer, type=_Envelope)
+        call.handled_ns = now_ns
         call.errors = tuple(envelope.error)
         call.is_done = not envelope.error
         call.result = envelope.result
+        for see in self.witnesses:
+            see(call)
+
+    def answered(self, call: Call, body: bytes | None) -> None:
+        """What was sent back; None: a fault stood in for an answer."""
+        if body is not None:
+            call.said = tuple(msgspec.json.decode(body, type=_Envelope).error)
+
+    def heard(self, body: bytes) -> None:
+        """It came to who had asked."""
+        self._by_body[body].is_heard = True
 
     def happened(self, events: Sequence[ExchangeEvent], now_ns: int) -> None:
         """The exchange moved."""

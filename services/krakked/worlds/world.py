@@ -132,6 +132,7 @@ class World:
         for machine in self.machines:
             machine.terminate()
         await self._pass(30.0)
+        self.checkers.look_back()
 
     async def _pass(self, seconds: float) -> None:
         await asyncio.sleep(seconds)  # noqa: TID251 - on the world's own time
@@ -199,6 +200,7 @@ class World:
             task._log_destroy_pending = False  # type: ignore[attr-defined]  # dead on purpose
             with contextlib.suppress(BaseException):  # what it would still tidy up fails: good
                 task.get_coro().close()
+        self.checkers.let_go()
         for machine in self.machines:
             machine.bury()
         self.loop.close()

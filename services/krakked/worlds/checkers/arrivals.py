@@ -1,26 +1,32 @@
-"""Looked at when a call arrives: who sent it, was it on record, might it still be sent?"""
+"""Looked at when an order arrives: is it on record, was it decided on, may it still be sent?
+
+journal first   the order is in the committed journal of its sender, as sent
+decided         so is its plan, with the decision that made it
+alive           the journal does not say that it ended, or never arrived
+deadline        it tells the venue until when it counts, as the journal has it
+unknown         an entry is sent only where no order of its pair is in doubt
+looked first    its sender has compared orders and balances, and armed the dead-man, before
+"""
 
 from __future__ import annotations
 
+from typing import Final
+
+from krakked.adapters.sqlite.queries import SqliteQueries
+from krakked.adapters.sqlite.questions import Question
 from krakked.domain.ids import ClientOrderId
-from krakked.domain.orders import Journal, Order
-from krakked.domain.times import NS_PER_SECOND
-from krakked.worlds.checkers.evidence import Evidence, reading
-from krakked.worlds.host import TRADE_KEY
+from krakked.domain.orders import Journal, LegKind, Order
+from krakked.domain.plans import ExecutionPlan
+from krakked.domain.times import from_rfc3339
+from krakked.worlds.checkers.evidence import Evidence, Submission
 from krakked.worlds.tape import Call
 
-MUTATIONS = frozenset(
-    {"AddOrder", "CancelOrder", "CancelAll", "CancelAllOrdersAfter", "AmendOrder"}
-)
-LATE_S = 6.0
-"""An order may arrive so long after its plan expired: its deadline, and two clocks' offsets."""
-SENT = (
-    Journal.SENT,
-    Journal.UNKNOWN,
-    Journal.ACKED,
-    Journal.DONE,
-    Journal.REJECTED,
-    Journal.ABSENT,
+OVER: Final = (Journal.REJECTED, Journal.ABSENT, Journal.DROPPED, Journal.VALIDATED)
+FIRST: Final = ("OpenOrders", "BalanceEx", "CancelAllOrdersAfter")
+_NS_PER_MS: Final = 1_000_000
+_IN_DOUBT: Final = (
+    "SELECT client_order_id FROM orders"
+    " WHERE journal = 'unknown' AND pair = ? AND client_order_id != ?"
 )
 
 
@@ -29,81 +35,79 @@ class Arrivals:
 
     def __init__(self, evidence: Evidence) -> None:
         self._evidence = evidence
-        self._orders: dict[str, Order] = {}
-        """As they were on record when they arrived, by client id."""
+        self._done: dict[str, set[str]] = {}
+        """By process: what the venue has done for it."""
+        self._over: list[tuple[Call, Order]] = []
 
     def look(self, call: Call) -> None:
         """A call is at the venue's door; nothing is answered yet."""
         if call.method == "AddOrder":
             self._on_record(call)
 
+    def see(self, call: Call) -> None:
+        """The exchange has answered."""
+        if call.is_done and call.method in FIRST:
+            self._done.setdefault(call.sender, set()).add(call.method)
+
     def _on_record(self, call: Call) -> None:
-        """The order is in the committed journal of its sender before the venue has it."""
-        client_id = call.form["cl_ord_id"]
-        database = self._evidence.database_of(call.sender)
+        evidence, client_id = self._evidence, ClientOrderId(call.form["cl_ord_id"])
+        database = evidence.database_of(call.sender)
         if database is None:
-            self._evidence.violated("journal first", f"{call.sender} has no ledger")
+            evidence.violated("journal first", f"{call.sender} has no ledger")
             return
-        with reading(database) as queries:
-            order = queries.order(ClientOrderId(client_id))
-            if order is None or order.journal not in SENT:
-                self._evidence.violated(
-                    "journal first", f"order {client_id} arrived before it was on record as sent"
-                )
-                return
-            self._orders[client_id] = order
-            plan = queries.plan(order.request.plan_id)
-            if plan is None:
-                self._evidence.violated("decided", f"order {client_id} has no plan on record")
-                return
-            decided = queries.decisions(plan_id=plan.plan_id) or queries.exits(plan_id=plan.plan_id)
-        if not decided and plan.principal == "engine":
+        queries = evidence.reader(database)
+        order = queries.order(client_id)
+        if order is None or order.journal is Journal.PENDING:
+            said = f"order {client_id} arrived before it was on record as sent"
+            evidence.violated("journal first", said)
+            return
+        plan = queries.plan(order.request.plan_id)
+        if plan is None:
+            evidence.violated("decided", f"order {client_id} has no plan on record")
+            return
+        submission = Submission(call=call, order=order, plan=plan, database=database)
+        evidence.submissions.append(submission)
+        self._decided(queries, plan)
+        self._on_time(submission)
+        self._certain(queries, submission)
+        self._looked_first(submission)
+        if order.journal in OVER:
+            self._over.append((call, order))
+
+    def _decided(self, queries: SqliteQueries, plan: ExecutionPlan) -> None:
+        """A cycle leaves decisions; a stop and a person's word leave exits."""
+        if not queries.decisions(plan_id=plan.plan_id) and not queries.exits(plan_id=plan.plan_id):
             self._evidence.violated("decided", f"plan {plan.plan_id} has no decision on record")
-        late_ns = call.at_ns - plan.expires_at_ns
-        call.late_s = late_ns / NS_PER_SECOND
 
-    def conclude(self) -> None:
+    def _on_time(self, submission: Submission) -> None:
+        told, order = submission.call.form.get("deadline"), submission.order
+        if told is None or order.deadline_at_ns is None:
+            self._evidence.violated("deadline", f"{submission.name} has none")
+        elif abs(from_rfc3339(told) - order.deadline_at_ns) > _NS_PER_MS:
+            self._evidence.violated("deadline", f"{submission.name} has another one on record")
+
+    def _certain(self, queries: SqliteQueries, submission: Submission) -> None:
+        request = submission.order.request
+        if request.kind is not LegKind.ENTRY:
+            return
+        values = (request.pair, request.client_order_id)
+        doubtful = queries.first(
+            Question(_IN_DOUBT, values, lambda row: str(row["client_order_id"]))
+        )
+        if doubtful is not None:
+            said = f"{submission.name} was sent while {doubtful} is in doubt"
+            self._evidence.violated("unknown", said)
+
+    def _looked_first(self, submission: Submission) -> None:
+        missing = set(FIRST) - self._done.get(submission.call.sender, set())
+        if missing:
+            said = f"{submission.name} was sent before {', '.join(sorted(missing))} was done"
+            self._evidence.violated("looked first", said)
+
+    def look_back(self) -> None:
         """Over the whole tape."""
-        self._fenced()
-        self._once()
-        self._in_time()
-
-    def _fenced(self) -> None:
-        """The venue never accepts a change of an older epoch after one of a newer."""
-        newest = 0
-        for call in self._evidence.world.tape.calls:
-            if call.key != TRADE_KEY.key or call.method not in MUTATIONS or not call.is_done:
-                continue
-            if call.epoch < newest:
-                self._evidence.violated(
-                    "fence", f"{call.method} of epoch {call.epoch} taken after epoch {newest}"
-                )
-            newest = max(newest, call.epoch)
-
-    def _once(self) -> None:
-        """No two accepted orders are the same step of the same plan."""
-        seen: dict[tuple[object, ...], str] = {}
-        for order in self._evidence.account.orders.values():
-            client_id = order.ask.cl_ord_id
-            if client_id is None:
-                continue
-            known = self._orders.get(client_id)
-            key = (client_id,) if known is None else step_of(known)
-            if key in seen:
-                self._evidence.violated(
-                    "once", f"{key} was accepted twice: {seen[key]}, {client_id}"
-                )
-            seen[key] = client_id
-
-    def _in_time(self) -> None:
-        for call in self._evidence.world.tape.calls:
-            if call.late_s > LATE_S and call.is_done:
-                self._evidence.violated(
-                    "expiry",
-                    f"{call.form['cl_ord_id']} taken {call.late_s:.1f} s after its plan expired",
-                )
-
-
-def step_of(order: Order) -> tuple[object, ...]:
-    """What makes two orders the same one."""
-    return (order.request.plan_id, order.request.leg, order.request.revision)
+        for call, order in self._over:
+            if call.is_done:
+                client_id, journal = order.request.client_order_id, order.journal.value
+                said = f"order {client_id} was taken while its journal says {journal}"
+                self._evidence.violated("alive", said)

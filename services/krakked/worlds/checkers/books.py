@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from decimal import Decimal
+from typing import Final
 
+from krakked.adapters.sqlite.cells import Row
+from krakked.adapters.sqlite.questions import Question
 from krakked.domain.fills import Fill
-from krakked.domain.ids import Asset, TradeId
+from krakked.domain.ids import Asset, ClientOrderId, TradeId
 from krakked.domain.money import ZERO
 from krakked.domain.orders import Journal, Order
+from krakked.domain.times import NS_PER_SECOND
 from krakked.sim.exchange.orders import Trade
-from krakked.worlds.checkers.evidence import EVERYTHING, Evidence, orders_of, reading
+from krakked.worlds.checkers.evidence import EVERYTHING, Evidence, orders_of
+
+PENDING_MAX_NS: Final = 120 * NS_PER_SECOND
+"""What was planned is sent or dropped when its plan has expired."""
+_POSTINGS: Final = "SELECT asset, amount FROM postings ORDER BY sequence"
 
 
 class Books:
@@ -29,17 +37,22 @@ class Books:
         if owner is None:
             return ["nobody owns the books"]
         self._trades = {trade.trade_txid: trade for trade in self._evidence.trades()}
-        with reading(owner.disk.database) as queries:
-            books = queries.books()
-            fills = queries.fills(limit=EVERYTHING)
-            orders = orders_of(queries)
-            self._problems += [f"projections: {d}" for d in queries.projection_differences()]
+        queries = self._evidence.reader(owner.disk.database)
+        books = queries.books()
+        fills = queries.fills(limit=EVERYTHING)
+        orders = orders_of(queries)
+        self._problems += [f"projections: {d}" for d in queries.projection_differences()]
         self._problems += [f"drift on record: {d.kind.value} {d.difference}" for d in books.drifts]
         self._look_at_totals(books.totals)
         self._look_at_count(Counter(fill.trade.trade_id for fill in fills))
         for fill in fills:
             self._look_at_amounts(fill)
         self._look_at_orders(orders.values())
+        self._look_at_ends(orders)
+        if self._evidence.has_one_ledger:  # others book what they find before what was there
+            below = sinks_below_zero(queries.all(Question(_POSTINGS, (), _posting)))
+            if below is not None:
+                self._problems.append(f"there was less than nothing of {below}")
         return self._problems
 
     def _look_at_totals(self, ours: Mapping[Asset, Decimal]) -> None:
@@ -68,8 +81,10 @@ class Books:
             self._problems.append(f"execution {ours.trade_id} of ours is booked as manual")
 
     def _look_at_orders(self, orders: Collection[Order]) -> None:
+        old_ns = self._evidence.world.loop.now_ns() - PENDING_MAX_NS
         for order in orders:
-            if order.journal in (Journal.SENT, Journal.UNKNOWN):
+            is_left = order.journal is Journal.PENDING and order.created_at_ns < old_ns
+            if is_left or order.journal in (Journal.SENT, Journal.UNKNOWN):
                 client_id = order.request.client_order_id
                 self._problems.append(f"order {client_id} is {order.journal.value}")
         live = {str(order.venue_order_id) for order in orders if order.is_live}
@@ -78,3 +93,32 @@ class Books:
             self._problems.append(f"the venue's open order {order_id} is not live on record")
         for order_id in sorted(live - theirs):
             self._problems.append(f"order {order_id} is live on record and not open at the venue")
+
+    def _look_at_ends(self, orders: Mapping[ClientOrderId, Order]) -> None:
+        """What the venue took is on record as taken, with all that was filled of it."""
+        for theirs in self._evidence.account.orders.values():
+            client_id = theirs.ask.cl_ord_id
+            ours = None if client_id is None else orders.get(client_id)
+            if ours is None:
+                continue
+            if ours.journal not in (Journal.ACKED, Journal.DONE):
+                self._problems.append(f"order {client_id} was taken, and is {ours.journal.value}")
+                continue
+            here = (ours.venue_order_id, ours.filled_base, ours.cost_quote, ours.fee_quote)
+            there = (theirs.order_id, theirs.filled_base, theirs.cost_quote, theirs.fee_quote)
+            if here != there:
+                self._problems.append(f"order {client_id}: {here} here, {there} there")
+
+
+def sinks_below_zero(postings: Iterable[tuple[Asset, Decimal]]) -> Asset | None:
+    """The first asset of which there would have been less than nothing, booking by booking."""
+    totals: dict[Asset, Decimal] = {}
+    for asset, amount in postings:
+        totals[asset] = totals.get(asset, ZERO) + amount
+        if totals[asset] < 0:
+            return asset
+    return None
+
+
+def _posting(row: Row) -> tuple[Asset, Decimal]:
+    return Asset(row["asset"]), Decimal(row["amount"])

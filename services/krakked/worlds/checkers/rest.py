@@ -26,6 +26,8 @@ class Rest:
             return "no engine trades: " + ", ".join(m.told for m in self._evidence.world.machines)
         assert owner.run is not None, "it trades"
         assert owner.run.engine is not None, "it trades"
+        if self._evidence.account.dead_man_ns is None:
+            return "the dead-man switch does not run"
         return self._of_engine(owner.run.engine) or "; ".join(self._books.problems()[:4]) or None
 
     def _of_engine(self, engine: Engine) -> str | None:
