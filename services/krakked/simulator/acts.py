@@ -14,9 +14,8 @@ from typing import Final, TypeAlias
 from krakked.domain.errors import BadInput
 from krakked.domain.ids import PairName
 from krakked.domain.money import ZERO, BadAmount, parse_amount
-from krakked.domain.pairs import PairStatus
 from krakked.domain.times import NS_PER_SECOND
-from krakked.sim.exchange.core import SystemStatus
+from krakked.sim.exchange.core import PairMode, SystemStatus
 from krakked.sim.fault_kinds import FaultKind
 from krakked.simulator.faults import Armed, Asked, size_of
 from krakked.simulator.standing import SYSTEM, Standing
@@ -49,7 +48,7 @@ def _end_system(venue: Venue, at_ns: int) -> None:
 
 
 def set_pair(
-    venue: Venue, pair: PairName, status: PairStatus, now_ns: int, until_ns: int | None = None
+    venue: Venue, pair: PairName, status: PairMode, now_ns: int, until_ns: int | None = None
 ) -> None:
     """Change what a pair allows, and tell who listens; it may end by itself."""
     venue.standings.set(pair, status.value, until_ns)
@@ -61,7 +60,7 @@ def set_pair(
 
 def _end_pair(venue: Venue, pair: PairName, at_ns: int) -> None:
     if venue.standings.ends(pair, at_ns):
-        set_pair(venue, pair, PairStatus.ONLINE, at_ns)
+        set_pair(venue, pair, PairMode.ONLINE, at_ns)
 
 
 def resume(venue: Venue, found: Mapping[str, Standing], now_ns: int) -> None:
@@ -74,7 +73,7 @@ def resume(venue: Venue, found: Mapping[str, Standing], now_ns: int) -> None:
         if name == SYSTEM:
             set_system(venue, SystemStatus(standing.status), now_ns, standing.until_ns)
         elif name in venue.hub.data.tapes:
-            status = PairStatus(standing.status)
+            status = PairMode(standing.status)
             set_pair(venue, PairName(name), status, now_ns, standing.until_ns)
 
 
@@ -96,7 +95,7 @@ def maintain(venue: Venue, fault: Armed, now_ns: int) -> None:
 
 
 def _change_pairs(venue: Venue, fault: Armed, pairs: Sequence[PairName], now_ns: int) -> None:
-    status = PairStatus.CANCEL_ONLY if fault.mode is None else fault.mode
+    status = PairMode.CANCEL_ONLY if fault.mode is None else fault.mode
     until_ns = now_ns + seconds_ns(fault)
     for pair in pairs:
         set_pair(venue, pair, status, now_ns, until_ns)

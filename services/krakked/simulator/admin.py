@@ -16,9 +16,8 @@ from aiohttp import web
 from krakked.domain.errors import BadInput, LedgerFailed
 from krakked.domain.ids import PairName
 from krakked.domain.money import BadAmount, to_text
-from krakked.domain.pairs import PairStatus
 from krakked.domain.times import to_rfc3339
-from krakked.sim.exchange.core import SystemStatus
+from krakked.sim.exchange.core import PairMode, SystemStatus
 from krakked.sim.fault_kinds import FILTERS, KINDS, FaultKind, Kind
 from krakked.simulator import acts
 from krakked.simulator.balances import BalanceAct, amount, change_balances
@@ -36,7 +35,7 @@ class StatusAct(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     system: SystemStatus | None = None
     pair: str | None = None
-    status: PairStatus | None = None
+    status: PairMode | None = None
 
 
 class FaultAct(Armed, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -18,7 +18,7 @@ import msgspec
 
 from krakked.domain.errors import BadInput
 from krakked.domain.money import ZERO, BadAmount, parse_amount
-from krakked.domain.pairs import PairStatus
+from krakked.sim.exchange.core import PairMode
 from krakked.sim.exchange.pairs import PAIRS, find
 from krakked.sim.exchange.params import Params
 from krakked.sim.exchange.rest import METHODS
@@ -60,7 +60,7 @@ class Armed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     ahead: int | None = None
     sizes: tuple[str, ...] | None = None
     pair: str | None = None
-    mode: PairStatus | None = None
+    mode: PairMode | None = None
     mebibytes: int | None = None
 
     def given(self, name: str) -> str:

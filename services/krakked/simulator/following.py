@@ -52,6 +52,7 @@ from krakked.simulator.source import (
     pasts_of,
     trade_told,
 )
+from krakked.simulator.unreachable import in_words
 from krakked.simulator.venue import Venue
 
 BOOK_DEPTH: Final = 500
@@ -98,7 +99,7 @@ def _one_line(flag: str) -> Iterator[None]:
         raise
     except (KrakkedError, SourceLost, *NONSENSE) as error:
         raise BadInput(
-            f"{flag}: cannot be followed: {error}; start it, or give another address",
+            f"{flag}: cannot be followed: {in_words(error)}; start it, or give another address",
             exit_code=ExitCode.VENUE_UNREACHABLE,
         ) from error
 
@@ -254,7 +255,7 @@ class Follower:
                 frame_bytes_max=FRAME_BYTES_MAX,
             )
         except NotConnected as error:
-            raise SourceLost(f"not connected: {error}") from error
+            raise SourceLost(f"not connected: {in_words(error)}") from error
 
     async def _subscribe(self, socket: Socket) -> None:
         for text in self._wanted.messages():
@@ -274,7 +275,7 @@ class Follower:
             try:
                 missed = await self._source.missed(name, since_ns)
             except (KrakkedError, *NONSENSE) as error:
-                raise SourceLost(str(error)) from error
+                raise SourceLost(in_words(error)) from error
             self.market.hear_missed(name, missed, now_ns())
         for name, trade in self._early or ():
             self.market.hear_trades(name, [trade], now_ns())
@@ -308,7 +309,7 @@ class Follower:
             try:
                 shown = await self._source.best(name)
             except (KrakkedError, *NONSENSE) as error:
-                raise SourceLost(str(error)) from error
+                raise SourceLost(in_words(error)) from error
             if shown != self.market.book(name).best():
                 raise SourceLost(f"its stream is silent, and its {name} is elsewhere by now")
         self._data_ns = self._clock.now_ns()
@@ -469,7 +470,7 @@ class Follower:
 
     def _apply_pair(self, name: PairName, status: PairStatus) -> None:
         venue = self._at()
-        if venue.exchange.pair_status(name) is not status:
+        if venue.exchange.pair_status(name).value != status.value:
             venue.exchange.set_pair_status(name, status)
             venue.deliver(venue.hub.announce_pair_status(name, self._clock.now_ns()))
 

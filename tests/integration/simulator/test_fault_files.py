@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from krakked.domain.errors import BadInput
-from krakked.domain.pairs import PairStatus
+from krakked.sim.exchange.core import PairMode
 from krakked.sim.fault_kinds import KINDS, FaultKind, Strikes
 from krakked.simulator.fault_files import read_mixture
 from krakked.simulator.faults import Armed, Asked, Faults, Told, check
@@ -44,7 +44,7 @@ def test_a_file_says_which_faults_how_often_and_to_what(mixture: Path) -> None:
     ]
     first, second, third, fourth = found.faults
     assert (first.probability, first.method) == (Decimal("0.01"), "AddOrder")
-    assert (second.mode, second.seconds) == (PairStatus.POST_ONLY, Decimal("2.5"))
+    assert (second.mode, second.seconds) == (PairMode.POST_ONLY, Decimal("2.5"))
     assert (third.probability, third.skip, third.count) == (None, 1, 2)
     assert (fourth.sizes, fourth.probability) == (("0.1", "20%"), Decimal("0.01"))
 

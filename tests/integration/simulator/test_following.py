@@ -17,10 +17,9 @@ import pytest
 from krakked.adapters.system.clock import LoopClock
 from krakked.domain.errors import BadInput
 from krakked.domain.ids import PairName
-from krakked.domain.pairs import PairStatus
 from krakked.runtime import simulated_time
 from krakked.runtime.simulated_time import SimulatedTimeLoop
-from krakked.sim.exchange.core import SystemStatus
+from krakked.sim.exchange.core import PairMode, SystemStatus
 from krakked.simulator import RunningSimulator, SimulatorOptions, start
 from krakked.simulator.options import SourceOptions
 
@@ -394,7 +393,7 @@ def test_statuses_of_the_source_and_of_its_pairs_are_taken_over(follow: Any) -> 
         assert pair.follower_runs is not None
         exchange = pair.follower_runs.exchange
         assert exchange.system_status() is SystemStatus.POST_ONLY
-        assert exchange.pair_status(ETHUSD) is PairStatus.LIMIT_ONLY
+        assert exchange.pair_status(ETHUSD) is PairMode.LIMIT_ONLY
         await pair.source.admin("/status", {"system": "online"})
         await asyncio.sleep(1)
         assert exchange.system_status() is SystemStatus.ONLINE

@@ -15,12 +15,11 @@ import msgspec
 
 from krakked.domain.money import AMOUNT_MAX, ZERO, round_down
 from krakked.domain.orders import Side
-from krakked.domain.pairs import PairStatus
 from krakked.domain.times import DAY_S, NS_PER_SECOND
 from krakked.sim.exchange import errors, limits
 from krakked.sim.exchange.accounts import Account
 from krakked.sim.exchange.book import affordable_base
-from krakked.sim.exchange.core import Core, Market, SystemStatus
+from krakked.sim.exchange.core import Core, Market, PairMode, SystemStatus
 from krakked.sim.exchange.errors import VenueError, invalid, market_mode
 from krakked.sim.exchange.matching import plan
 from krakked.sim.exchange.orders import CloseAsk, OrderAsk, TimeInForce
@@ -38,17 +37,14 @@ _HEX: Final = frozenset("0123456789abcdefABCDEF")
 
 def check_mode(core: Core, market: Market, ask: OrderAsk) -> None:
     """Whether the exchange and the pair take such an order now."""
+    may_change(core, market)
     for status in (core.system_status, market.status):
-        if status in (SystemStatus.CANCEL_ONLY, PairStatus.CANCEL_ONLY):
-            raise market_mode("cancel_only")
-        if status in (SystemStatus.POST_ONLY, PairStatus.POST_ONLY) and not ask.post_only:
+        if status in (SystemStatus.POST_ONLY, PairMode.POST_ONLY) and not ask.post_only:
             raise market_mode("post_only")
-        if status in (SystemStatus.LIMIT_ONLY, PairStatus.LIMIT_ONLY) and not ask.form.priced:
+        if status in (SystemStatus.LIMIT_ONLY, PairMode.LIMIT_ONLY) and not ask.form.priced:
             raise market_mode("limit_only")
-    if market.status is PairStatus.REDUCE_ONLY and ask.side is Side.BUY:
+    if market.status is PairMode.REDUCE_ONLY and ask.side is Side.BUY:
         raise market_mode("reduce_only")
-    if market.status in (PairStatus.MAINTENANCE, PairStatus.DELISTED):
-        raise VenueError(errors.UNAVAILABLE)
 
 
 def check_times(ask: OrderAsk, now_ns: int) -> None:
@@ -190,12 +186,10 @@ def check_display(quantity_base: Decimal, display_base: Decimal | None, name: st
 
 def only_posts(core: Core, market: Market) -> bool:
     """Whether nobody may take now."""
-    return core.system_status is SystemStatus.POST_ONLY or market.status is PairStatus.POST_ONLY
+    return core.system_status is SystemStatus.POST_ONLY or market.status is PairMode.POST_ONLY
 
 
 def may_change(core: Core, market: Market) -> None:
-    """Whether orders can be amended now."""
-    if core.system_status is SystemStatus.CANCEL_ONLY or market.status is PairStatus.CANCEL_ONLY:
+    """Whether orders can come, or be amended, now."""
+    if core.system_status is SystemStatus.CANCEL_ONLY or market.status.only_cancels:
         raise market_mode("cancel_only")
-    if market.status in (PairStatus.MAINTENANCE, PairStatus.DELISTED):
-        raise VenueError(errors.UNAVAILABLE)

@@ -17,7 +17,6 @@ import msgspec
 from krakked.domain.ids import Asset, LedgerId, PairName
 from krakked.domain.money import ZERO
 from krakked.domain.orders import Side
-from krakked.domain.pairs import PairStatus
 from krakked.sim.exchange.accounts import Account
 from krakked.sim.exchange.agenda import Agenda
 from krakked.sim.exchange.book import Book
@@ -52,6 +51,34 @@ class SystemStatus(enum.Enum):
     LIMIT_ONLY = "limit_only"
 
 
+class PairMode(enum.Enum):
+    """What one pair allows: every word that the venue has for it."""
+
+    ONLINE = "online"
+    CANCEL_ONLY = "cancel_only"
+    POST_ONLY = "post_only"
+    LIMIT_ONLY = "limit_only"
+    REDUCE_ONLY = "reduce_only"
+    MAINTENANCE = "maintenance"
+    WORK_IN_PROGRESS = "work_in_progress"
+    DELISTED = "delisted"
+
+    @property
+    def only_cancels(self) -> bool:
+        """No order may come, and none may change. How the venue refuses one on a pair that is not
+        in service is not recorded; here it does as in ``cancel_only``: nothing is in doubt.
+        """
+        return self in _ONLY_CANCELS
+
+
+_ONLY_CANCELS: Final = (
+    PairMode.CANCEL_ONLY,
+    PairMode.MAINTENANCE,
+    PairMode.WORK_IN_PROGRESS,
+    PairMode.DELISTED,
+)
+
+
 class FillToClose(msgspec.Struct, frozen=True, kw_only=True):
     """A fill that makes another order, as soon as its own match is over."""
 
@@ -63,14 +90,17 @@ class FillToClose(msgspec.Struct, frozen=True, kw_only=True):
 class Market:
     """One pair: its rules, its book, its last price, its mode."""
 
-    def __init__(self, pair: VenuePair, *, house_first: bool) -> None:
+    def __init__(self, pair: VenuePair, options: ExchangeOptions) -> None:
         self.pair = pair
-        self.book = Book(house_first=house_first)
-        self.status = PairStatus.ONLINE
+        self.book = Book(house_first=options.house_first)
+        self.status = PairMode.ONLINE
         self.last_trade: PublicTrade | None = None
         self.trade_count = FIRST_TRADE_ID - 1
         self.quote_decimals = min(pair.cost_decimals, pair.quote.decimals)
         """To which costs and fees are kept: as precise as the ledger of the quote asset."""
+        is_finer = options.trade_costs == "recorded"
+        self.told_decimals = pair.cost_decimals if is_finer else self.quote_decimals
+        """To which trades and orders tell them."""
         self.base_decimals = pair.base.decimals
         self.stored_price: Decimal | None = None
         """The last price before a restart: what waits was looking at it."""
@@ -134,9 +164,7 @@ class Core:
         self.clock_offset_ns = 0
         """How far the clock is ahead that the venue shows; what happens goes by ``now_ns``."""
         self.system_status = SystemStatus.ONLINE
-        self.markets = {
-            name: Market(pair, house_first=options.house_first) for name, pair in pairs.items()
-        }
+        self.markets = {name: Market(pair, options) for name, pair in pairs.items()}
         self.assets = _assets(pairs)
         self.accounts: dict[str, Account] = {}
         self.ids = IdSource(options.seed)

@@ -28,7 +28,7 @@ from krakked.sim.exchange import (
 from krakked.sim.exchange.accounts import Account
 from krakked.sim.exchange.book import Level
 from krakked.sim.exchange.calls import PrivateRequest, RestAnswer
-from krakked.sim.exchange.core import Core, SystemStatus
+from krakked.sim.exchange.core import Core, PairMode, SystemStatus
 from krakked.sim.exchange.events import ExchangeEvent, PublicTrade, WireRow
 from krakked.sim.exchange.keys import Key, Keys, Permission
 from krakked.sim.exchange.limits import LIMITS, Tier
@@ -279,13 +279,13 @@ class Exchange:
         """What the whole exchange allows now."""
         return self._core.system_status
 
-    def set_pair_status(self, pair: PairName, status: PairStatus) -> None:
+    def set_pair_status(self, pair: PairName, status: PairMode | PairStatus) -> None:
         """What a pair allows from now on."""
         market = self._core.markets[pair]
-        market.status = status
+        market.status = PairMode(status.value)
         waiting.look_again(self._core, market)
 
-    def pair_status(self, pair: PairName) -> PairStatus:
+    def pair_status(self, pair: PairName) -> PairMode:
         """What a pair allows now."""
         return self._core.markets[pair].status
 

@@ -10,7 +10,6 @@ from typing import Final
 
 import msgspec
 
-from krakked.domain.money import ZERO
 from krakked.domain.orders import Side, VenueStatus
 from krakked.sim.exchange.core import Market
 from krakked.sim.exchange.events import WireRow
@@ -259,6 +258,7 @@ def _fill(market: Market, trade: Trade) -> WireRow:
     pair = market.pair
     in_base = trade.fee_asset == pair.base.altname
     fee_asset = pair.base if in_base else pair.quote
+    decimals = fee_asset.decimals if in_base else max(fee_asset.decimals, market.told_decimals)
     return {
         "order_id": trade.order_id,
         "exec_id": trade.trade_txid,
@@ -275,7 +275,7 @@ def _fill(market: Market, trade: Trade) -> WireRow:
         "fees": [
             {
                 "asset": fee_asset.symbol,
-                "qty": number(trade.fee_amount, fee_asset.decimals),
+                "qty": number(trade.fee_amount, decimals),
             }
         ],
         "fee_usd_equiv": number(trade.fee_usd, USD_DECIMALS),
@@ -284,10 +284,9 @@ def _fill(market: Market, trade: Trade) -> WireRow:
 
 def _add_sums(row: WireRow, market: Market, order: Order) -> None:
     pair = market.pair
-    average = order.cost_quote / order.filled_base if order.filled_base else ZERO
     row["cum_qty"] = number(order.filled_base, pair.lot_decimals)
     row["cum_cost"] = number(order.cost_quote, pair.cost_decimals)
-    row["avg_price"] = number(average, pair.pair_decimals)
+    row["avg_price"] = number(order.average_price, pair.pair_decimals)
 
 
 def _open_status(order: Order) -> str:

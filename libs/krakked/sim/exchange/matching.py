@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Final, Literal
 
 from krakked.domain.ids import VenueOrderId
+from krakked.domain.money import ZERO
 from krakked.domain.orders import Side, VenueStatus
 from krakked.sim.exchange import executions
 from krakked.sim.exchange.accounts import Account
@@ -35,6 +36,7 @@ TRIGGERED_AT_ONCE: Final = "Order would trigger immediately"
 # The venue's own words for the following ends are not recorded; these are ours.
 EXPIRED: Final = "Order expired"
 NOT_FILLED: Final = "Immediate or cancel"
+KILLED: Final = "Fill or kill"
 BAND: Final = "Market price protection"
 SELF_TRADE: Final = "Self trade prevention"
 DEAD_MAN: Final = "Cancel all orders after timeout"
@@ -160,6 +162,7 @@ def _new_order(
         trigger=ask.trigger,
         trigger_price=ask.trigger_price,
         display_base=ask.display_base,
+        shown_base=ask.display_base or ZERO,
         opened_by=opened_by,
     )
 
@@ -194,7 +197,7 @@ def _obstacle(
     if post_only and found.crosses:
         return POST_ONLY
     if order.ask.time_in_force is TimeInForce.FOK and found.filled_base < order.remaining_base:
-        return NOT_FILLED
+        return KILLED
     if order.ask.side is Side.BUY and order.limit_price is None:
         account = core.accounts[order.account]
         cost = market_buy_cost(market, found, order.ask, order.hold_fee_pct)

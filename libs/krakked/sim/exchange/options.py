@@ -50,6 +50,9 @@ class ExchangeOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Whether REST and WebSocket know ``XBT/USD``: for years they did, in 2026-09 they do not."""
     order_minimum_error: str = ORDER_MINIMUM
     """Two spellings were seen live."""
+    trade_costs: Literal["ledger", "recorded"] = "ledger"
+    """What trades and orders tell of costs and fees: what the ledger took, or, as recorded, to the
+    pair's cost decimals, which are finer than a ledger in dollars."""
     fee_ladder: tuple[FeeTier, ...] = STANDARD
     lockout_failures: int = 20
     """Bad credentials or nonces on one key within a minute before it is locked out; 0: never."""

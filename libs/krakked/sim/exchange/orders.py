@@ -174,6 +174,8 @@ class Order(msgspec.Struct, kw_only=True):
     """Set aside of the quote (buy) or base (sell) balance for the rest."""
     filled_base: Decimal = ZERO
     cost_quote: Decimal = ZERO
+    worth_quote: Decimal = ZERO
+    """Sum of price × quantity of its fills, to the last digit."""
     fee_quote: Decimal = ZERO
     fee_usd: Decimal = ZERO
     trades: list[TradeId] = msgspec.field(default_factory=list)
@@ -199,6 +201,11 @@ class Order(msgspec.Struct, kw_only=True):
     def remaining_base(self) -> Decimal:
         """Not filled yet."""
         return self.quantity_base - self.filled_base
+
+    @property
+    def average_price(self) -> Decimal:
+        """Of its fills by their quantity; zero before the first."""
+        return self.worth_quote / self.filled_base if self.filled_base else ZERO
 
     @property
     def visible_base(self) -> Decimal:

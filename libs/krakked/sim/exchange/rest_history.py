@@ -140,7 +140,6 @@ def order_row(core: Core, order: Order, with_trades: bool) -> dict[str, object]:
     market, ask = core.markets[order.ask.pair], order.ask
     pair = market.pair
     decimals = price_decimals(market)
-    average = order.cost_quote / order.filled_base if order.filled_base else ZERO
     row: dict[str, object] = {"refid": order.opened_by, "userref": _userref(order)}
     if ask.cl_ord_id is not None:
         row["cl_ord_id"] = ask.cl_ord_id
@@ -154,7 +153,7 @@ def order_row(core: Core, order: Order, with_trades: bool) -> dict[str, object]:
         "vol_exec": text(order.filled_base, pair.lot_decimals),
         "cost": text(order.cost_quote, pair.cost_decimals),
         "fee": text(order.fee_quote, pair.cost_decimals),
-        "price": text(average, decimals),
+        "price": text(order.average_price, decimals),
         "stopprice": text(order.trigger_price or ZERO, decimals),
         "limitprice": text(_limit_price(order), decimals),
         "misc": _misc(order),

@@ -20,6 +20,8 @@ from krakked.sim.wire import text
 
 _WHOLE_NUMBER: Final = re.compile(r"-?[0-9]{1,10}")
 NS_PER_MILLISECOND: Final = NS_PER_SECOND // 1_000
+ASSET_CLASSES: Final = ("currency", "tokenized_asset")
+"""Of the second there is no pair here."""
 
 
 def add_order(call: Call) -> object:
@@ -210,7 +212,10 @@ def _the_one(account: Account, txid: str) -> Order:
 
 
 def _market(call: Call, spelling: str) -> Market:
-    market = call.core.market(spelling)
+    kind = call.params.text("asset_class") or "currency"
+    if kind not in ASSET_CLASSES:
+        raise invalid("asset_class")
+    market = call.core.market(spelling) if kind == "currency" else None
     if market is None:
         raise VenueError(errors.UNKNOWN_PAIR)
     return market

@@ -3,7 +3,8 @@
     cost = price × quantity, cut to the quote asset's ledger precision
     fee  = cost × rate, rounded half up; never more than the order's hold set aside for it
 
-So a trade's cost and fee are exactly the amounts of its ledger rows, and no account can owe.
+So no account can owe. A trade's cost and fee are exactly the amounts of its ledger rows, unless it
+shall tell them finer than a ledger can hold them (``trade_costs``).
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from decimal import Decimal
 import msgspec
 
 from krakked.domain.ids import Asset, LedgerId, TradeId
-from krakked.domain.money import ZERO, round_down, round_up
+from krakked.domain.money import ZERO, round_down, round_nearest, round_up
 from krakked.domain.orders import Side
 from krakked.sim.exchange import executions
 from krakked.sim.exchange.accounts import Account
@@ -36,9 +37,14 @@ class Charge(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What one fill costs."""
 
     cost_quote: Decimal
+    """As it is told; so are the fees."""
     fee_asset: Asset
     fee_amount: Decimal
     fee_quote: Decimal
+    paid_quote: Decimal
+    """What the ledger says of the cost."""
+    paid_fee: Decimal
+    """And of the fee, in its asset."""
 
 
 def fee_tier(core: Core, account: Account) -> FeeTier:
@@ -88,6 +94,7 @@ def book_fill(core: Core, order: Order, fill: Fill) -> Trade:
     refresh_hold(market, account, order)
     trade = _trade(core, market, account, order, fill)
     order.cost_quote += trade.cost_quote
+    order.worth_quote += fill.price * fill.quantity_base
     order.fee_quote += trade.fee_quote
     order.fee_usd += trade.fee_usd
     order.trades.append(trade.trade_txid)
@@ -140,10 +147,11 @@ def _trade(core: Core, market: Market, account: Account, order: Order, fill: Fil
 
 
 def _charge(core: Core, market: Market, account: Account, order: Order, fill: Fill) -> Charge:
-    cost = cost_of(market, fill.price, fill.quantity_base)
+    cost = _told_cost(market, fill)
+    paid = cost_of(market, fill.price, fill.quantity_base)
     tier = fee_tier(core, account)
     pct = min(tier.maker_pct if fill.maker else tier.taker_pct, order.hold_fee_pct)
-    fee_quote = fee_of(cost, pct, market.quote_decimals)
+    fee_quote = fee_of(cost, pct, market.told_decimals)
     if order.ask.fee_in_base:
         fee_base = fee_of(fill.quantity_base, pct, market.base_decimals)
         room = _room(account, market.base, order.ask.side, fill.quantity_base)
@@ -152,12 +160,25 @@ def _charge(core: Core, market: Market, account: Account, order: Order, fill: Fi
             fee_asset=market.base,
             fee_amount=min(fee_base, room),
             fee_quote=fee_quote,
+            paid_quote=paid,
+            paid_fee=min(fee_base, room),
         )
-    room = _room(account, market.quote, order.ask.side.opposite, cost)
+    room = _room(account, market.quote, order.ask.side.opposite, paid)
     fee_quote = min(fee_quote, room)
     return Charge(
-        cost_quote=cost, fee_asset=market.quote, fee_amount=fee_quote, fee_quote=fee_quote
+        cost_quote=cost,
+        fee_asset=market.quote,
+        fee_amount=fee_quote,
+        fee_quote=fee_quote,
+        paid_quote=paid,
+        paid_fee=min(fee_of(paid, pct, market.quote_decimals), room),
     )
+
+
+def _told_cost(market: Market, fill: Fill) -> Decimal:
+    if market.told_decimals == market.quote_decimals:
+        return cost_of(market, fill.price, fill.quantity_base)
+    return round_nearest(fill.price * fill.quantity_base, market.told_decimals)
 
 
 def _room(account: Account, asset: Asset, side: Side, amount: Decimal) -> Decimal:
@@ -189,9 +210,9 @@ def _post(
     market, account = core.markets[order.ask.pair], core.accounts[order.account]
     side = order.ask.side
     base = (market.base, side.sign * fill.quantity_base)
-    quote = (market.quote, -side.sign * charge.cost_quote)
+    quote = (market.quote, -side.sign * charge.paid_quote)
     rows: list[LedgerRow] = []
     for asset, amount in (quote, base) if side is Side.BUY else (base, quote):
-        fee = charge.fee_amount if asset == charge.fee_asset else ZERO
+        fee = charge.paid_fee if asset == charge.fee_asset else ZERO
         rows.append(core.post(account, "trade", txid, asset, (amount, fee)))
     return tuple(row.ledger_id for row in rows)

@@ -152,6 +152,7 @@ def _restore_order(core: Core, order: Order) -> None:
     """Open orders hold their funds and wait in the book or for their start, as before."""
     account, market = core.accounts[order.account], core.markets[order.ask.pair]
     core.resume_priority(order.priority)
+    order.worth_quote = order.worth_quote or order.cost_quote  # which older files do not have
     account.orders[order.order_id] = order
     if order.is_done:
         return

@@ -10,22 +10,15 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from krakked.domain.pairs import PairStatus
 from krakked.sim.exchange import executions, matching
 from krakked.sim.exchange.checks import check_funds
-from krakked.sim.exchange.core import Core, FillToClose, Market, SystemStatus
+from krakked.sim.exchange.core import Core, FillToClose, Market, PairMode, SystemStatus
 from krakked.sim.exchange.errors import VenueError
 from krakked.sim.exchange.orders import CloseAsk, OrderAsk, Reference
 from krakked.sim.exchange.pricing import Wanted, resolve
 from krakked.sim.exchange.settlement import refresh_hold
 
 _CLOSED_SYSTEM = (SystemStatus.MAINTENANCE, SystemStatus.CANCEL_ONLY, SystemStatus.POST_ONLY)
-_CLOSED_PAIR = (
-    PairStatus.MAINTENANCE,
-    PairStatus.DELISTED,
-    PairStatus.CANCEL_ONLY,
-    PairStatus.POST_ONLY,
-)
 
 
 def settle_all(core: Core) -> None:
@@ -34,10 +27,14 @@ def settle_all(core: Core) -> None:
         settle(core, market)
 
 
+def _is_closed(market: Market) -> bool:
+    return market.status.only_cancels or market.status is PairMode.POST_ONLY
+
+
 def settle(core: Core, market: Market) -> None:
     """Let everything happen that the last trades and the book set off."""
     while market.closes or market.watch:
-        closed = core.system_status in _CLOSED_SYSTEM or market.status in _CLOSED_PAIR
+        closed = core.system_status in _CLOSED_SYSTEM or _is_closed(market)
         if closed:
             market.unseen.clear()
         if market.unseen:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
-from typing import Final, Literal, Protocol, runtime_checkable
+from typing import Final, Literal, Protocol, TypeAlias, runtime_checkable
 
 import msgspec
 
@@ -47,6 +47,10 @@ class Print(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     quantity_base: Decimal
     taker_side: Side
     order_type: Literal["market", "limit"] = "market"
+
+
+Quote: TypeAlias = tuple[Decimal, Decimal]
+"""A bid and an ask."""
 
 
 class Venue(Protocol):
@@ -131,6 +135,15 @@ class Summarized(Protocol):
         ...
 
 
+@runtime_checkable
+class Quoting(Protocol):
+    """A market that knows what its house quoted in the past."""
+
+    def quote_after(self, pair: PairName, item: Print) -> Quote:
+        """The best bid and ask that a trade left behind."""
+        ...
+
+
 def play(item: Print, pair: VenuePair, level_quantity: Decimal, venue: Venue) -> None:
     """Let strangers trade, then stand the house's book around their price.
 
@@ -151,9 +164,15 @@ def ladder(
     item: Print, pair: VenuePair, level_quantity: Decimal
 ) -> tuple[list[tuple[Decimal, Decimal]], list[tuple[Decimal, Decimal]]]:
     """The house's bids and asks after a print, which was at the best price that its taker met."""
+    bid, ask = quote_around(item, pair)
+    return levels_above_and_below(bid, ask - bid, pair, level_quantity)
+
+
+def quote_around(item: Print, pair: VenuePair) -> Quote:
+    """The best of them."""
     spread = spread_of(item.price, pair.tick_size)
     bid = item.price if item.taker_side is Side.SELL else item.price - spread
-    return levels_above_and_below(bid, spread, pair, level_quantity)
+    return bid, bid + spread
 
 
 def levels_above_and_below(

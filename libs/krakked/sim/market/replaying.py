@@ -33,7 +33,15 @@ from krakked.domain.orders import Side
 from krakked.domain.times import NS_PER_SECOND, to_minute
 from krakked.sim.exchange.pairs import VenuePair
 from krakked.sim.market.candles import Candle, first_stretch, fold
-from krakked.sim.market.model import Print, Venue, candles_from_prints, ladder, play
+from krakked.sim.market.model import (
+    Print,
+    Quote,
+    Venue,
+    candles_from_prints,
+    ladder,
+    play,
+    quote_around,
+)
 
 _CLOSE_BEFORE_END_NS = NS_PER_SECOND // 2
 _LEVEL_SHARE = 40
@@ -126,6 +134,10 @@ class ReplayMarket:
         prints = (item for candle in found for item in expand(candle, lane.pair))
         return [item for item in prints if from_ns <= item.at_ns < before_ns]
 
+    def quote_after(self, pair: PairName, item: Print) -> Quote:
+        """The best bid and ask that a trade left behind."""
+        return quote_around(item, self._lanes[pair].pair)
+
     def set_price(self, pair: PairName, price: Decimal) -> None:
         """Recorded prices cannot be moved."""
         raise BadInput(f"{pair} replays recorded candles; its price cannot be set to {price}")
@@ -188,10 +200,15 @@ class _Lane:
     def _open(self, now_ns: int, venue: Venue) -> None:
         """Stand a book around the last price before the start, if there is one."""
         self._is_open = True
-        past = self.between(0, now_ns)[-1:]
-        for last in past:
-            item = expand(last, self.pair)[-1]
-            bids, asks = ladder(item, self.pair, last.volume / _LEVEL_SHARE)
+        after = bisect.bisect_right(self._starts, now_ns // NS_PER_SECOND)
+        past = [
+            (item, candle.volume)
+            for candle in self.candles[max(after - 2, 0) : after]
+            for item in expand(candle, self.pair)
+            if item.at_ns < now_ns
+        ]
+        for item, volume in past[-1:]:
+            bids, asks = ladder(item, self.pair, volume / _LEVEL_SHARE)
             venue.set_house_book(self.pair.altname, bids, asks, now_ns)
 
 

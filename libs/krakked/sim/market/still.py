@@ -22,7 +22,7 @@ from krakked.domain.orders import Side
 from krakked.domain.times import NS_PER_SECOND
 from krakked.sim.exchange.pairs import VenuePair
 from krakked.sim.market.candles import Candle
-from krakked.sim.market.model import Print, Venue, levels_above_and_below, spread_of
+from krakked.sim.market.model import Print, Quote, Venue, levels_above_and_below, spread_of
 
 PERIOD_S: Final = 10
 _PERIOD_NS: Final = PERIOD_S * NS_PER_SECOND
@@ -89,6 +89,10 @@ class CalmMarket:
         turns = range(lane.turn(from_ns - 1) + 1, lane.turn(before_ns - 1) + 1)
         return [lane.at(turn, lane.instant(turn)) for turn in turns]
 
+    def quote_after(self, pair: PairName, item: Print) -> Quote:
+        """The best bid and ask that a trade left behind."""
+        return self._lanes[pair].quote(item.at_ns)
+
     def set_price(self, pair: PairName, price: Decimal) -> None:
         """Stand somewhere else from the next trade on."""
         self._lanes[pair].stand(price)
@@ -141,6 +145,11 @@ class _Lane:
             return newest
         after = bisect.bisect_right(self._stands, at_ns, key=lambda each: each.from_ns)
         return self._stands[max(after - 1, 0)]
+
+    def quote(self, at_ns: int) -> Quote:
+        """Bid and ask at an instant."""
+        stand = self._stand(at_ns)
+        return stand.bid, stand.ask
 
     def play(self, at_ns: int, venue: Venue) -> None:
         """Trade, and fill the book up again."""

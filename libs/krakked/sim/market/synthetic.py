@@ -28,7 +28,7 @@ from krakked.domain.orders import Side
 from krakked.domain.times import DAY_S, NS_PER_SECOND
 from krakked.sim.exchange.pairs import VenuePair
 from krakked.sim.market.candles import Candle, first_stretch, fold
-from krakked.sim.market.model import Print, Venue, ladder, play
+from krakked.sim.market.model import Print, Quote, Venue, ladder, play, quote_around
 
 Whole: TypeAlias = npt.NDArray[np.int64]
 Waves: TypeAlias = Sequence[tuple[int, int]]
@@ -137,6 +137,10 @@ class SyntheticMarket:
     def prints_before(self, pair: PairName, from_ns: int, before_ns: int) -> list[Print]:
         """The trades of ``[from_ns, before_ns)``, oldest first."""
         return self._streams[pair].prints(from_ns, before_ns)
+
+    def quote_after(self, pair: PairName, item: Print) -> Quote:
+        """The best bid and ask that a trade left behind."""
+        return quote_around(item, self._streams[pair].pair)
 
     def set_price(self, pair: PairName, price: Decimal) -> None:
         """Shift the pair's whole future so that it stands there now."""

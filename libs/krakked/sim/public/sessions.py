@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from typing import Final, Literal, TypeAlias
 
 import msgspec
@@ -98,6 +99,7 @@ class Session:
 
 _USUAL: Final = ExecutionWishes()
 Delivery: TypeAlias = tuple[Session, bytes]
+Best: TypeAlias = tuple[tuple[Decimal, Decimal] | None, tuple[Decimal, Decimal] | None]
 
 
 class Hub:
@@ -110,7 +112,8 @@ class Hub:
         self._opened = 0
         self._subscribers: dict[Topic, dict[Session, None]] = {}
         self._views: dict[Topic, frames.BookView] = {}
-        self._quotes: dict[PairName, frames.Quotes] = {}
+        self._quotes: dict[PairName, Best] = {}
+        """What subscribers to changes of the best prices know of them."""
 
     def __repr__(self) -> str:
         return f"<Hub {len(self.sessions)} sessions, {len(self._subscribers)} topics>"
@@ -132,6 +135,8 @@ class Hub:
         """From now on the session gets the topic's frames."""
         session.topics[topic] = None
         self._subscribers.setdefault(topic, {})[session] = None
+        if topic.detail == "bbo" and PairName(topic.subject) not in self._quotes:
+            self._quotes[PairName(topic.subject)] = self._best(PairName(topic.subject))
 
     def unsubscribe(self, session: Session, topic: Topic) -> None:
         """No more of them."""
@@ -145,7 +150,13 @@ class Hub:
         subscribers.pop(session, None)
         if not subscribers:
             self._subscribers.pop(topic, None)
-            self._views.pop(topic, None)
+            self._forget(topic)
+
+    def _forget(self, topic: Topic) -> None:
+        """Nobody wants it any more."""
+        self._views.pop(topic, None)
+        if topic.detail == "bbo":
+            self._quotes.pop(PairName(topic.subject), None)
 
     def publish(self, events: Sequence[ExchangeEvent], now_ns: int) -> list[Delivery]:
         """What happened, as frames for whom it concerns, in order."""
@@ -278,11 +289,19 @@ class Hub:
         """Tickers for those who want every change of the best prices."""
         if Topic("ticker", pair, "bbo") not in self._subscribers:
             return []
-        quotes = self.data.quotes(self.data.tapes[pair])
+        quotes = self._best(pair)
         if quotes == self._quotes.get(pair):
             return []
         self._quotes[pair] = quotes
         return self._ticker(pair, "bbo", now_ns)
+
+    def _best(self, pair: PairName) -> Best:
+        """Price and size of the best bid and ask: how old they are is no change of them."""
+        bid, ask = self.data.quotes(self.data.tapes[pair])
+        return (
+            None if bid is None else (bid.price, bid.quantity_base),
+            None if ask is None else (ask.price, ask.quantity_base),
+        )
 
     def _books(self, pair: PairName, now_ns: int) -> list[Delivery]:
         deliveries: list[Delivery] = []

@@ -7,6 +7,7 @@ on: trades, ticker and candles all tell of the same prints.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Final
 
@@ -16,7 +17,7 @@ from krakked.domain.money import ZERO
 from krakked.sim.exchange.events import PublicTrade
 from krakked.sim.exchange.pairs import VenuePair
 from krakked.sim.market.candles import INTERVALS_MIN, Candle
-from krakked.sim.market.model import Market, Print, Summarized
+from krakked.sim.market.model import Market, Print, Quoting, Summarized
 from krakked.sim.public.candle_store import CandleStore
 from krakked.sim.public.days import DAY_NS, DayWindow, Today
 from krakked.sim.public.series import COMMITTED_MAX, CandleSeries, Row
@@ -60,6 +61,7 @@ class Tape:
         self.trades = TradeLog(self._past)
         self.spreads: deque[Spread] = deque(maxlen=SPREADS_MAX)
         past = market.prints_before(pair.altname, now_ns - DAY_NS, now_ns)
+        self._take_spreads(past)
         counts_ns = self._take_candles(market, now_ns)
         is_summarized = isinstance(market, Summarized)
         for trade in _numbered(past, pair, last_id):
@@ -112,6 +114,13 @@ class Tape:
         """What happened before the oldest trade that is kept."""
         found = self._market.prints_before(self.pair.altname, from_ns, oldest.at_ns)
         return _numbered(found, self.pair, oldest.trade_id - 1)
+
+    def _take_spreads(self, past: Sequence[Print]) -> None:
+        """What the last trades left as best prices, where that is known."""
+        if isinstance(self._market, Quoting):
+            for item in past[-2 * SPREADS_MAX :]:
+                bid, ask = self._market.quote_after(self.pair.altname, item)
+                self.note_spread(Spread(at_ns=item.at_ns, bid=bid, ask=ask))
 
     def _take_candles(self, market: Market, now_ns: int) -> int:
         """What only candles tell, of the last day too; from when on its trades are known."""

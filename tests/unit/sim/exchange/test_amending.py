@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from krakked.domain.orders import Side
-from krakked.domain.pairs import PairStatus
+from krakked.sim.exchange.core import PairMode
 from krakked.sim.exchange.keys import QUERY_PERMISSIONS
 
 INVALID = "EGeneral:Invalid arguments:"
@@ -45,7 +45,7 @@ def test_trigger_that_would_go_off_at_once_is_refused(waiting):
 
 def test_trigger_beyond_the_price_of_now_stays_if_it_is_not_moved(waiting):
     venue, txid = waiting
-    venue.exchange.set_pair_status("XBTUSD", PairStatus.POST_ONLY)
+    venue.exchange.set_pair_status("XBTUSD", PairMode.POST_ONLY)
     venue.strangers("48000", "0.1", Side.BUY)
     venue.ok("AmendOrder", txid=txid, order_qty="0.2")
     assert venue.order(txid)["vol"] == "0.20000000"
@@ -83,7 +83,7 @@ def test_trailing_stop_that_went_off_has_a_plain_limit(venue, wire):
 
 def test_amend_in_post_only_mode_may_not_take(venue):
     txid = venue.add("buy", "0.1", "49000")
-    venue.exchange.set_pair_status("XBTUSD", PairStatus.POST_ONLY)
+    venue.exchange.set_pair_status("XBTUSD", PairMode.POST_ONLY)
     error = venue.error("AmendOrder", txid=txid, limit_price="50001")
     assert error == "EOrder:Post only order"
     assert venue.ok("AmendOrder", txid=txid, limit_price="49500")
@@ -136,7 +136,7 @@ def test_amend_of_an_all_in_stop_may_use_what_it_holds(venue):
 
 def test_cancel_only_forbids_amends(waiting):
     venue, txid = waiting
-    venue.exchange.set_pair_status("XBTUSD", PairStatus.CANCEL_ONLY)
+    venue.exchange.set_pair_status("XBTUSD", PairMode.CANCEL_ONLY)
     error = venue.error("AmendOrder", txid=txid, order_qty="0.2")
     assert error == "EService:Market in cancel_only mode"
 

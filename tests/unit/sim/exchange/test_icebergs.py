@@ -127,3 +127,10 @@ def test_stored_iceberg_shows_the_same_portion(venue, make_bench):
     twin = make_bench()
     twin.exchange.load(venue.exchange.dump())
     assert twin.depth()[1] == [("50000.5", "0.05000000")]
+
+
+def test_an_iceberg_is_told_with_its_first_portion_from_the_beginning(venue):
+    iceberg(venue)
+    pending, *_ = venue.rows()
+    assert pending["exec_type"] == "pending_new"
+    assert str(pending["display_qty"]) == str(pending["display_qty_remain"]) == "0.20000000"

@@ -7,8 +7,7 @@ from decimal import Decimal
 import pytest
 
 from krakked.domain.orders import Side
-from krakked.domain.pairs import PairStatus
-from krakked.sim.exchange.core import FIRST_TRADE_ID
+from krakked.sim.exchange.core import FIRST_TRADE_ID, PairMode
 
 
 def test_market_buy_takes_the_house_level_by_level(venue):
@@ -234,12 +233,14 @@ def test_trade_ids_count_up_and_never_repeat(venue):
 def test_immediate_or_cancel_fills_what_it_can_and_cancels_the_rest(venue):
     txid = venue.add("buy", "1.2", "50001.0", timeinforce="IOC")
     assert venue.status(txid) == ("canceled", "1.00000000")
+    assert venue.order(txid)["reason"] == "Immediate or cancel"
     assert venue.depth()[0][0][0] == "50000.0"
 
 
 def test_fill_or_kill_that_cannot_fill_whole_takes_nothing(venue):
     txid = venue.add("buy", "1.2", "50001.0", timeinforce="FOK")
     assert venue.status(txid) == ("canceled", "0.00000000")
+    assert venue.order(txid)["reason"] == "Fill or kill"
     assert venue.depth()[1][0] == ("50001.0", "1")
 
 
@@ -353,7 +354,7 @@ def test_scheduled_order_waits_holds_funds_and_starts_at_its_instant(venue):
 
 def test_scheduled_order_does_not_start_into_a_market_that_takes_none(venue):
     txid = venue.add("buy", "0.1", "50001", starttm="+10")
-    venue.exchange.set_pair_status("XBTUSD", PairStatus.CANCEL_ONLY)
+    venue.exchange.set_pair_status("XBTUSD", PairMode.CANCEL_ONLY)
     venue.later(10)
     row = venue.order(txid)
     assert (row["status"], row["reason"]) == ("canceled", "Market in cancel_only mode")

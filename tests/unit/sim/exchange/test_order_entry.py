@@ -6,9 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from krakked.domain.pairs import PairStatus
 from krakked.sim.exchange import errors
-from krakked.sim.exchange.core import SystemStatus
+from krakked.sim.exchange.core import PairMode, SystemStatus
 
 UUID = "0835958d-c526-4ad8-aea8-af54836de47e"
 INVALID = "EGeneral:Invalid arguments:"
@@ -145,9 +144,9 @@ def test_other_spelling_of_the_minimum_can_be_chosen(make_bench):
 
 
 def test_first_failing_check_decides_in_the_venues_order(venue):
-    venue.exchange.set_pair_status("XBTUSD", PairStatus.CANCEL_ONLY)
+    venue.exchange.set_pair_status("XBTUSD", PairMode.CANCEL_ONLY)
     assert venue.refused("buy", "0.00001", "1.05") == "EService:Market in cancel_only mode"
-    venue.exchange.set_pair_status("XBTUSD", PairStatus.ONLINE)
+    venue.exchange.set_pair_status("XBTUSD", PairMode.ONLINE)
     assert venue.refused("buy", "0.00001", "1.05") == "EOrder:Tick size check failed"
     assert venue.refused("buy", "0.00001", "1.0") == "EOrder:Order minimum not met"
     assert venue.refused("buy", "0.00005", "1.0") == "EOrder:Cost minimum not met"
@@ -412,10 +411,10 @@ def test_mode_of_the_exchange_decides_what_it_takes(venue, mode, kind, more, tex
 
 @pytest.mark.parametrize(("mode", "kind", "more", "text"), MODES)
 def test_mode_of_a_pair_decides_what_it_takes(venue, mode, kind, more, text):
-    venue.exchange.set_pair_status("XBTUSD", PairStatus(mode))
+    venue.exchange.set_pair_status("XBTUSD", PairMode(mode))
     fields = venue.ask("buy", "0.1", "48000" if kind == "limit" else None, **more)
     assert venue.call("AddOrder", **fields)["error"] == ([] if text is None else [text])
-    assert venue.exchange.pair_status("ETHUSD") is PairStatus.ONLINE
+    assert venue.exchange.pair_status("ETHUSD") is PairMode.ONLINE
 
 
 def test_amend_in_cancel_only_mode_is_refused(venue):
@@ -426,15 +425,19 @@ def test_amend_in_cancel_only_mode_is_refused(venue):
 
 
 def test_reduce_only_pair_takes_sells_only(venue):
-    venue.exchange.set_pair_status("XBTUSD", PairStatus.REDUCE_ONLY)
+    venue.exchange.set_pair_status("XBTUSD", PairMode.REDUCE_ONLY)
     assert venue.refused("buy", "0.1") == "EService:Market in reduce_only mode"
     venue.add("sell", "0.1")
 
 
-@pytest.mark.parametrize("status", [PairStatus.MAINTENANCE, PairStatus.DELISTED])
-def test_pair_out_of_service_takes_nothing(venue, status):
-    venue.exchange.set_pair_status("XBTUSD", status)
-    assert venue.refused("buy", "0.1") == "EService:Unavailable"
+@pytest.mark.parametrize("word", ["maintenance", "work_in_progress", "delisted"])
+def test_pair_out_of_service_takes_nothing_leaves_no_doubt_and_lets_orders_go(venue, word):
+    txid = venue.add("buy", "0.1", "49000")
+    venue.exchange.set_pair_status("XBTUSD", PairMode(word))
+    assert venue.refused("buy", "0.1") == "EService:Market in cancel_only mode"
+    text = venue.error("AmendOrder", txid=txid, limit_price="49001.0")
+    assert text == "EService:Market in cancel_only mode"
+    assert venue.ok("CancelOrder", txid=txid)["count"] == 1
 
 
 def test_maintenance_answers_nothing_and_stops_time_for_orders(venue):
@@ -472,3 +475,15 @@ def test_maintenance_with_an_armed_dead_man_cancels_everything_on_return(venue):
 def test_fields_without_a_meaning_here_are_accepted(venue):
     more = {"broker": "AA00 N84G", "asset_class": "currency", "oflags": "nompp"}
     assert venue.ok("AddOrder", **venue.ask("sell", "0.1"), **more)["txid"]
+
+
+def test_tokenized_assets_are_not_among_the_pairs(venue):
+    fields = venue.ask("sell", "0.1")
+    for method, more in (
+        ("AddOrder", fields),
+        ("EditOrder", {"pair": "XBTUSD", "txid": venue.add("sell", "0.1", "60000")}),
+    ):
+        text = venue.error(method, **more, asset_class="tokenized_asset")
+        assert text == "EQuery:Unknown asset pair"
+        text = venue.error(method, **more, asset_class="stocks")
+        assert text == "EGeneral:Invalid arguments:asset_class"

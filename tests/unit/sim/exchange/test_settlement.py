@@ -235,3 +235,81 @@ def test_money_that_comes_and_goes_is_explained_in_the_ledger(venue):
         ("deposit", "XXBT", "2.0000000000", "2.0000000000"),
         ("deposit", "ZUSD", "100000.0000", "100000.0000"),
     ]
+
+
+@pytest.mark.parametrize("volume", ["0.00017", "0.00012345", "0.33333333", "0.00005"])
+def test_the_average_price_of_one_fill_is_its_price_however_small_it_is(venue, volume):
+    venue.house(asks=[("60006.0", "1")])
+    txid = venue.add("buy", volume)
+    assert venue.order(txid)["price"] == "60006.00000"
+    ended = [row for row in venue.rows() if row.get("order_id") == txid and "avg_price" in row]
+    assert {str(row["avg_price"]) for row in ended} == {"60006.0"}
+
+
+def test_the_average_price_weighs_fills_by_their_size_and_not_by_their_cut_costs(venue):
+    venue.house(asks=[("60006.0", "0.00005"), ("60010.0", "1")])
+    txid = venue.add("buy", "0.00017")
+    exact = Decimal(60006 * 5 + 60010 * 12) / 17  # 60008.823529…
+    assert venue.order(txid)["price"] == str(round(exact, 5)) == "60008.82353"
+    *_, last = [row for row in venue.rows() if "avg_price" in row]
+    assert str(last["avg_price"]) == "60008.8"
+    (trade,) = venue.ok("TradesHistory")["trades"].values()
+    assert trade["price"] == "60008.82353"
+
+
+RECORDED = [
+    ("0.00017212", "1001.0", "0.17229"),
+    ("0.00020000", "1001.0", "0.20020"),
+    ("0.00011288", "1001.0", "0.11299"),
+    ("0.00008712", "1001.0", "0.08721"),
+]
+
+
+def recorded_bench(make_bench):
+    venue = make_bench(trade_costs="recorded")
+    venue.open(USD="100000", XBT="2")
+    venue.exchange.drain()
+    return venue
+
+
+@pytest.mark.parametrize(("volume", "price", "cost"), RECORDED)
+def test_costs_can_be_told_to_the_pairs_decimals_as_recorded(make_bench, volume, price, cost):
+    venue = recorded_bench(make_bench)
+    # the venue takes no order that small any more: it is one fill of a larger one
+    txid = venue.add("buy", "0.01", price)
+    venue.strangers(price, volume, Side.SELL)
+    ((trade_txid, trade),) = venue.ok("TradesHistory")["trades"].items()
+    assert (trade["cost"], venue.order(txid)["cost"]) == (cost, cost)
+    (told,) = [row for row in venue.rows() if row.get("exec_id") == trade_txid]
+    assert str(told["cost"]) == cost
+
+
+def test_costs_and_fees_told_finer_leave_the_ledger_as_it_is(make_bench, venue):
+    finer = recorded_bench(make_bench)
+    for bench in (venue, finer):
+        bench.house(bids=[("59930.8", "1")], asks=[("60006.3", "1")])
+        bench.add("buy", "0.00017123")
+        bench.add("sell", "0.00017123")
+    assert finer.ok("Balance") == venue.ok("Balance")
+    amounts = [
+        [(row["asset"], row["amount"], row["fee"]) for row in rows["ledger"].values()]
+        for rows in (bench.ok("Ledgers", type="trade") for bench in (venue, finer))
+    ]
+    assert amounts[0] == amounts[1]
+    sell, buy = finer.ok("TradesHistory")["trades"].values()
+    assert (buy["cost"], buy["fee"]) == ("10.27488", "0.04110")
+    assert (sell["cost"], sell["fee"]) == ("10.26195", "0.04105")
+    told = [row["fees"] for row in finer.rows() if row["exec_type"] == "trade"]
+    assert [(fee["asset"], str(fee["qty"])) for (fee,) in told] == [
+        ("USD", "0.04110"),
+        ("USD", "0.04105"),
+    ]
+
+
+def test_by_default_costs_and_fees_are_those_of_the_ledger(venue):
+    venue.house(asks=[("60006.3", "1")])
+    venue.add("buy", "0.00017123")
+    (trade,) = venue.ok("TradesHistory")["trades"].values()
+    row = next(r for r in venue.ok("Ledgers")["ledger"].values() if r["asset"] == "ZUSD")
+    assert Decimal(trade["cost"]) == -Decimal(row["amount"]) == Decimal("10.2748")
+    assert Decimal(trade["fee"]) == Decimal(row["fee"])

@@ -259,3 +259,25 @@ def test_fresh_exchange_has_nothing_to_tell():
     assert exchange.drain() == []
     assert exchange.next_event_ns() is None
     assert exchange.last_trade("XBTUSD") is None
+
+
+def test_an_average_goes_on_exactly_after_a_restart(venue, make_bench):
+    txid = venue.add("buy", "0.01", "50000.9")
+    venue.strangers("50000.9", "0.00017", Side.SELL)
+    twin = twin_of(venue, make_bench)
+    twin.strangers("50000.9", "0.00013", Side.SELL)
+    assert twin.order(txid)["price"] == "50000.90000"
+
+
+def test_an_order_that_was_stored_without_its_exact_worth_has_that_of_its_cost(venue, make_bench):
+    txid = venue.add("buy", "0.01", "50000.9")
+    venue.strangers("50000.9", "0.00017", Side.SELL)
+    saved = json.loads(json.dumps(venue.exchange.dump()))
+    for kind, _, row in saved["rows"]:
+        if kind == "order":
+            del row["worth_quote"]
+    twin = make_bench()
+    twin.exchange.load(saved)
+    twin.now_ns, twin.nonce = venue.now_ns, venue.nonce
+    assert twin.order(txid)["cost"] == "8.50010"
+    assert twin.order(txid)["price"] == "50000.58824"

@@ -7,8 +7,7 @@ from decimal import Decimal
 import pytest
 
 from krakked.domain.orders import Side
-from krakked.domain.pairs import PairStatus
-from krakked.sim.exchange.core import SystemStatus
+from krakked.sim.exchange.core import PairMode, SystemStatus
 
 INVALID = "EGeneral:Invalid arguments:"
 
@@ -349,9 +348,9 @@ def test_nothing_goes_off_while_new_orders_are_not_taken(venue, status):
 
 def test_price_that_came_back_during_a_pause_sets_nothing_off(venue):
     txid = stop(venue, "stop-loss", "sell", "49000")
-    venue.exchange.set_pair_status("XBTUSD", PairStatus.CANCEL_ONLY)
+    venue.exchange.set_pair_status("XBTUSD", PairMode.CANCEL_ONLY)
     prints(venue, "48000", "50000")
-    venue.exchange.set_pair_status("XBTUSD", PairStatus.ONLINE)
+    venue.exchange.set_pair_status("XBTUSD", PairMode.ONLINE)
     assert venue.status(txid)[0] == "open"
 
 

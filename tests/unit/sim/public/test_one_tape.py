@@ -46,13 +46,13 @@ def recorded() -> dict[PairName, list[Candle]]:
     }
 
 
-def market(kind: str) -> Market:
+def market(kind: str, start_ns: int = START_NS) -> Market:
     if kind == "calm":
-        return CalmMarket(pairs=LISTED, prices=PRICES, start_ns=START_NS)
+        return CalmMarket(pairs=LISTED, prices=PRICES, start_ns=start_ns)
     if kind == "synthetic":
-        return SyntheticMarket(pairs=LISTED, prices=PRICES, seed=1, start_ns=START_NS)
+        return SyntheticMarket(pairs=LISTED, prices=PRICES, seed=1, start_ns=start_ns)
     end_ns = START_NS + 86_400 * NS_PER_SECOND
-    return ReplayMarket(pairs=LISTED, candles=recorded(), start_ns=START_NS, end_ns=end_ns)
+    return ReplayMarket(pairs=LISTED, candles=recorded(), start_ns=start_ns, end_ns=end_ns)
 
 
 @pytest.fixture
@@ -164,3 +164,25 @@ def test_more_prints_than_can_wait_are_in_the_candles_all_the_same(
     for minutes in INTERVALS_MIN:
         answers = [one.get("OHLC", pair="XBTUSD", interval=minutes) for one in (patient, hurried)]
         assert answers[0] == answers[1]
+
+
+@pytest.mark.parametrize("kind", ["synthetic", "replay"])
+def test_spreads_of_the_past_are_those_that_a_venue_which_was_open_then_has_seen(
+    open_bench: Any, make_bench: Any, kind: str
+) -> None:
+    early = open_bench(kind)
+    late_ns = early.now_ns
+    late = make_bench(market(kind, late_ns), start_ns=late_ns)
+    answers = [bench.get("Spread", pair="XBTUSD") for bench in (early, late)]
+    since_s = START_NS // NS_PER_SECOND + 3600
+    rows = [[row for row in answer["XXBTZUSD"] if row[0] > since_s] for answer in answers]
+    assert rows[0] == rows[1]
+    assert len(rows[0]) > 2
+    assert answers[0]["last"] == answers[1]["last"] == rows[0][-1][0]
+    assert len(answers[1]["XXBTZUSD"]) > 90
+
+
+def test_a_market_that_stands_has_one_spread_from_before_the_opening(bench: Any) -> None:
+    (row,) = bench.get("Spread", pair="XBTUSD")["XXBTZUSD"]
+    assert row[1:] == ["59994.00000", "60006.00000"]
+    assert row[0] < bench.now_ns // NS_PER_SECOND

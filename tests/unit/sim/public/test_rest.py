@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 
 from krakked.domain.ids import PairName
-from krakked.domain.pairs import PairStatus
 from krakked.domain.times import DAY_S, NS_PER_SECOND
-from krakked.sim.exchange.core import FIRST_TRADE_ID, SystemStatus
+from krakked.sim.exchange.core import FIRST_TRADE_ID, PairMode, SystemStatus
 from krakked.sim.public.trade_log import PAST_DAYS
 
 VECTORS = Path(os.environ.get("VECTORS", "../shared/data/vectors"))
@@ -80,7 +79,7 @@ def test_asset_pairs_carry_the_rules_as_recorded(bench: Any) -> None:
     assert row["fees"][0] == [0, "0.4"]
     assert row["fees_maker"][0] == [0, "0.25"]
     assert row["status"] == "online"
-    bench.exchange.set_pair_status(PairName("XBTUSD"), PairStatus.CANCEL_ONLY)
+    bench.exchange.set_pair_status(PairName("XBTUSD"), PairMode.CANCEL_ONLY)
     assert bench.get("AssetPairs", pair="XBTUSD")["XXBTZUSD"]["status"] == "cancel_only"
     assert len(bench.get("AssetPairs")) == 3
 
@@ -258,7 +257,7 @@ def test_spreads_are_told_when_they_change(bench: Any) -> None:
     bench.house({"59000.0": "2"}, {"60000.0": "1"})
     answer = bench.get("Spread", pair="XBTUSD")
     assert answer["XXBTZUSD"] == [
-        [START_S, "59994.00000", "60006.00000"],
+        [START_S - 4000, "59994.00000", "60006.00000"],
         [START_S, "59000.00000", "60000.00000"],
     ]
     assert answer["last"] == START_S

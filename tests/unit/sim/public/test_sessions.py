@@ -13,9 +13,8 @@ import pytest
 
 from krakked.domain.ids import PairName
 from krakked.domain.orders import Side
-from krakked.domain.pairs import PairStatus
 from krakked.domain.times import NS_PER_SECOND
-from krakked.sim.exchange.core import SystemStatus
+from krakked.sim.exchange.core import PairMode, SystemStatus
 from krakked.sim.public.requests import PRIVATE_ONLY, PUBLIC_ONLY
 from krakked.sim.public.sessions import FIRST_CONNECTION, Role
 
@@ -138,6 +137,38 @@ def test_a_bbo_ticker_is_sent_when_the_best_prices_change_only(bench: Any) -> No
     assert by_trades.take("ticker") == []
     bench.house({"59000.0": "1"}, {"60000.0": "1"})
     assert by_bbo.take("ticker") == []
+
+
+def test_a_bbo_ticker_says_nothing_before_the_best_prices_differ_from_its_snapshot(
+    bench: Any,
+) -> None:
+    bench.house({"59000.0": "1"}, {"60000.0": "1"})
+    client = bench.connect()
+    client.subscribe("ticker", symbol=["BTC/USD"], event_trigger="bbo")
+    client.take()
+    bench.house({"59000.0": "1", "58000.0": "4"}, {"60000.0": "1", "61000.0": "2"})
+    bench.now_ns += 5 * NS_PER_SECOND
+    bench.strangers("60000.0", "0.5", Side.BUY)  # takes half of the best offer …
+    assert len(client.take("ticker")) == 1
+    bench.house({"59000.0": "1"}, {"60000.0": "0.5"})  # … and that is known by now
+    assert client.take("ticker") == []
+
+
+def test_a_later_subscriber_to_bbo_costs_the_first_one_no_change(bench: Any) -> None:
+    bench.house({"59000.0": "1"}, {"60000.0": "1"})
+    first, second = bench.connect(), bench.connect()
+    first.subscribe("ticker", symbol=["BTC/USD"], event_trigger="bbo")
+    row = [(Decimal("59500.0"), Decimal(1))]
+    bench.exchange.set_house_book(PairName("XBTUSD"), row, (), bench.now_ns)  # not told yet
+    second.subscribe("ticker", symbol=["BTC/USD"], event_trigger="bbo")
+    assert [frame["data"][0]["bid"] for frame in first.take("ticker")] == ["59500.0"]
+    for client in (first, second):
+        client.unsubscribe("ticker", symbol=["BTC/USD"], event_trigger="bbo")
+    bench.house({"59000.0": "1"}, {"60000.0": "1"})
+    second.subscribe("ticker", symbol=["BTC/USD"], event_trigger="bbo")
+    second.take()
+    bench.house({"59500.0": "1"}, {"60000.0": "1"})
+    assert [frame["data"][0]["bid"] for frame in second.take("ticker")] == ["59500.0"]
 
 
 def test_candles_are_sent_per_trade_for_the_subscribed_interval_only(bench: Any) -> None:
@@ -319,7 +350,7 @@ def test_a_pairs_status_is_pushed_to_who_watches_instruments(bench: Any) -> None
     client.subscribe("instrument")
     client.take()
     other.take()
-    bench.exchange.set_pair_status(PairName("XBTUSD"), PairStatus.CANCEL_ONLY)
+    bench.exchange.set_pair_status(PairName("XBTUSD"), PairMode.CANCEL_ONLY)
     bench.hand(bench.hub.announce_pair_status(PairName("XBTUSD"), bench.now_ns))
     (frame,) = client.take()
     assert frame["data"]["pairs"][0]["status"] == "cancel_only"
