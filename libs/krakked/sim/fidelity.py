@@ -65,10 +65,12 @@ _PUBLIC: Final = _rows(
     ("Ticker", Level.EXACT, "D, L", "prices of five decimals or more"),
     (
         "OHLC",
-        Level.EXACT,
+        Level.MODELLED,
         "D, L, C",
-        "720 rows and the forming one, quiet intervals filled; choice ohlc_since; vwap of candles "
-        "from before the opening is the middle of their shape",
+        "720 rows and the forming one, quiet intervals filled from before them; choice "
+        "ohlc_since; vwap of candles from before the opening is the middle of their shape; "
+        "weeks of an invented market reach back two years, of a replay as far as two years of "
+        "its files",
     ),
     ("Depth", Level.EXACT, "D, L", "volumes of three decimals"),
     (
@@ -79,7 +81,13 @@ _PUBLIC: Final = _rows(
         "it by their own ids, but for replay and follow (choice prints_own_trades), and for fills "
         "that faults make",
     ),
-    ("Spread", Level.EXACT, "D, L", "the last 200 changes since the opening"),
+    (
+        "Spread",
+        Level.MODELLED,
+        "D, L",
+        "the last 200 changes; those from before the opening as the trades of the market left "
+        "its book, when following none",
+    ),
     ("GroupedBook", Level.MISSING, "D", "not among the facts we have"),
     ("Level3", Level.MISSING, "D", "order by order book"),
 )
@@ -109,17 +117,31 @@ _ACCOUNT: Final = _rows(
         "TradesHistory",
         Level.MODELLED,
         "D, L",
-        "a merged trade has the ids of its first fill: how the venue names it is not recorded; "
-        "each fill's trade_id is one of Trades, where those show fills of accounts",
+        "a merged trade has the ids of its first fill: how the venue names it is not "
+        "recorded; each fill's trade_id is one of Trades, where those show fills of accounts; "
+        "costs and fees are those of the ledger, to four decimals where that is in dollars; "
+        "recorded ones have the pair's cost decimals (choice trade_costs)",
     ),
-    ("QueryTrades", Level.EXACT, "D", "every fill by its own id"),
+    (
+        "QueryTrades",
+        Level.MODELLED,
+        "D",
+        "every fill by its own id; costs and fees as in TradesHistory",
+    ),
     ("Ledgers", Level.EXACT, "D, L", "earn rows by documentation"),
     ("QueryLedgers", Level.EXACT, "D, L", ""),
 )
 
 _ORDERS: Final = _rows(
     Kind.PRIVATE,
-    ("AddOrder", Level.MODELLED, "D, L, C", "reasons of some ends are in our words"),
+    (
+        "AddOrder",
+        Level.MODELLED,
+        "D, L, C",
+        "reasons of some ends are in our words; a pair in maintenance, work_in_progress or "
+        "delisted refuses as one in cancel_only: how the venue does is not recorded; "
+        "asset_class tokenized_asset has no pairs",
+    ),
     ("AddOrderBatch", Level.EXACT, "D", ""),
     ("AmendOrder", Level.EXACT, "D, L", ""),
     ("OrderAmends", Level.MODELLED, "D", "nobody recorded an answer; fields as documented"),
@@ -151,7 +173,12 @@ _CHANNELS: Final = _rows(
     Kind.CHANNEL,
     ("status", Level.EXACT, "D, L", "at connecting, and when it changes"),
     ("heartbeat", Level.EXACT, "D, L", "after a second of nothing, once subscribed"),
-    ("ticker", Level.EXACT, "D, L", "event_trigger trades or bbo"),
+    (
+        "ticker",
+        Level.EXACT,
+        "D, L",
+        "event_trigger trades, or bbo: price or size of the best bid or offer is another",
+    ),
     ("ohlc", Level.EXACT, "D, L", "on trades only; a snapshot is twelve candles"),
     ("trade", Level.EXACT, "D, L", "which trades of accounts are on it: as Trades"),
     ("book", Level.EXACT, "D, L", "10 to 1000 levels; levels that fall out are not taken back"),
@@ -160,7 +187,8 @@ _CHANNELS: Final = _rows(
         "executions",
         Level.MODELLED,
         "D, L",
-        "the name ratecount is that of the first protocol; order_status false keeps trades",
+        "the name ratecount is that of the first protocol; order_status false keeps trades; "
+        "costs and fees as in TradesHistory",
     ),
     ("balances", Level.EXACT, "D", "one row for an asset, its wallets in it"),
     ("level3", Level.MISSING, "D", "order by order book"),

@@ -85,6 +85,23 @@ def test_statuses_reach_orders_and_subscribers(stage: Any) -> None:
 
 
 @pytest.mark.parametrize(
+    "word",
+    [
+        *("online", "cancel_only", "post_only", "limit_only", "reduce_only"),
+        *("maintenance", "work_in_progress", "delisted"),
+    ],
+)
+def test_every_status_that_the_venue_has_for_a_pair_can_be_set(stage: Any, word: str) -> None:
+    async def scene(client: Any) -> None:
+        await client.admin("/status", {"pair": "ETHUSD", "status": word})
+        pairs = (await client.get("AssetPairs", pair="ETHUSD"))["result"]
+        assert pairs["XETHZUSD"]["status"] == word
+        assert (await client.buy())["error"] == []
+
+    stage.play(scene)
+
+
+@pytest.mark.parametrize(
     ("path", "body", "line"),
     [
         ("/prices", {"NOPE": "1"}, "no pair NOPE"),
