@@ -3,6 +3,10 @@
 
 VENV    ?= .venv
 WORKERS ?= 2
+# Simulated worlds: which one `make sim` plays, and which ones `make sim-sweep` does.
+SEED       ?= 1
+SEEDS      ?= 300
+FIRST_SEED ?= 1
 # Real candles (Kraken's OHLCVT files), if they stand beside the checkout; what needs them is skipped otherwise.
 CANDLES ?= ../shared/data/kraken-ohlcvt
 
@@ -18,7 +22,7 @@ PYTHON_FILES := libs services tests scripts $(wildcard benchmarks)
 
 export CANDLES VENV
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-run run test test-long clients clients-lock lint fmt bench ci coverage wheel wheel-check lock raise-ratchets clean
+.PHONY: help setup setup-run run test test-long sim sim-sweep clients clients-lock lint fmt bench ci coverage wheel wheel-check lock raise-ratchets clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -41,6 +45,13 @@ test: setup ## run the tests, on two cores, without the long ones
 
 test-long: setup clients ## run the tests that take more than a few seconds
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m long || [ $$? -eq 5 ]  # 5: there are none
+
+sim: setup ## play the simulated world of SEED with its trace (ONLY="fate order_sent", TRACE=no, WITHOUT="at:0", SHRINK=1)
+	@$(BIN)/python -m krakked.worlds one --seed $(SEED) $(if $(filter no,$(TRACE)),--no-trace) \
+		$(ONLY:%=--only %) $(WITHOUT:%=--without %) $(if $(SHRINK),--shrunk)
+
+sim-sweep: setup ## play SEEDS simulated worlds from FIRST_SEED on, on all cores; the last line is what came of them
+	@$(BIN)/python -m krakked.worlds sweep --first-seed $(FIRST_SEED) --seeds $(SEEDS)
 
 clients: $(CLIENTS:%=.clients/%/.installed) ## install the other people's clients that long tests try the simulator with
 

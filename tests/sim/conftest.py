@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+import structlog
 
 from krakked.adapters.kraken.auth import Credentials
 from krakked.adapters.kraken.network import Answer, Bounds, Request
@@ -59,7 +60,7 @@ class Lab:
     def bury(self) -> None:
         """What a dead process would still do at the end of the test is nobody's business."""
         for task in asyncio.all_tasks(self.loop):
-            task._log_destroy_pending = False
+            task._log_destroy_pending = False  # type: ignore[attr-defined]  # dead on purpose
             with contextlib.suppress(BaseException):
                 task.get_coro().close()
         asyncio.set_event_loop(None)
@@ -175,3 +176,11 @@ def shelf(lab: Lab, tmp_path: Path, records: ModuleType) -> Iterator[Shelf]:
 @pytest.fixture
 def process() -> Process:
     return Process("a.1")
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before() -> Iterator[None]:
+    """Worlds silence the log of engines; other tests may want theirs."""
+    before = structlog.get_config()
+    yield
+    structlog.configure(**before)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from krakked.domain.times import NS_PER_SECOND
-from krakked.worlds.loop import PROCESS, Process, WorldLoop
+from krakked.worlds.loop import PROCESS, Process, WorldLoop, WorldStuck
 
 START_NS = 1_767_571_200 * NS_PER_SECOND
 
@@ -150,8 +150,19 @@ def test_nanoseconds_that_are_no_whole_microsecond_are_cut_off() -> None:
 
 
 def test_a_world_in_which_nothing_can_happen_any_more_says_so(lab: Any) -> None:
-    with pytest.raises(RuntimeError, match="stands still"):
+    with pytest.raises(WorldStuck, match="stands still"):
         lab.run(never(lab.loop))
+
+
+def test_a_world_in_which_time_does_not_go_on_says_so(lab: Any) -> None:
+    """Somebody who waits for nothing, again and again, would else hang all that play worlds."""
+
+    def again() -> None:
+        lab.loop.call_soon(again)
+
+    again()
+    with pytest.raises(WorldStuck, match="spins"):
+        lab.pass_(1.0)
 
 
 async def never(loop: WorldLoop) -> None:

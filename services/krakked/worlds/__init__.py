@@ -1,1 +1,1 @@
-"""Whole worlds from seeds: real engines, the simulated venue, and everything at fault."""
+"""Whole worlds from seeds: real engines, the simulated venue, and all that can go wrong between."""

@@ -28,6 +28,14 @@ ROUNDS_MAX: Final = 200_000
 """So many without time going on are a loop that never ends."""
 
 
+SPINS_MAX: Final = 100_000
+"""A world that runs so many rounds at one instant is one in which time does not go on."""
+
+
+class WorldStuck(RuntimeError):
+    """Nothing can happen any more, or the same happens for ever at one instant."""
+
+
 class Process:
     """What can die and stand still: one program on one machine."""
 
@@ -127,6 +135,8 @@ class WorldLoop(asyncio.BaseEventLoop):
         self._rounds = 0
         """Since time went on last."""
         self._soon: list[asyncio.Handle] = []
+        self._spins = 0
+        """Rounds since time went on."""
         self.set_exception_handler(_raise)
         self.problems: list[dict[str, Any]] = []
         """What asyncio had to complain of: a failed callback is a bug of ours."""
@@ -209,6 +219,9 @@ class WorldLoop(asyncio.BaseEventLoop):
     def _run_once(self) -> None:
         if not self._soon:
             self._jump()
+        self._spins += 1
+        if self._spins > SPINS_MAX:
+            raise WorldStuck(f"the world spins: time stands at {self._now_us} us")
         self._take_due()
         batch, self._soon = self._soon, []
         self._rounds += 1
@@ -227,8 +240,10 @@ class WorldLoop(asyncio.BaseEventLoop):
         while self._timers and self._timers[0][2]._cancelled:
             heapq.heappop(self._timers)
         if not self._timers:
-            raise RuntimeError("the world stands still: nothing is ready and no timer runs")
-        self._now_us = max(self._now_us, self._timers[0][0])
+            raise WorldStuck("the world stands still: nothing is ready and no timer runs")
+        if self._timers[0][0] > self._now_us:
+            self._now_us = self._timers[0][0]
+            self._spins = 0
         self._rounds = 0
 
     def _take_due(self) -> None:

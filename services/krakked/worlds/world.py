@@ -31,7 +31,7 @@ from krakked.worlds.disk import Disk
 from krakked.worlds.fate import Fate
 from krakked.worlds.host import Host, HostRecipe
 from krakked.worlds.leases import LeaseServer
-from krakked.worlds.loop import WorldLoop
+from krakked.worlds.loop import WorldLoop, WorldStuck
 from krakked.worlds.machine import Machine
 from krakked.worlds.network import Link
 from krakked.worlds.person import Person
@@ -111,7 +111,10 @@ class World:
         hook, sys.unraisablehook = sys.unraisablehook, _silent
         asyncio.set_event_loop(self.loop)
         try:
-            self.loop.run_until_complete(self._live())
+            try:
+                self.loop.run_until_complete(self._live())
+            except WorldStuck as stuck:
+                self.loop.problems.append({"message": stuck})
             return self._outcome()
         finally:
             self._bury()
