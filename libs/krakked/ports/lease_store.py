@@ -68,6 +68,11 @@ class LeaseRecord(msgspec.Struct, frozen=True, kw_only=True):
         return self.duration_s * NS_PER_SECOND
 
     @property
+    def knows_epochs(self) -> bool:
+        """Whether it can tell which epochs there were; a first lease can: none."""
+        return self.epoch > 0 or self.released_epoch == 0
+
+    @property
     def is_released(self) -> bool:
         """Nobody holds it, and who held it last said that all is done."""
         return not self.holder and self.released_epoch == self.epoch

@@ -24,7 +24,7 @@ class SimLeases:
         self._version = 0
         self._made = 0
         if exists:
-            self.create()
+            self.create(is_first=True)
 
     def __repr__(self) -> str:
         return f"<SimLeases {self._record}>"

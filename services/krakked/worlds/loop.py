@@ -269,4 +269,5 @@ def _stood_us(process: Process | None) -> int:
 
 def _raise(loop: asyncio.AbstractEventLoop, problem: dict[str, Any]) -> None:
     assert isinstance(loop, WorldLoop)
-    loop.problems.append(problem)
+    if "was destroyed" not in str(problem.get("message")):  # of the dead, who are not tidied up
+        loop.problems.append(problem)

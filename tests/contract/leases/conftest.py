@@ -61,7 +61,8 @@ class Subject:
 class InMemory(Subject):
     def __init__(self, runner: asyncio.Runner, _: Path) -> None:
         super().__init__(runner)
-        self.leases = SimLeases()
+        self.leases = SimLeases(exists=False)
+        self.leases.create()
 
     def _open(self) -> LeaseStore:
         return DirectLeaseStore(self.leases)
