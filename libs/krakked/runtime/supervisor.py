@@ -95,7 +95,8 @@ class Supervisor:
         """Cancel these tasks (all, if none is named), newest first, and wait for each."""
         self._is_leaving = self._is_leaving or not names
         for name in list(reversed(self._tasks)):
-            if not names or name in names:
+            # one that ended by itself while we waited for another is gone
+            if name in self._tasks and (not names or name in names):
                 await self._stop_one(name)
 
     async def _stop_one(self, name: str) -> None:

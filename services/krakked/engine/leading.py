@@ -128,16 +128,14 @@ class Leading:
 
     async def run(self) -> None:
         """Keep the lease until the end of the run; raises when the account is another's."""
-        ended: OwnershipEnded | None = None
-        async with asyncio.TaskGroup() as group:
-            doing = group.create_task(self._do_what_is_to_do(), name="ownership")
-            try:
+        try:
+            async with asyncio.TaskGroup() as group:
+                doing = group.create_task(self._do_what_is_to_do(), name="ownership")
                 await self.owner.run()
-            except OwnershipEnded as error:
-                ended = error  # outside of the group, whose errors are groups
-            doing.cancel()
-        if ended is not None:
-            raise ended
+                doing.cancel()
+        except ExceptionGroup as failed:
+            # What ends the engine is the failure itself, with its exit code.
+            raise failed.exceptions[0] from failed
         await asyncio.Event().wait()
 
     async def acquired(self) -> int:

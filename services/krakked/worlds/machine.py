@@ -6,6 +6,7 @@ network, the disk and the door for a person's commands are simulated, all betwee
 
 from __future__ import annotations
 
+import asyncio
 import contextvars
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -141,6 +142,7 @@ class Machine:
         process.on_death = lambda: self._died(process, network)
         self._trace.tell(process.name, "process started")
         task = self.loop.create_task(self._main(process, network), context=context)
+        task.add_done_callback(self._note_bug, context=contextvars.Context())
         self.graveyard.append(task)
 
     async def _main(self, process: Process, network: WorldNetwork) -> None:
@@ -163,6 +165,11 @@ class Machine:
         self.ended.append(code)
         self._is_clean = True
         process.kill()
+
+    def _note_bug(self, task: asyncio.Task[None]) -> None:
+        """What is no error of ours must not end a process without a word."""
+        if not task.cancelled() and task.exception() is not None:
+            self.crashes.append(f"{self.name}: {task.exception()!r}")
 
     def _died(self, process: Process, network: WorldNetwork) -> None:
         self.door = None

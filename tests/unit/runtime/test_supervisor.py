@@ -324,3 +324,27 @@ def test_what_a_person_can_mend_passes_on_to_the_command_line() -> None:
 
     with pytest.raises(KrakkedError, match="mend it"):
         exit_code_of(bad)
+
+
+def test_task_that_ends_by_itself_while_another_is_stopped_is_no_trouble() -> None:
+    async def main() -> None:
+        supervisor = Supervisor()
+        over = asyncio.Event()
+
+        async def first() -> None:
+            await over.wait()
+
+        async def second() -> None:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                over.set()
+                await asyncio.sleep(0)
+
+        supervisor.start("first", first())
+        supervisor.start("second", second())
+        await asyncio.sleep(0)
+        await supervisor.stop()
+        assert supervisor.task_names == ()
+
+    asyncio.run(main())
