@@ -12,6 +12,7 @@ from krakked.sim.fault_kinds import FaultKind
 from krakked.worlds.network import Weather
 from krakked.worlds.recipe import (
     FAULT_CHANCES,
+    HAPPENS,
     KNOB_ON,
     MOST_OF_A_KIND,
     SECONDS,
@@ -57,7 +58,7 @@ def test_each_weather_is_on_in_some_worlds_and_off_in_most(name: str) -> None:
 @pytest.mark.parametrize("what", [what for what in What if what not in NEEDS_ANOTHER_ENGINE])
 def test_each_happening_befalls_some_worlds_and_not_most(what: What) -> None:
     worlds = sum(any(h.what is what for h in recipe.happenings) for recipe in MANY)
-    assert len(MANY) * KNOB_ON / 2 < worlds < len(MANY) / 2
+    assert len(MANY) * HAPPENS / 2 < worlds < len(MANY) / 2
 
 
 def test_a_volume_is_lost_only_where_another_engine_has_one() -> None:

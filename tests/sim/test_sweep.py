@@ -191,7 +191,8 @@ CROWDED = Recipe(
 """Much goes wrong in it, and one thing of it is what a careless engine dies of."""
 
 
-def test_shrinking_finds_the_one_ingredient_that_matters(careless: None) -> None:
+@pytest.mark.usefixtures("careless")
+def test_shrinking_finds_the_one_ingredient_that_matters() -> None:
     told: list[int] = []
     smallest = shrink(CROWDED, tell=lambda found: told.append(len(found.ingredients)))
     assert smallest.ingredients == ("fault:malformed-frame",)
@@ -204,8 +205,9 @@ def test_the_same_world_with_its_safeguard_holds() -> None:
     assert World(CROWDED).run().violations == ()
 
 
+@pytest.mark.usefixtures("careless")
 def test_a_failing_world_that_is_to_be_shrunk_says_what_is_left(
-    careless: None, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     recipe = CROWDED.without({"at:0", "at:1", "at:2", "weather:answer_lost", "fault:reorder"})
     monkeypatch.setattr(commands, "recipe_of", lambda _: recipe)
