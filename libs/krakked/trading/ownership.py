@@ -289,12 +289,14 @@ def _take(state: State, record: LeaseRecord, now: Instant, *, is_unclean: bool) 
 def _is_behind(state: State, record: LeaseRecord) -> bool:
     """Whether an owner traded that our ledger knows nothing of.
 
-    Not so if our own last process took that epoch and died before it was in its ledger: it cannot
+    Perhaps so if the lease was made anew: nobody can say who has owned the account meanwhile. Not
+    so if our own last process took that epoch and died before it was in its ledger: it cannot
     have asked the venue anything.
     """
     is_own = record.is_abandoned or state.me.was(record.holder)
     died_between = is_own and record.epoch == state.ledger_epoch + 1
-    return record.epoch > state.ledger_epoch and not died_between
+    is_newer = record.epoch > state.ledger_epoch or not record.knows_epochs
+    return is_newer and not died_between
 
 
 def _written(

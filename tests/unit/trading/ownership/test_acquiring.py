@@ -63,7 +63,7 @@ def test_epoch_is_durable_before_the_venue_hears_of_it(world: Any) -> None:
     process.is_obliging = False
     process.answer()
     (record,) = process.did(RecordEpoch)
-    assert record == RecordEpoch(epoch=1_001, is_unclean=True, is_restored=False)
+    assert record == RecordEpoch(epoch=1_001, is_unclean=True, is_restored=True)
     assert process.did(TakeDeadMan) == []
     assert not process.state.may_ask_venue
     process.note(EpochRecorded(epoch=1_001))
