@@ -41,6 +41,8 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
     """End at what is otherwise survived and reported: drift, an unknown pair, a malformed frame."""
     once: bool = False
     """One cycle, then stop; never live."""
+    is_by_hand: bool = False
+    """No strategies: the account is taken for one command of a person."""
     keeps_stdout_for_answer: bool = False
     """The log goes to standard error, so that what is printed can be read by a program."""
     as_json: bool = False

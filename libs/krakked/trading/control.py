@@ -38,6 +38,7 @@ VENUE_AWAY = (
     ", but the venue cannot be reached now: what cannot be sent is owed and tried again while "
     "prices arrive (`krakked status` shows it)"
 )
+GOES_ON = "strategies go on and may buy again at their next bar"
 
 
 class Flattener(Protocol):
@@ -60,6 +61,8 @@ class Hands(msgspec.Struct, frozen=True, kw_only=True):
     acknowledge: Callable[[Acknowledge], Awaitable[str]] | None = None
     strategies: Collection[StrategyId] = ()
     """Those that are configured; one that only has a position or an order is known as well."""
+    buys_again: str = GOES_ON
+    """What a person who wants to be out must hear of, unless they are stopped."""
 
 
 class Control:
@@ -288,8 +291,7 @@ class Control:
         if account.halted or account.kill_switch.active:
             return ""
         return (
-            "; strategies go on and may buy again at their next bar, unless `krakked halt` "
-            "(or flatten with --halt) stops them"
+            f"; {self._hands.buys_again}, unless `krakked halt` (or flatten with --halt) stops them"
         )
 
     def _pair(self, text: PairName | None) -> PairName | None:

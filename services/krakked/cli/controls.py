@@ -7,24 +7,20 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from krakked.cli import doors, options
+from krakked.cli import doors, offline, options
 from krakked.cli.output import moment, money, print_json, print_pairs
 from krakked.domain.times import to_rfc3339
 from krakked.runtime.exit_codes import ExitCode
 
 if TYPE_CHECKING:
-    from krakked.domain.commands import Halt, SetKillSwitch
+    from krakked.domain.commands import SetKillSwitch
     from krakked.ports.ledger import Books
 
 _CHANGING: Final = (ExitCode.REFUSED, ExitCode.NO_ENGINE)
-_STOPPING: Final = (*_CHANGING, *options.READING)
+_ACTING: Final = (*_CHANGING, *options.ACTING)
 _NOTHING_RUNS: Final = (
     "nothing is trading here unless an engine runs on another --db-path; orders left at the venue "
     "end by their own time or by the dead-man switch"
-)
-_HALT_ALONE: Final = (
-    "nobody can cancel, and nothing was done; `krakked halt` without --cancel is recorded for the "
-    "next start, or give the engine's database with --db-path"
 )
 _START_FIRST: Final = "start it with `krakked run`, or give its database with --db-path"
 
@@ -135,18 +131,19 @@ def kill_switch_status(db_path: Path, as_json: bool) -> int:
 
 
 @kill_switch.command(
-    "on", epilog=options.ending(*_STOPPING, example='krakked kill-switch on --reason "news"')
+    "on", epilog=options.ending(*_ACTING, example='krakked kill-switch on --reason "news"')
 )
 @options.reason
+@options.without_engine
 @options.db_path
 @options.as_json
-def kill_switch_on(reason: str, db_path: Path, as_json: bool) -> int:
+def kill_switch_on(reason: str, db_path: Path, **flags: object) -> int:
     """Turn it on: no new risk; resting orders that would add risk are cancelled.
 
-    Where no engine runs it is recorded, and the next start begins with it.
+    Where no engine runs it is recorded for the next start, and what rests is cancelled from here.
     """
     command = _kill_switch_command(reason, active=True)
-    return _stop(db_path, command, as_json)
+    return offline.give(db_path, command, flags, otherwise=_NOTHING_RUNS)
 
 
 @kill_switch.command(
@@ -175,27 +172,17 @@ def _kill_switch_command(reason: str, *, active: bool) -> SetKillSwitch:
     )
 
 
-def _stop(db_path: Path, command: Halt | SetKillSwitch, as_json: bool) -> int:
-    """Tell the engine; where none runs, its ledger, for the next one."""
-    try:
-        return doors.order(db_path, command, otherwise=_NOTHING_RUNS, as_json=as_json)
-    except doors.NothingAnswers as error:
-        if error.is_running or not db_path.exists():
-            raise
-    from krakked.cli import offline
-
-    return doors.tell(offline.record(db_path, command), as_json=as_json)
-
-
-@click.command(epilog=options.ending(*_STOPPING, example="krakked halt --cancel"))
+@click.command(epilog=options.ending(*_ACTING, example="krakked halt --cancel"))
 @click.option("--cancel", is_flag=True, help="Cancel what rests, too.")
 @options.reason
+@options.without_engine
 @options.db_path
 @options.as_json
-def halt(cancel: bool, reason: str, db_path: Path, as_json: bool) -> int:
+def halt(cancel: bool, reason: str, db_path: Path, **flags: object) -> int:
     """Make no new plans. Stops stay watched; a restart stays halted.
 
-    Where no engine runs it is recorded, and the next start begins halted; --cancel needs an engine.
+    Where no engine runs it is recorded for the next start; with --cancel, what rests is cancelled
+    from here.
     """
     from krakked.domain.commands import Halt
 
@@ -205,9 +192,7 @@ def halt(cancel: bool, reason: str, db_path: Path, as_json: bool) -> int:
         reason=reason,
         cancel=cancel,
     )
-    if cancel:
-        return doors.order(db_path, command, otherwise=_HALT_ALONE, as_json=as_json)
-    return _stop(db_path, command, as_json)
+    return offline.give(db_path, command, flags, otherwise=_NOTHING_RUNS)
 
 
 @click.command(epilog=options.ending(*_CHANGING, example="krakked resume"))
@@ -222,18 +207,22 @@ def resume(reason: str, db_path: Path, as_json: bool) -> int:
     return doors.order(db_path, command, otherwise=_START_FIRST, as_json=as_json)
 
 
-@click.command(epilog=options.ending(*_CHANGING, example='krakked panic --reason "get me out"'))
+@click.command(epilog=options.ending(*_ACTING, example='krakked panic --reason "get me out"'))
 @options.reason
 @click.option("--yes", is_flag=True, help="Do not ask for the word.")
+@options.without_engine
 @options.db_path
 @options.as_json
-def panic(reason: str, yes: bool, db_path: Path, as_json: bool) -> int:
-    """Kill switch on, cancel all orders, sell all positions."""
+def panic(reason: str, yes: bool, db_path: Path, **flags: object) -> int:
+    """Kill switch on, cancel all orders, sell all positions.
+
+    Where no engine runs, all of it is done from here: with the lock, the lease and the next epoch.
+    """
     from krakked.domain.commands import Panic
 
     options.confirm_by_word("FLATTEN", "This cancels every order and sells every position.", yes)
     command = Panic(command_id=doors.new_command_id(), principal=doors.principal(), reason=reason)
-    return doors.order(db_path, command, otherwise=_NOTHING_RUNS, as_json=as_json)
+    return offline.give(db_path, command, flags, otherwise=_NOTHING_RUNS)
 
 
 def _on_or_off(value: bool) -> str:

@@ -1,32 +1,114 @@
-"""Stopping an engine that does not run: the wish is recorded, and the next start is stopped by it.
+"""Commands where no engine runs: what stops is put on record, what acts is done from here.
 
-Only what stops can be said this way: nobody is there to look before something is allowed again.
-The ledger's lock proves that no engine runs, and none can start before the record is durable.
+A halt and the kill switch are recorded first, so that the next start begins with them whatever
+becomes of the rest. What must reach the venue is then done by a run of the engine's own that takes
+the account for it (``engine/by_hand.py``): the ledger's lock, the lease, the next epoch. The lock
+proves that no engine runs, and none can start before it is over.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
+
+import click
 
 from krakked.cli import doors
-from krakked.domain.commands import Halt, Reply, SetKillSwitch
+from krakked.domain.commands import CancelAll, Flatten, Halt, Panic, Reply, SetKillSwitch
+from krakked.domain.errors import KrakkedError
 from krakked.domain.events import Event, EventName
 from krakked.domain.kill_switch import KillSwitch, KillSwitchCause
 
 if TYPE_CHECKING:
+    from krakked.engine.by_hand import Deed
     from krakked.ports.ledger import Transaction
 
-Stop: TypeAlias = Halt | SetKillSwitch
-"""``SetKillSwitch`` to turn it on; off is the engine's to do."""
-
-RESTING: Final = (
-    "orders that rest at the venue stay there until their own time or the dead-man switch ends them"
-)
+RESTING: Final = "nothing of ours rests at the venue, as far as the database knows"
 
 
-def record(db_path: Path, command: Stop) -> Reply:
+def give(db_path: Path, command: Deed, flags: Mapping[str, object], *, otherwise: str) -> int:
+    """Tell the engine; where none runs, do it from here. Print the answer; the exit code.
+
+    Args:
+        db_path: names the engine.
+        command: to be done once.
+        flags: those of :func:`options.without_engine`, and ``as_json``.
+        otherwise: what a person can do where there is no database either.
+
+    Raises:
+        NothingAnswers: an engine runs and does not answer, or there is no database.
+        KrakkedError: it could not be done from here.
+    """
+    as_json = bool(flags["as_json"])
+    try:
+        return doors.order(db_path, command, otherwise=otherwise, as_json=as_json)
+    except doors.NothingAnswers as error:
+        if error.is_running or not db_path.exists():
+            raise
+    return doors.tell(_without_engine(db_path, command, flags), as_json=as_json)
+
+
+def _without_engine(db_path: Path, command: Deed, flags: Mapping[str, object]) -> Reply:
+    stop = _stop_in(command)
+    recorded = None if stop is None else record(db_path, stop)
+    if recorded is not None and not _must_act(db_path, command):
+        return recorded
+    click.echo(
+        f"krakked: no engine runs on {db_path}: taking its lock, its lease and the next epoch",
+        err=True,
+    )
+    try:
+        return _act(db_path, command, flags)
+    except KrakkedError:
+        if recorded is not None:
+            click.echo(f"krakked: {recorded.message.partition(';')[0]}, but:", err=True)
+        raise
+
+
+def _stop_in(command: Deed) -> Halt | SetKillSwitch | None:
+    """What of it the next start must know even if nothing else can be done."""
+    who, why, anew = command.principal, command.reason, doors.new_command_id()
+    match command:
+        case Halt() | SetKillSwitch():
+            return command
+        case Flatten(halt=True):
+            return Halt(command_id=anew, principal=who, reason=why)
+        case Panic():
+            return SetKillSwitch(command_id=anew, principal=who, reason=why, active=True)
+        case CancelAll() | Flatten():
+            return None
+
+
+def _must_act(db_path: Path, command: Deed) -> bool:
+    """Whether a record is not all there is to do."""
+    if isinstance(command, Halt):
+        return command.cancel
+    if isinstance(command, SetKillSwitch):
+        with doors.reading(db_path) as queries:
+            return bool(queries.books().live_orders)
+    return True
+
+
+def _act(db_path: Path, command: Deed, flags: Mapping[str, object]) -> Reply:
+    import msgspec
+
+    from krakked.cli.run import run_options
+    from krakked.engine import __main__ as engine
+
+    with doors.reading(db_path) as queries:
+        identity = queries.identity()
+    assert identity is not None, "a ledger of the newest schema belongs to somebody"
+    given = {**flags, "env": identity.environment, "db_path": db_path, "as_json": True}
+    options = msgspec.structs.replace(run_options(given, once=False), is_by_hand=True)
+    # A halt or a switch is on record under its id already; this is the rest of the same wish.
+    anew = msgspec.structs.replace(command, command_id=doors.new_command_id())
+    reply = engine.carry_out(options, anew)
+    return msgspec.structs.replace(reply, command_id=command.command_id)
+
+
+def record(db_path: Path, command: Halt | SetKillSwitch) -> Reply:
     """Put it on record, for the next engine of that database.
 
     Raises:
@@ -47,7 +129,7 @@ def record(db_path: Path, command: Stop) -> Reply:
         asyncio.run(ledger.close())
 
 
-def _record(transaction: Transaction, command: Stop, at_ns: int) -> Reply:
+def _record(transaction: Transaction, command: Halt | SetKillSwitch, at_ns: int) -> Reply:
     if isinstance(command, Halt):
         transaction.save_halted(True)
         name, what = EventName.HALTED, "halted"
@@ -57,15 +139,26 @@ def _record(transaction: Transaction, command: Stop, at_ns: int) -> Reply:
     said = {"reason": command.reason, "principal": command.principal}
     cause = {} if isinstance(command, Halt) else {"cause": KillSwitchCause.MANUAL.value}
     transaction.add_event(Event(name=name, at_ns=at_ns, fields={**said, **cause}))
+    resting = len(transaction.books().live_orders)
     reply = Reply(
         command_id=command.command_id,
         ok=True,
         message=f"{what}: no engine runs, so it is recorded, and the next start begins with it; "
-        f"{RESTING}",
+        f"{_left(resting)}",
         data={"running": False},
     )
     transaction.record_command(command, reply, at_ns=at_ns)
     return reply
+
+
+def _left(resting: int) -> str:
+    if not resting:
+        return RESTING
+    noun = "order rests" if resting == 1 else "orders rest"
+    return (
+        f"{resting} {noun} at the venue until its own time or the dead-man switch ends it "
+        "(`krakked orders cancel-all` ends it now)"
+    )
 
 
 def _switched_on(command: SetKillSwitch, at_ns: int) -> KillSwitch:

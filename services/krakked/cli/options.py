@@ -17,6 +17,13 @@ F = TypeVar("F", bound=Callable[..., Any])
 ENVIRONMENTS: Final = ("dev", "paper", "live")
 READING: Final = (ExitCode.DATABASE, ExitCode.CONFIGURATION)
 """How a question to the database may end: it cannot be read, or is of another schema or program."""
+ACTING: Final = (
+    ExitCode.VENUE_UNREACHABLE,
+    *READING,
+    ExitCode.TIMED_OUT,
+    ExitCode.KEYS,
+)
+"""How a command may end that is done from here, as no engine runs."""
 
 db_path = click.option(
     "--db-path",
@@ -51,10 +58,29 @@ settings = click.option(
     multiple=True,
     help="Override one setting, e.g. execution.mode=dry_run. May be repeated.",
 )
+venue = click.option(
+    "--venue",
+    metavar="URL",
+    help="REST address of a running `krakked simulator`, or of what speaks as it does: sets "
+    "venue.rest_url to it, and venue.ws_url and venue.ws_auth_url to ws://…/v2 there (--set goes "
+    "before). Not in live, nor in a replay.",
+)
+venue_admin = click.option(
+    "--venue-admin",
+    metavar="URL",
+    help="Admin address of that simulator, whose clock is then followed: sets venue.admin_url.",
+)
 reason = click.option("--reason", default="", help="Why; goes on record with who and when.")
 limit = click.option(
     "--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="Rows at most."
 )
+
+
+def without_engine(verb: Callable[..., Any]) -> Callable[..., Any]:
+    """What acting takes where no engine runs: the configuration of the one that traded."""
+    for option in (venue_admin, venue, settings, config_dir):
+        verb = option(verb)
+    return verb
 
 
 def ending(*codes: ExitCode, example: str) -> str:

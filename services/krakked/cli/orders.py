@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from krakked.cli import doors, options
+from krakked.cli import doors, offline, options
 from krakked.cli.names import pair_on_record
 from krakked.cli.output import amount, moment, print_json, print_table, rounded
 from krakked.domain.ids import PairName, StrategyId
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from krakked.domain.orders import Order
 
 _CHANGING: Final = (ExitCode.REFUSED, ExitCode.NO_ENGINE)
+_ACTING: Final = (*_CHANGING, *options.ACTING)
 _STATUSES: Final = (
     "pending",
     "submitted",
@@ -132,15 +133,17 @@ def cancel(order_id: str, reason: str, db_path: Path, as_json: bool) -> int:
     return doors.order(db_path, command, otherwise=_BY_VENUE, as_json=as_json)
 
 
-@orders.command(
-    "cancel-all", epilog=options.ending(*_CHANGING, example="krakked orders cancel-all")
-)
+@orders.command("cancel-all", epilog=options.ending(*_ACTING, example="krakked orders cancel-all"))
 @_pair
 @options.reason
+@options.without_engine
 @options.db_path
 @options.as_json
-def cancel_all(pair: str | None, reason: str, db_path: Path, as_json: bool) -> int:
-    """Cancel every open order of krakked's."""
+def cancel_all(pair: str | None, reason: str, db_path: Path, **flags: object) -> int:
+    """Cancel every open order of krakked's.
+
+    Where no engine runs, it is done from here: with the lock, the lease and the next epoch.
+    """
     from krakked.domain.commands import CancelAll
 
     command = CancelAll(
@@ -149,12 +152,12 @@ def cancel_all(pair: str | None, reason: str, db_path: Path, as_json: bool) -> i
         reason=reason,
         pair=None if pair is None else PairName(pair),
     )
-    return doors.order(db_path, command, otherwise=_BY_VENUE, as_json=as_json)
+    return offline.give(db_path, command, flags, otherwise=_BY_VENUE)
 
 
 @orders.command(
     epilog=options.ending(
-        *_CHANGING,
+        *_ACTING,
         example="krakked orders flatten --pair XBTUSD\nkrakked orders flatten --halt",
     )
 )
@@ -163,6 +166,7 @@ def cancel_all(pair: str | None, reason: str, db_path: Path, as_json: bool) -> i
 @click.option("--halt", is_flag=True, help="Halt first: nothing is bought back until `resume`.")
 @options.reason
 @click.option("--yes", is_flag=True, help="Do not ask for the word.")
+@options.without_engine
 @options.db_path
 @options.as_json
 def flatten(
@@ -171,7 +175,8 @@ def flatten(
     """Close positions: cancel what rests on them, then sell them.
 
     Strategies go on, and may buy again at their next bar. --halt stops them first; `krakked panic`
-    turns the kill switch on as well.
+    turns the kill switch on as well. Where no engine runs, it is done from here: with the lock, the
+    lease and the next epoch.
     """
     from krakked.domain.commands import Flatten
 
@@ -188,7 +193,7 @@ def flatten(
     )
     db_path = common["db_path"]
     assert isinstance(db_path, Path)
-    return doors.order(db_path, command, otherwise=_BY_VENUE, as_json=bool(common["as_json"]))
+    return offline.give(db_path, command, common, otherwise=_BY_VENUE)
 
 
 def _what(pair: str | None, strategy: str | None) -> str:

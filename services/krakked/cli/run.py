@@ -22,18 +22,6 @@ if TYPE_CHECKING:
 _as_json = click.option(
     "--json", "as_json", is_flag=True, help="Report in JSON; the log goes to standard error."
 )
-_venue = click.option(
-    "--venue",
-    metavar="URL",
-    help="REST address of a running `krakked simulator`, or of what speaks as it does: sets "
-    "venue.rest_url to it, and venue.ws_url and venue.ws_auth_url to ws://…/v2 there (--set goes "
-    "before). Not in live, nor in a replay.",
-)
-_venue_admin = click.option(
-    "--venue-admin",
-    metavar="URL",
-    help="Admin address of that simulator, whose clock is then followed: sets venue.admin_url.",
-)
 DURATION_MAX_S: Final = 10**9
 """Thirty years; no timer takes much more."""
 _RUN_CODES: Final = (
@@ -68,8 +56,8 @@ _RUN_CODES: Final = (
 @options.db_path
 @options.config_dir
 @options.settings
-@_venue
-@_venue_admin
+@options.venue
+@options.venue_admin
 @click.option(
     "--candles",
     type=click.Path(path_type=Path),
@@ -121,8 +109,8 @@ def run(**flags: object) -> int:
 @options.db_path
 @options.config_dir
 @options.settings
-@_venue
-@_venue_admin
+@options.venue
+@options.venue_admin
 @_as_json
 def run_once(**flags: object) -> int:
     """One cycle over the bars that are closed now, then stop. Never trades live."""

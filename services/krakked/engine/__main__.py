@@ -18,16 +18,18 @@ from typing import TypeAlias
 import msgspec
 
 from krakked.adapters.system.clock import LoopClock, SystemClock
+from krakked.domain.commands import Reply
 from krakked.domain.errors import BadInput
 from krakked.domain.fills import OpeningLot
 from krakked.engine import reporting, telling, venues
+from krakked.engine.by_hand import ByHand, Deed, check_place, without_answer
 from krakked.engine.edges import MachineEdges
 from krakked.engine.given import Given
 from krakked.engine.lease_edges import LeaseEdges, MachineLease, OwnLease
 from krakked.engine.living import live
 from krakked.engine.opening import Known
 from krakked.engine.paces import pace_of
-from krakked.engine.places import Places, places_of
+from krakked.engine.places import Places, places_of, simulator_state_of
 from krakked.engine.running import Run
 from krakked.engine.strictness import strict
 from krakked.engine.venues import Pace
@@ -67,6 +69,19 @@ def book_opening_lots(
     return _with_settings(options, lambda run, _: run.initialize(confirm, known or Known()))
 
 
+def carry_out(options: RunOptions, deed: Deed) -> Reply:
+    """One command of a person where no engine runs; the answer (``engine/by_hand.py``).
+
+    Raises:
+        KrakkedError: it could not be carried out; says what a person must mend.
+    """
+    done = ByHand(deed)
+    code = _with_settings(options, lambda run, supervisor: _act(run, supervisor, done))
+    if done.reply is None:
+        raise without_answer(deed, f"exit code {code}")
+    return done.reply
+
+
 def _with_settings(options: RunOptions, work: Work) -> int:
     environ = os.environ  # noqa: TID251 - the composition root hands it on
     venues.check_flags(options)
@@ -79,6 +94,8 @@ def _with_settings(options: RunOptions, work: Work) -> int:
     )
     settings = loaded.settings
     venues.check_flags(options, settings)
+    if options.is_by_hand:
+        check_place(settings, environ, simulator_state_of(options))
     if options.once and settings.execution.mode is Mode.LIVE:
         raise BadInput("run-once never trades live: set execution.mode to dry_run or paper")
     pace = pace_of(settings, options)
@@ -173,7 +190,8 @@ def _health(
     """Probes are for what runs unattended: a replay and a single cycle serve none."""
     state = HealthState(wall_ns=time.time_ns)  # noqa: TID251 - the machine's own clock is watched
     port = settings.health.port
-    if port is not None and options.candles is None and not options.once:
+    is_watched = not (options.once or options.is_by_hand)
+    if port is not None and options.candles is None and is_watched:
         server = HealthServer(state, host=settings.health.host, port=port, metrics=metrics.page)
         server.start()
         stack.callback(server.stop)
@@ -187,6 +205,21 @@ async def _trade(run: Run, supervisor: Supervisor) -> int:
     finally:
         await supervisor.stop()
     return _end(report, supervisor, as_json=run.given.options.as_json)
+
+
+async def _act(run: Run, supervisor: Supervisor, done: ByHand) -> int:
+    """What differs afterwards is told on standard error, beside the answer."""
+    run.by_hand = done
+    try:
+        report = await live(run, supervisor)
+    finally:
+        await supervisor.stop()
+    if report is not None and report.differences:
+        lines = reporting.verdict_lines(report.differences, report.remarks)
+        sys.stderr.writelines(f"krakked: {line}\n" for line in lines)
+    elif supervisor.exit_code != ExitCode.DONE:
+        sys.stderr.write(f"krakked: {supervisor.reason}\n")
+    return supervisor.exit_code
 
 
 def _end(report: reporting.Report | None, supervisor: Supervisor, *, as_json: bool) -> int:

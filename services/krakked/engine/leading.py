@@ -15,7 +15,14 @@ import msgspec
 from krakked.adapters.kraken.nonces import Nonces
 from krakked.adapters.kraken.transport import Call
 from krakked.domain.commands import Command, Reply, Shutdown, Status, Unfence
-from krakked.domain.errors import Ambiguous, Fenced, OwnershipEnded, Permanent, Transient
+from krakked.domain.errors import (
+    Ambiguous,
+    Fenced,
+    OwnershipEnded,
+    Permanent,
+    Refused,
+    Transient,
+)
 from krakked.domain.events import Event, EventName
 from krakked.domain.leadership import Leadership
 from krakked.engine import translating
@@ -53,6 +60,11 @@ CANCELLING: Final = ("CancelOrder", "CancelAll")
 RETRY_S: Final = 1.0
 RELEASE_S: Final = 12.0
 """Longer than the owner itself tries to release."""
+FENCED: Final = (
+    "nothing was done, for the account is fenced ({}): the venue takes nothing from here as long "
+    "as a newer owner has it; command that one, or start an engine and let it go on with "
+    "`krakked unfence`"
+)
 WAITING: Final = "this engine does not trade yet: {}"
 
 
@@ -138,9 +150,16 @@ class Leading:
             raise failed.exceptions[0] from failed
         await asyncio.Event().wait()
 
-    async def acquired(self) -> int:
-        """Wait for the lease, and for the epoch to be durable; the epoch."""
-        state = await self.owner.wait_for(Phase.FENCING)
+    async def acquired(self, *, waits_for_person: bool = True) -> int:
+        """Wait for the lease, and for the epoch to be durable; the epoch.
+
+        Raises:
+            Refused: it is fenced, and nobody shall be waited for.
+        """
+        fenced = () if waits_for_person else (Phase.FENCED,)
+        state = await self.owner.wait_for(Phase.FENCING, *fenced)
+        if state.phase is Phase.FENCED:
+            raise Refused(FENCED.format(state.fenced_by))
         return state.epoch
 
     def guard_nonces(self, nonces: Nonces) -> None:

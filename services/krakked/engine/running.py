@@ -1,8 +1,13 @@
-"""One run of the engine: started in named stages, watched, stopped in named stages, reported."""
+"""One run of the engine: started in named stages, watched, and stopped (``stopping.py``).
+
+A run *by hand* is the same without strategies: it takes the account as every start does, carries
+one command of a person out, and lets go (``by_hand.py``).
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import AsyncExitStack
@@ -26,9 +31,18 @@ from krakked.domain.fills import OpeningLot
 from krakked.domain.ids import Asset, PairName, StrategyId, is_ours
 from krakked.domain.orders import VenueOrder
 from krakked.domain.portfolio import Difference
-from krakked.engine import assembling, opening, reporting, telling, translating, venues
+from krakked.engine import (
+    assembling,
+    opening,
+    reporting,
+    stopping,
+    telling,
+    translating,
+    venues,
+)
 from krakked.engine.accounts import Seen, meet_account
 from krakked.engine.asking import agree, patiently
+from krakked.engine.by_hand import BUYS_AGAIN, ByHand, lease_patience_s, rules_by_hand
 from krakked.engine.contact import Contact
 from krakked.engine.edges import OpenLedger
 from krakked.engine.ending import Ending
@@ -46,12 +60,12 @@ from krakked.engine.pair_names import check_pair_names
 from krakked.engine.venues import Addresses
 from krakked.engine.watching import BEAT_S, Heartbeat
 from krakked.runtime.exit_codes import ExitCode
-from krakked.runtime.settings import Environment, Mode
+from krakked.runtime.settings import Mode
 from krakked.runtime.stages import Stages
 from krakked.runtime.supervisor import Supervisor
 from krakked.simulator import RunningSimulator, start
 from krakked.trading.account import Account
-from krakked.trading.control import Control, Hands
+from krakked.trading.control import GOES_ON, Control, Hands
 from krakked.trading.cycling import Cycler
 from krakked.trading.desk import Desk
 from krakked.trading.engine import QUOTE_PATIENCE_S, Engine
@@ -60,6 +74,7 @@ from krakked.trading.market import Market
 from krakked.trading.proving import Prover
 from krakked.trading.recording import Recorder
 from krakked.trading.retention import Pruned, Retention
+from krakked.trading.rules import ExecutionRules
 
 T = TypeVar("T")
 
@@ -71,12 +86,14 @@ LITTLE_ROOM = 5
 LONG_S = 10.0**9
 """A candidate waits until the account is free, however long."""
 FILES_LOOK_S = 1.0
+FEED_BY_HAND_S = 5.0
+"""A person in a hurry does not wait longer for market data."""
+DECIDING = ("cycles", "history", "mark")
+"""Tasks that only a run that trades has."""
 BEHIND = (
     "the database is older than what was done on this account: nothing that adds risk is sent "
     "until `krakked acknowledge`"
 )
-BOOKS_S = 10.0
-"""For comparing the books at a stop: drained and closed, it ends within Kubernetes' 30 s."""
 
 
 class Run:
@@ -87,9 +104,11 @@ class Run:
         self.supervisor = supervisor
         self.simulator: RunningSimulator | None = None
         self.engine: Engine | None = None
+        self.by_hand: ByHand | None = None
+        """A person's command that it is for; None: it trades."""
         self._stack = stack
-        self._began_ns = given.clock.now_ns()
-        self._rest: KrakenRest | None = None
+        self.began_ns = given.clock.now_ns()
+        self.rest: KrakenRest | None = None
         self._waits_for_files = False
         self.leading = Leading(given, self._tell)
         self._stages = Stages(
@@ -109,10 +128,10 @@ class Run:
             return f"another krakked, which has {self.given.places.database}"
         if lease := self.leading.waits_for():
             return lease
-        room = () if self._rest is None else self._rest.headroom().rest.values()
+        room = () if self.rest is None else self.rest.headroom().rest.values()
         return "the venue's rate limit" if min(room, default=LITTLE_ROOM) < LITTLE_ROOM else ""
 
-    async def _stage(
+    async def stage(
         self,
         name: str,
         work: Awaitable[T],
@@ -137,34 +156,53 @@ class Run:
         await self._own(ledger)
         rest = await self._open_rest(addresses, ledger)
         contact = Contact(addresses, self.given.settings, self.given.source_of)
-        await self._stage("venue reachable", contact.told(self._check_venue(rest)))
-        await self._stage("keys valid", contact.told(self._check_keys(addresses, rest, ledger)))
-        await self._stage("clock offset", contact.told(self._check_clock(rest)))
-        self.listing = await self._stage("pairs", contact.told(self._read_listing(rest, ledger)))
+        await self.stage("venue reachable", contact.told(self._check_venue(rest)))
+        await self.stage("keys valid", contact.told(self._check_keys(addresses, rest, ledger)))
+        await self.stage("clock offset", contact.told(self._check_clock(rest)))
+        self.listing = await self.stage("pairs", contact.told(self._read_listing(rest, ledger)))
         engine = await self._assemble(addresses, ledger, rest)
         self.engine = engine
-        await self._stage("dead-man", contact.told(self._arm_dead_man(engine)))
-        await self._stage("warm-up", contact.told(engine.load_history()), timeout_s=300)
-        await self._stage(
+        await self.stage("dead-man", contact.told(self._arm_dead_man(engine)))
+        await self._open_market(engine, contact)
+        await self.stage("reconcile", contact.told(self._open_books(engine)), timeout_s=120)
+        await self.stage("ownership", self._lead(engine), timeout_s=LONG_S)
+        engine.desk.guard.is_ready = True
+        self._start_tasks(engine)
+        if not self.given.is_lock_step and self.by_hand is None:
+            self.supervisor.start("retention", self._retention(ledger).run())
+            self.supervisor.start("proof", self._prover(engine).run())
+        control = await self._open_doors(engine)
+        if self.by_hand is None:
+            self._show_health(engine, rest)
+        else:
+            deed = self.by_hand.run(control, engine, self.supervisor.request_stop)
+            self.supervisor.start("command", deed)
+        engine.desk.recorder.publish(engine.desk.recorder.event(EventName.ENGINE_STARTED))
+        return engine
+
+    async def _open_market(self, engine: Engine, contact: Contact) -> None:
+        """By hand it can be done without: market data may be away, and executions come by REST."""
+        if self.by_hand is not None:
+            await self.stage("streams", self._try_feed(engine), timeout_s=2 * FEED_BY_HAND_S)
+            return
+        await self.stage("warm-up", contact.told(engine.load_history()), timeout_s=300)
+        await self.stage(
             "streams",
             self._start_feed(engine, contact),
             timeout_s=30,
             why=lambda: contact.of_streams(self._feed),
         )
-        await self._stage("reconcile", contact.told(self._open_books(engine)), timeout_s=120)
-        await self._stage("ownership", self._lead(engine), timeout_s=LONG_S)
-        engine.desk.guard.is_ready = True
+
+    def _start_tasks(self, engine: Engine) -> None:
+        """All that is not running yet; by hand nothing that decides or watches."""
+        left_out = self.supervisor.task_names if self.by_hand is None else (
+            *self.supervisor.task_names, *DECIDING
+        )  # fmt: skip
         for name, work in engine.tasks().items():
-            if name not in self.supervisor.task_names:
-                self.supervisor.start(name, work)
-            else:
+            if name in left_out:
                 work.close()
-        if not self.given.is_lock_step:
-            self.supervisor.start("retention", self._retention(ledger).run())
-            self.supervisor.start("proof", self._prover(engine).run())
-        await self._open_doors(engine, rest)
-        engine.desk.recorder.publish(engine.desk.recorder.event(EventName.ENGINE_STARTED))
-        return engine
+            else:
+                self.supervisor.start(name, work)
 
     async def initialize(
         self, confirm: Callable[[Sequence[OpeningLot]], bool], known: opening.Known
@@ -188,10 +226,10 @@ class Run:
         await self._own(ledger)
         rest = await self._open_rest(addresses, ledger)
         contact = Contact(addresses, self.given.settings, self.given.source_of)
-        await self._stage("venue reachable", contact.told(self._check_venue(rest)))
-        await self._stage("keys valid", contact.told(self._check_keys(addresses, rest, ledger)))
-        await self._stage("clock offset", contact.told(self._check_clock(rest)))
-        pairs = await self._stage("pairs", contact.told(rest.pairs()))
+        await self.stage("venue reachable", contact.told(self._check_venue(rest)))
+        await self.stage("keys valid", contact.told(self._check_keys(addresses, rest, ledger)))
+        await self.stage("clock offset", contact.told(self._check_clock(rest)))
+        pairs = await self.stage("pairs", contact.told(rest.pairs()))
         self._check_names(pairs)
         slack_s = opening.SLACK_S * self.given.pace.factor
         holding = await opening.find_holding(rest, self.given.clock, slack_s=slack_s)
@@ -209,7 +247,12 @@ class Run:
         self.supervisor.start("lease", self.leading.run())
         handle = functools.partial(self.leading.handle_waiting, stop=self._stop_by_hand)
         async with self.given.edges.doors(self.given.places.control_socket, handle):
-            await self._stage("lease", self.leading.acquired(), timeout_s=LONG_S)
+            await self.stage(
+                "lease",
+                self.leading.acquired(waits_for_person=self.by_hand is None),
+                timeout_s=self._lease_patience_s(),
+                why=self._why_no_lease,
+            )
 
     async def _lead(self, engine: Engine) -> None:
         """After anything but a clean release the books are compared again before we trade."""
@@ -221,6 +264,16 @@ class Run:
         self.leading.stands(engine)
         if engine.desk.guard.needs_acknowledgement:
             self._warn(BEHIND)
+
+    def _lease_patience_s(self) -> float:
+        return LONG_S if self.by_hand is None else lease_patience_s(self.given.settings)
+
+    def _why_no_lease(self) -> KrakkedError:
+        waits_for = self.leading.waits_for() or "the lease"
+        return Refused(
+            f"nothing was done: this would need {waits_for}; give the command to that engine, or "
+            "end it first"
+        )
 
     def _stop_by_hand(self) -> None:
         self.supervisor.request_stop("a person's command")
@@ -236,8 +289,8 @@ class Run:
             raise Refused("there is nothing to acknowledge: the ledger knew all that was done")
         return "acknowledged: risk may be added again"
 
-    async def _open_doors(self, engine: Engine, rest: KrakenRest) -> None:
-        """What lets people and probes in: the control socket, and the heartbeat behind probes."""
+    async def _open_doors(self, engine: Engine) -> Control:
+        """What lets people in: the control socket."""
         control = Control(
             engine.desk,
             engine.executor,
@@ -250,11 +303,16 @@ class Run:
                 unfence=self._unfence,
                 acknowledge=self._acknowledge,
                 strategies=tuple(map(StrategyId, self.given.settings.strategies)),
+                buys_again=GOES_ON if self.by_hand is None else BUYS_AGAIN,
             ),
         )
         await self._stack.enter_async_context(
             self.given.edges.doors(self.given.places.control_socket, control.handle)
         )
+        return control
+
+    def _show_health(self, engine: Engine, rest: KrakenRest) -> None:
+        """What lets probes in: the heartbeat behind them."""
         self.given.health.mark_ready()
         if not self.given.is_lock_step:
             heartbeat = Heartbeat(
@@ -285,15 +343,15 @@ class Run:
 
     async def _open_venue_and_ledger(self) -> tuple[Addresses, OpenLedger]:
         """The ledger's lock comes before the simulator: whoever is refused it touches nothing."""
-        await self._stage("config", self.given.clock.sleep(0))  # read and checked before the loop
+        await self.stage("config", self.given.clock.sleep(0))  # read and checked before the loop
         if not venues.is_in_process(self.given.settings):
-            addresses = await self._stage("secrets", self._read_secrets())
-            return addresses, await self._stage(
+            addresses = await self.stage("secrets", self._read_secrets())
+            return addresses, await self.stage(
                 "database", self._open_ledger(), timeout_s=self._patience_s()
             )
         self._stages.skip("secrets", "the simulator in this process has keys of its own")
-        ledger = await self._stage("database", self._open_ledger(), timeout_s=self._patience_s())
-        return await self._stage("venue", self._open_simulator()), ledger
+        ledger = await self.stage("database", self._open_ledger(), timeout_s=self._patience_s())
+        return await self.stage("venue", self._open_simulator()), ledger
 
     def _patience_s(self) -> float:
         """For the database: migrations take their time, and a candidate waits without end."""
@@ -347,7 +405,7 @@ class Run:
                     observe=self.given.metrics.observe_write,
                 )
             except LedgerInUse:
-                if not self.given.settings.leader.waits:
+                if self.by_hand is not None or not self.given.settings.leader.waits:
                     raise
                 self._waits_for_files = True
             await self.given.clock.sleep(FILES_LOOK_S * self.given.pace.factor)
@@ -373,7 +431,7 @@ class Run:
         )
         self._stack.push_async_callback(rest.close)
         rest.transport.permit = self.leading.permit
-        self._rest = rest
+        self.rest = rest
         self._feed = venues.open_feed(addresses, given.settings, rest, given.clock, pace=given.pace)
         return rest
 
@@ -437,9 +495,9 @@ class Run:
     ) -> Engine:
         del addresses
         settings, clock = self.given.settings, self.given.clock
-        sleeves = assembling.configured_sleeves(
+        sleeves = () if self.by_hand is not None else assembling.configured_sleeves(
             settings, self.listing.universe, source_of=self.given.source_of
-        )
+        )  # fmt: skip
         timeframes = assembling.timeframes_of(settings)
         bar_s = timeframes[0].seconds if self.given.is_lock_step else None
         books = await ledger.write(lambda tx: tx.books())
@@ -467,12 +525,7 @@ class Run:
                 ledger, clock, self.given.listeners, userrefs=translating.userrefs_of(settings)
             ),
             clock=clock,
-            rules=translating.rules_of(
-                settings,
-                replay_bar_s=bar_s,
-                speed=self.given.pace.factor,
-                is_venue_apart=self.given.pace.read_at_s is not None,
-            ),
+            rules=self._rules(bar_s),
         )
         store = self.given.edges.bar_store(self.given.places.bars)
         self._stack.callback(store.close)
@@ -485,6 +538,24 @@ class Run:
             cycler=cycler,
             options=assembling.options_of(self.given, self.listing, timeframes),
         )
+
+    def _rules(self, bar_s: int | None) -> ExecutionRules:
+        rules = translating.rules_of(
+            self.given.settings,
+            replay_bar_s=bar_s,
+            speed=self.given.pace.factor,
+            is_venue_apart=self.given.pace.read_at_s is not None,
+        )
+        return rules if self.by_hand is None else rules_by_hand(rules)
+
+    async def _try_feed(self, engine: Engine) -> None:
+        self.supervisor.start("feed", engine.feed_task())
+        patience_s = FEED_BY_HAND_S * self.given.pace.patience
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(patience_s):
+                await engine.wait_until_fed(patience_s=patience_s)
+        if missing := engine.missing():
+            self._warn(f"without {missing}: market orders need none, the venue tells executions")
 
     async def _start_feed(self, engine: Engine, contact: Contact) -> None:
         """A connection that is lost is waited for; one that nobody ever took is told."""
@@ -538,13 +609,15 @@ class Run:
 
     async def _meet_foreign(self, engine: Engine) -> None:
         """Before the switch is armed: if we end again, it would cancel what is not ours."""
-        if self.given.settings.execution.mode is not Mode.LIVE:
+        if self.given.settings.execution.mode is not Mode.LIVE or self.by_hand is not None:
             return
         ours = engine.desk.account.fingerprint
         rests = await patiently(self.given.clock, engine.desk.exchange.open_orders)
         self._check_foreign([one for one in rests if not is_ours(one.client_order_id, ours)])
 
     def _check_foreign(self, foreign: Sequence[VenueOrder]) -> None:
+        if self.by_hand is not None:
+            return  # it arms no switch that would cancel them
         opening.check_foreign(
             foreign,
             is_live=self.given.settings.execution.mode is Mode.LIVE,
@@ -554,55 +627,12 @@ class Run:
     def arrange_end(self) -> None:
         """Stop by itself where that was asked for."""
         assert self.engine is not None
+        if self.by_hand is not None:
+            return
         Ending(self.given, self.supervisor, self.engine, self._stack).arrange(self.simulator)
 
-    # stop
-
     async def stop(self) -> reporting.Report | None:
-        """Drain, compare the books with the venue's to the last digit, close; what the run did.
-
-        A second signal cuts short what waits for the venue, and there is no report then. Nothing is
-        lost: orders and fills are on record, and the next start finds out what became of them.
-        """
-        hurriedly = self.supervisor.unless_hurried
-        engine = self.engine
-        assert engine is not None
-        try:
-            self.leading.drain()
-            # First: what it asks from here on would be missing in the last comparison.
-            await self.supervisor.stop("reconcile")
-            await hurriedly(self._stage("drain", engine.drain(), timeout_s=15))
-            await self.supervisor.stop("cycles", "stops", "history")
-            comparing = self._compare_books(engine)
-            compared = await hurriedly(self._stage("books", comparing, timeout_s=2 * BOOKS_S))
-            # Only now: the last fills were booked in between.
-            snapshot = await hurriedly(engine.marker.mark())
-            await hurriedly(engine.dead_man.refresh())
-            await hurriedly(self.leading.release())
-        finally:
-            await self.supervisor.stop()
-            engine.desk.recorder.publish(engine.desk.recorder.event(EventName.ENGINE_STOPPED))
-        if compared is None or snapshot is None:
-            return None
-        return reporting.report_of(
-            engine,
-            self.given.places.database,
-            snapshot,
-            equity_start=self.equity_start,
-            compared=compared,
-        )
-
-    async def _compare_books(self, engine: Engine) -> reporting.Compared:
-        assert self._rest is not None
-        return await reporting.compare_books(
-            engine,
-            lambda: reporting.read_fills(self.given.places.database),
-            since_ns=self._compared_from_ns(),
-            limit_s=BOOKS_S * self.given.pace.patience,
-            waited_ns=self._rest.waited_ns,
-        )
-
-    def _compared_from_ns(self) -> int:
-        """In dev everything; elsewhere what this run did, for a stop must not take long."""
-        is_dev = self.given.settings.environment is Environment.DEV
-        return 0 if is_dev else self._began_ns
+        """In named stages as well; what the run did."""
+        assert self.engine is not None
+        assert self.rest is not None
+        return await stopping.stop(self, self.engine, self.rest)

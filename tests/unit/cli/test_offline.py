@@ -20,15 +20,23 @@ from krakked.runtime.exit_codes import ExitCode
 Krakked = Callable[..., Result]
 
 STOPPING = (("halt",), ("kill-switch", "on"))
+ACTING = (
+    ("halt", "--cancel"),
+    ("panic", "--yes"),
+    ("orders", "cancel-all"),
+    ("orders", "flatten", "--yes"),
+)
 
 
-def test_kill_switch_without_an_engine_is_on_for_the_next_start(
+def test_kill_switch_without_an_engine_is_on_for_the_next_start_whatever_becomes_of_orders(
     krakked: Krakked, ledger: Path
 ) -> None:
     result = krakked("kill-switch", "on", "--reason", "news")
-    assert (result.exit_code, result.stderr) == (0, "")
-    (line,) = result.stdout.splitlines()
-    assert line.startswith("kill switch on: no engine runs, so it is recorded, and the next start")
+    assert result.exit_code == ExitCode.NO_ENGINE
+    taking, recorded, failed = result.stderr.splitlines()
+    assert taking.endswith("taking its lock, its lease and the next epoch")
+    assert recorded.startswith("krakked: kill switch on: no engine runs, so it is recorded, and")
+    assert "name the simulator that the engine traded at with --venue" in failed
     state = books(ledger).kill_switch
     assert (state.active, state.cause, state.reason) == (True, KillSwitchCause.MANUAL, "news")
     assert "@" in state.principal
@@ -84,13 +92,37 @@ def test_engine_that_hangs_is_not_gone_behind(
     assert not books(ledger).kill_switch.active
 
 
-def test_halt_that_shall_cancel_does_nothing_without_an_engine(
-    krakked: Krakked, ledger: Path
+@pytest.mark.parametrize("verb", ACTING, ids=" ".join)
+def test_acting_outside_of_the_pods_says_what_to_do_where_the_lease_is_in_kubernetes(
+    krakked: Krakked, ledger: Path, verb: tuple[str, ...]
 ) -> None:
-    result = krakked("halt", "--cancel")
+    result = krakked(*verb, "--set", "leader.store=kubernetes")
     assert result.exit_code == ExitCode.NO_ENGINE
-    assert "`krakked halt` without --cancel is recorded for the next start" in result.stderr
-    assert not books(ledger).halted
+    assert "kubectl exec POD -- krakked" in result.stderr
+    assert books(ledger).halted == ("halt" in verb)
+    assert books(ledger).kill_switch.active == ("panic" in verb)
+
+
+@pytest.mark.parametrize("verb", ACTING, ids=" ".join)
+def test_acting_begins_no_simulated_account_of_its_own(
+    krakked: Krakked, ledger: Path, verb: tuple[str, ...]
+) -> None:
+    assert krakked(*verb).exit_code == ExitCode.NO_ENGINE
+    assert not list(ledger.parent.glob("*.simulator"))
+
+
+@pytest.mark.parametrize("verb", ACTING, ids=" ".join)
+def test_acting_behind_a_process_that_has_the_ledger_is_refused(
+    krakked: Krakked, ledger: Path, verb: tuple[str, ...]
+) -> None:
+    ledger.with_suffix(".simulator").touch()
+    lock = lock_files.acquire_for_ledger(ledger)
+    try:
+        result = krakked(*verb)
+    finally:
+        lock.release()
+    assert result.exit_code == ExitCode.DATABASE
+    assert "in use by another krakked" in result.stderr
 
 
 @pytest.mark.parametrize("verb", STOPPING, ids=" ".join)

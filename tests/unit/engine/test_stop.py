@@ -61,7 +61,7 @@ def run_of(books: Books, stack: contextlib.AsyncExitStack) -> Run:
     )
     supervisor: Any = Supervisor()
     run = Run(given, supervisor, stack)
-    run._rest = SimpleNamespace(waited_ns=lambda: 0)  # type: ignore[assignment]  # as above it
+    run.rest = SimpleNamespace(waited_ns=lambda: 0)  # type: ignore[assignment]  # as above it
     run.equity_start = Decimal(100)
     run.engine = SimpleNamespace(  # type: ignore[assignment]  # what a stop needs of it
         drain=books.drain,
