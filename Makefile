@@ -22,7 +22,7 @@ PYTHON_FILES := libs services tests scripts $(wildcard benchmarks)
 
 export CANDLES VENV
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-run run test test-long sim sim-sweep clients clients-lock lint fmt bench ci coverage wheel wheel-check lock raise-ratchets clean
+.PHONY: help setup setup-run run test test-long sim sim-sweep clients clients-lock lint fmt bench ci coverage wheel wheel-check chaos chaos-quick lock raise-ratchets clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -90,7 +90,13 @@ wheel: setup ## build the wheel into dist/
 wheel-check: wheel ## install the wheel bare, far from the source, and run it there
 	.ci/wheel-check dist/*.whl
 
-ci: lint coverage test-long wheel-check ## all that must pass before a change lands
+chaos: setup ## kill, pause and cut real processes for about an hour (MINUTES=60, SEED=…)
+	@$(BIN)/python -m tests.chaos --minutes $(or $(MINUTES),60) $(if $(SEED),--seed $(SEED))
+
+chaos-quick: setup ## the small run of that: 15 kills and 5 pauses in at most five minutes (SEED=…)
+	@$(BIN)/python -m tests.chaos --quick $(if $(SEED),--seed $(SEED))
+
+ci: lint coverage test-long chaos-quick wheel-check ## all that must pass before a change lands
 
 lock: setup ## write the locks of requirements/ anew from pyproject.toml (UPGRADE=1 takes newer versions)
 	$(LOCK) $(if $(UPGRADE),--upgrade) pyproject.toml --output-file requirements/run.txt

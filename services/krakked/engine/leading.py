@@ -24,6 +24,7 @@ from krakked.domain.errors import (
     Transient,
 )
 from krakked.domain.events import Event, EventName
+from krakked.domain.instants import Instant
 from krakked.domain.leadership import Leadership
 from krakked.engine import translating
 from krakked.engine.given import Given
@@ -204,15 +205,19 @@ class Leading:
         self._armed = engine
         self.owner.note(DeadManTaken())
 
-    async def settle(self, look: Callable[[], Awaitable[None]]) -> None:
-        """Compare the books, once more after a quarantine; returns when we lead."""
+    def begin_look(self) -> Instant:
+        """The books are compared from now on."""
+        self._look_again.clear()
+        return self.owner.elapsed.now()
+
+    async def settle(self, looked_at: Instant, look: Callable[[], Awaitable[None]]) -> None:
+        """The books agree since ``looked_at``; once more after a quarantine, then we lead."""
+        self.owner.note(Reconciled(began_at=looked_at))
         while not self._is_leading():
-            self._look_again.clear()
-            began_at = self.owner.elapsed.now()
+            await self._look_again.wait()
+            began_at = self.begin_look()
             await look()
             self.owner.note(Reconciled(began_at=began_at))
-            if not self._is_leading():
-                await self._look_again.wait()
 
     def _is_leading(self) -> bool:
         return self.owner.state.phase is Phase.LEADING

@@ -258,9 +258,11 @@ class Run:
         """After anything but a clean release the books are compared again before we trade."""
 
         async def look() -> None:
-            await agree(engine, waits_for_unknown=False)
+            # The stage before has read all that happened: its questions would cost the venue's
+            # limits twice, and a takeover its time.
+            await agree(engine, waits_for_unknown=False, reads_on=False)
 
-        await self.leading.settle(look)
+        await self.leading.settle(self._looked_at, look)
         self.leading.stands(engine)
         if engine.desk.guard.needs_acknowledgement:
             self._warn(BEHIND)
@@ -575,6 +577,7 @@ class Run:
             alone.cancel()
 
     async def _open_books(self, engine: Engine) -> None:
+        self._looked_at = self.leading.begin_look()
         await opening.begin_books(engine)
         await engine.executor.drop_pending()
         await agree(engine, waits_for_unknown=False)

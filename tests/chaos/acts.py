@@ -1,0 +1,389 @@
+"""What happens to a world: kills, pauses, and what goes wrong beside them, drawn from its seed.
+
+Kills and pauses come one after the other, each with a look whether an owner trades before it; some
+wait for the turn of a minute, when bars close and orders are on their way. Everything else is
+begun and goes on beside them for a while.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import signal
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+
+from tests.chaos.engines import Engine
+from tests.chaos.relay import Relay
+from tests.chaos.world import MEMORY_S, World
+
+from krakked.domain.commands import CancelAll, Flatten, Halt, Resume, SetKillSwitch
+
+BAR_S = 60
+PATIENCE_S = 60.0
+AT_THE_BAR_CHANCE = 0.3
+BESIDE_CHANCE = 0.45
+ANYWAY_CHANCE = 0.1
+STOP_PATIENCE_S = 40.0
+
+KILLS = {"kill owner": 8, "kill waiting": 2, "kill both": 1, "kill venue": 3}
+PAUSES = {"pause owner": 8, "pause waiting": 1, "pause venue": 1}
+BESIDE = {
+    "cut": 3,
+    "silence up": 2,
+    "silence down": 3,
+    "refuse": 2,
+    "slow": 2,
+    "drop answers": 4,
+    "api away": 3,
+    "api away for all": 2,
+    "clock offset": 2,
+    "disk full": 2,
+    "flatten": 6,
+    "halt and resume": 2,
+    "kill switch": 2,
+    "cancel all": 2,
+}
+KINDS_OF_OFFSET_S = (-2.5, -0.3, 0.3, 2.5)
+
+
+class Acts:
+    """The hand that does it."""
+
+    def __init__(self, world: World, pauses_s: tuple[float, float]) -> None:
+        self.done: Counter[str] = Counter()
+        self.kills = 0
+        self.pauses = 0
+        self.skipped: Counter[str] = Counter()
+        self._world = world
+        self._dice = world.dice
+        self._pauses_s = pauses_s
+        self._beside: set[asyncio.Task[None]] = set()
+
+    async def kill(self) -> None:
+        """One of the kills, once somebody trades."""
+        await self._before()
+        name = drawn(self._dice, KILLS)
+        await self._do(name, KILL[name])
+
+    async def pause(self) -> None:
+        """One of the pauses."""
+        await self._before()
+        name = drawn(self._dice, PAUSES)
+        await self._do(name, PAUSE[name])
+
+    async def stop(self) -> None:
+        """The owner is told to stop."""
+        await self._before()
+        await self._do("stop owner", stop_owner)
+
+    def begin_beside(self) -> None:
+        """Something goes wrong beside what comes next."""
+        if self._dice.random() < BESIDE_CHANCE:
+            name = drawn(self._dice, BESIDE)
+            self._world.failovers.disturb()
+            task = asyncio.create_task(self._do(name, AROUND[name]), name=name)
+            self._beside.add(task)
+            task.add_done_callback(self._beside.discard)
+
+    async def finish(self) -> None:
+        """Wait for what goes on beside."""
+        while self._beside:
+            await asyncio.gather(*self._beside)
+
+    async def _do(self, name: str, act: Act) -> None:
+        self.done[name] += 1
+        world = self._world
+        epochs = max((entry.epoch for entry in world.tape.entries[-50:]), default=0)
+        owner = "nobody" if world.owner is None else world.owner.name
+        world.say(f"{name}; {owner} owned, epoch {epochs}")
+        await act(self)
+
+    async def _before(self) -> None:
+        world = self._world
+        if self._dice.random() >= ANYWAY_CHANCE:
+            await world.wait_until_trading(world.failovers.bound_s("killed") + PATIENCE_S)
+            world.failovers.drop()
+        wait_s = self._dice.uniform(0, 2)
+        if self._dice.random() < AT_THE_BAR_CHANCE:
+            to_bar_s = BAR_S - time.time() % BAR_S
+            if to_bar_s < BAR_S / 2:
+                wait_s = to_bar_s + self._dice.uniform(-0.3, 3.5)
+        self.begin_beside()
+        await asyncio.sleep(max(wait_s, 0))
+
+    # what the acts are made of
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether something goes on beside."""
+        return bool(self._beside)
+
+    @property
+    def world(self) -> World:
+        """Where it happens."""
+        return self._world
+
+    @property
+    def dice(self) -> random.Random:
+        """The world's."""
+        return self._dice
+
+    def pause_s(self) -> float:
+        """How long the next pause is: often short, at times to the longest."""
+        low, high = self._pauses_s
+        return low + (high - low) * self._dice.random() ** 1.5
+
+    def engine(self) -> Engine:
+        """The owner, or any of them."""
+        return self._world.owner or self._dice.choice(self._world.engines)
+
+    def kill_engine(self, engine: Engine) -> None:
+        """Now; its pod may be replaced, or only its process."""
+        if not engine.program.is_running:
+            return
+        engine.rests_s = self._dice.choice((0.2, 1.0, 4.0))
+        if self._dice.random() < 0.6:
+            engine.incarnation += 1
+        engine.program.send(signal.SIGKILL)
+        self.kills += 1
+
+    def begin_failover(self, kind: str, owner: Engine) -> None:
+        """The owner works no more."""
+        world = self._world
+        ready = any(e.is_candidate and e.can_answer for e in world.others(owner))
+        alone = len(world.engines) == 1
+        is_disturbed = world.is_disturbed or self.is_busy or not (ready or alone)
+        world.failovers.begin(kind, time.monotonic(), is_disturbed=is_disturbed)
+
+
+Act = Callable[[Acts], Awaitable[None]]
+
+
+def drawn(dice: random.Random, weights: dict[str, int]) -> str:
+    """One of the names, by weight."""
+    return dice.choices(list(weights), list(weights.values()))[0]
+
+
+# kills
+
+
+async def kill_owner(acts: Acts) -> None:
+    owner = acts.engine()
+    if acts.world.owner is owner:
+        acts.begin_failover("killed", owner)
+    acts.kill_engine(owner)
+    if len(acts.world.engines) == 1:
+        await restart_measured(acts, owner)
+
+
+async def restart_measured(acts: Acts, engine: Engine) -> None:
+    """Alone on its files, it is its own successor: from its next start on."""
+    acts.world.failovers.drop()
+    engine.starts.clear()
+    await engine.starts.wait()
+    acts.begin_failover("restarted", engine)
+
+
+async def kill_waiting(acts: Acts) -> None:
+    owner = acts.engine()
+    for engine in acts.world.others(owner) or [owner]:
+        acts.kill_engine(engine)
+
+
+async def kill_both(acts: Acts) -> None:
+    acts.world.failovers.disturb()
+    for engine in acts.world.engines:
+        acts.kill_engine(engine)
+
+
+async def kill_venue(acts: Acts) -> None:
+    world = acts.world
+    if not world.venue.is_running:
+        return
+    await world.venue.end(signal.SIGKILL, patience_s=10)
+    acts.kills += 1
+    await asyncio.sleep(acts.dice.uniform(0, 3))
+    await world.start_venue()
+
+
+async def stop_owner(acts: Acts) -> None:
+    owner = acts.world.owner
+    if owner is None or not owner.can_answer:
+        return
+    world = acts.world
+    is_disturbed = world.is_disturbed or acts.is_busy
+    owner.is_stopping = True
+    owner.incarnation += 1
+    owner.rests_s = 4.0
+    owner.stops.clear()
+    owner.program.send(signal.SIGTERM)
+    try:
+        async with asyncio.timeout(STOP_PATIENCE_S):
+            await owner.stops.wait()
+    except TimeoutError:
+        world.fail(f"{owner.name} does not stop within {STOP_PATIENCE_S:.0f} s")
+        acts.kill_engine(owner)
+        return
+    if not (is_disturbed or acts.is_busy):
+        acts.begin_failover("stopped", owner)
+
+
+# pauses
+
+
+async def pause_owner(acts: Acts) -> None:
+    owner = acts.engine()
+    if acts.world.owner is owner:
+        acts.begin_failover("paused", owner)
+    await paused(acts, owner)
+
+
+async def pause_waiting(acts: Acts) -> None:
+    others = acts.world.others(acts.engine())
+    await paused(acts, others[0] if others else acts.engine())
+
+
+async def paused(acts: Acts, engine: Engine) -> None:
+    if not engine.program.is_running:
+        return
+    acts.pauses += 1
+    engine.program.send(signal.SIGSTOP)
+    await asyncio.sleep(acts.pause_s())
+    engine.program.send(signal.SIGCONT)
+
+
+async def pause_venue(acts: Acts) -> None:
+    if not acts.world.venue.is_running:
+        return
+    acts.pauses += 1
+    acts.world.failovers.disturb()
+    acts.world.venue.send(signal.SIGSTOP)
+    await asyncio.sleep(acts.dice.uniform(0.3, 6))
+    acts.world.venue.send(signal.SIGCONT)
+
+
+# beside
+
+
+async def for_a_while(acts: Acts, lines: Sequence[Relay], **faults: object) -> None:
+    """Lines are bad, then whole."""
+    for line in lines:
+        vars(line.faults).update(faults)
+        if faults.get("refuses"):
+            line.cut()
+    await asyncio.sleep(acts.dice.uniform(0.3, 8))
+    for line in lines:
+        line.heal()
+
+
+def line_faults(**faults: object) -> Act:
+    """An act that makes the owner's line to the venue bad."""
+
+    async def act(acts: Acts) -> None:
+        await for_a_while(acts, [acts.engine().venue_line], **faults)
+
+    return act
+
+
+async def cut(acts: Acts) -> None:
+    for _ in range(acts.dice.randint(1, 4)):
+        acts.engine().venue_line.cut()
+        await asyncio.sleep(acts.dice.uniform(0, 1.5))
+
+
+async def api_away(acts: Acts) -> None:
+    await without_api(acts, [acts.engine()])
+
+
+async def api_away_for_all(acts: Acts) -> None:
+    await without_api(acts, acts.world.engines)
+
+
+async def without_api(acts: Acts, engines: Sequence[Engine]) -> None:
+    lines = [e.api_line for e in engines if e.api_line is not None]
+    fault = acts.dice.choice(("refuses", "swallows_up", "swallows_down"))
+    await for_a_while(acts, lines, **{fault: True})
+
+
+async def clock_offset(acts: Acts) -> None:
+    world = acts.world
+    offset_s = acts.dice.choice(KINDS_OF_OFFSET_S)
+    for seconds in (offset_s, 0):
+        fault = {"kind": "clock-offset", "seconds": str(seconds), "now": True}
+        world.clock_trouble_s = time.monotonic()
+        if world.venue.is_running and not world.venue.is_paused:
+            try:
+                await world.administer("/faults", fault)
+            except OSError:  # killed meanwhile: it starts without an offset
+                return
+        if seconds:
+            await asyncio.sleep(acts.dice.uniform(2, 10))
+
+
+async def disk_full(acts: Acts) -> None:
+    engine = acts.engine()
+    volume = engine.volume
+    if volume.why_not_small:
+        acts.skipped[volume.why_not_small] += 1
+        return
+    world = acts.world
+    world.disk_trouble_s = time.monotonic() + MEMORY_S
+    await asyncio.to_thread(volume.fill)
+    await asyncio.sleep(acts.dice.uniform(1, 10))
+    await asyncio.to_thread(volume.free)
+    world.disk_trouble_s = time.monotonic()
+
+
+async def flatten(acts: Acts) -> None:
+    await acts.engine().tell(Flatten, reason="chaos")
+
+
+async def halt_and_resume(acts: Acts) -> None:
+    await acts.engine().tell(Halt, reason="chaos", cancel=acts.dice.random() < 0.5)
+    await asyncio.sleep(acts.dice.uniform(0, 4))
+    for engine in acts.world.engines:
+        if engine.can_answer:
+            await engine.tell(Resume, reason="chaos")
+
+
+async def kill_switch(acts: Acts) -> None:
+    await acts.engine().tell(SetKillSwitch, reason="chaos", active=True)
+    await asyncio.sleep(acts.dice.uniform(0, 4))
+    for engine in acts.world.engines:
+        if engine.can_answer:
+            await engine.tell(SetKillSwitch, reason="chaos", active=False)
+
+
+async def cancel_all(acts: Acts) -> None:
+    await acts.engine().tell(CancelAll, reason="chaos")
+
+
+KILL: dict[str, Act] = {
+    "kill owner": kill_owner,
+    "kill waiting": kill_waiting,
+    "kill both": kill_both,
+    "kill venue": kill_venue,
+}
+PAUSE: dict[str, Act] = {
+    "pause owner": pause_owner,
+    "pause waiting": pause_waiting,
+    "pause venue": pause_venue,
+}
+AROUND: dict[str, Act] = {
+    "cut": cut,
+    "silence up": line_faults(swallows_up=True),
+    "silence down": line_faults(swallows_down=True),
+    "refuse": line_faults(refuses=True),
+    "slow": line_faults(delay_s=1.5),
+    "drop answers": line_faults(drop_chance=0.5),
+    "api away": api_away,
+    "api away for all": api_away_for_all,
+    "clock offset": clock_offset,
+    "disk full": disk_full,
+    "flatten": flatten,
+    "halt and resume": halt_and_resume,
+    "kill switch": kill_switch,
+    "cancel all": cancel_all,
+}

@@ -1,0 +1,93 @@
+"""How long the account was without an owner that trades, against the timing contract.
+
+An interval begins with what ended the owner's work and ends when an engine says that it has
+started. It is held against its bound only if nothing else was wrong meanwhile: lines whole, another
+engine waiting (or, where there is but one, itself started again).
+
+    killed, paused   D + P + B + Q from the signal on
+    stopped          P + B from the end of the process on: it let go by itself
+    restarted        P + B + Q from the start of the process on (one engine, its own files)
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from krakked.trading.timings import Timings
+
+
+class Interval(msgspec.Struct, frozen=True, kw_only=True):
+    """One that ended."""
+
+    kind: str
+    seconds: float
+    bound_s: float
+    is_disturbed: bool
+
+    @property
+    def is_late(self) -> bool:
+        """Whether the contract is broken."""
+        return not self.is_disturbed and self.seconds > self.bound_s
+
+
+class Failovers:
+    """The intervals of one world."""
+
+    def __init__(self, timings: Timings) -> None:
+        self.intervals: list[Interval] = []
+        self._timings = timings
+        self._open: tuple[str, float, bool] | None = None
+
+    def bound_s(self, kind: str) -> float:
+        """Of that kind."""
+        t = self._timings
+        whole_s = t.retry_period_s + t.start_budget_s
+        if kind in ("killed", "paused"):
+            whole_s += t.lease_duration_s
+        return whole_s if kind == "stopped" else whole_s + t.quarantine_s
+
+    def begin(self, kind: str, at_s: float, *, is_disturbed: bool) -> None:
+        """The owner works no more; one that is open already goes on."""
+        if self._open is None:
+            self._open = (kind, at_s, is_disturbed)
+        else:
+            self._open = (*self._open[:2], True)
+
+    def disturb(self) -> None:
+        """Something else went wrong meanwhile."""
+        if self._open is not None:
+            self._open = (*self._open[:2], True)
+
+    def drop(self) -> None:
+        """It went on without anybody having started."""
+        self._open = None
+
+    def end(self, at_s: float) -> None:
+        """An engine trades."""
+        if self._open is None:
+            return
+        kind, began_s, is_disturbed = self._open
+        self._open = None
+        bound_s = self.bound_s(kind)
+        self.intervals.append(
+            Interval(kind=kind, seconds=at_s - began_s, bound_s=bound_s, is_disturbed=is_disturbed)
+        )
+
+
+def in_words(intervals: list[Interval]) -> str:
+    """By kind and bound: how many, the middle, the longest, the bound; then the disturbed ones."""
+    lines = []
+    groups = sorted({(i.kind, i.bound_s) for i in intervals if not i.is_disturbed})
+    for kind, bound_s in groups:
+        told = sorted(
+            i.seconds
+            for i in intervals
+            if (i.kind, i.bound_s, i.is_disturbed) == (kind, bound_s, False)
+        )
+        lines.append(
+            f"{kind} n={len(told)} median {told[len(told) // 2]:.1f} s "
+            f"max {told[-1]:.1f} s (bound {bound_s:g} s)"
+        )
+    if others := [i.seconds for i in intervals if i.is_disturbed]:
+        lines.append(f"amid other faults n={len(others)} max {max(others):.1f} s")
+    return "; ".join(lines) or "none"
