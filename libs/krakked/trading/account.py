@@ -111,6 +111,10 @@ class Account:
         """What rests at the venue or may still be sent of one sleeve."""
         return self.orders_by_sleeve().get(sleeve, [])
 
+    def sales_of(self, sleeve: Sleeve) -> list[Order]:
+        """Sales of one sleeve that wait to be sent, or may rest at the venue."""
+        return [order for order in self.orders_of(sleeve) if order.request.side is Side.SELL]
+
     def unknown_pairs(self) -> tuple[PairName, ...]:
         """Pairs blocked by an order of which we do not know whether it exists."""
         return tuple(

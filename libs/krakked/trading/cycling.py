@@ -342,9 +342,14 @@ class Cycler:
     async def make_exit(
         self, sleeves: Sequence[Sleeve], cause: str, principal: str
     ) -> ExecutionPlan | None:
-        """A recorded plan that closes what the sleeves hold; None if they hold nothing to sell."""
+        """A recorded plan that closes what the sleeves hold; None if they hold nothing to sell.
+
+        Looked at again in the turn: a sleeve whose own plan has begun to sell it meanwhile is left
+        to that plan, for two sales of one position would sell somebody else's coins.
+        """
         async with self._desk.recorder.turn:
-            inputs = self._exit_inputs(self._listed(sleeves, cause), cause, principal)
+            free = [sleeve for sleeve in sleeves if not self._desk.account.sales_of(sleeve)]
+            inputs = self._exit_inputs(self._listed(free, cause), cause, principal)
             result = exit_plan(inputs)
             records = exit_records(inputs, result, self._exits)
             if records:

@@ -163,25 +163,15 @@ class Stopper:
         await self.close([sleeve], cause="stop", principal="engine")
 
     def _has_resting_sale(self, sleeve: Sleeve) -> bool:
-        return any(order.journal is not Journal.PENDING for order in self._sales(sleeve))
-
-    def _sales(self, sleeve: Sleeve) -> list[Order]:
-        """Those of it that wait to be sent, or may rest at the venue."""
-        return [
-            order
-            for order in self._desk.account.orders.values()
-            if order.request.side is Side.SELL
-            and order.request.pair == sleeve.pair
-            and order.request.strategy_id == sleeve.strategy_id
-        ]
-
-    def _has_exit_under_way(self, sleeve: Sleeve) -> bool:
-        return bool(self._sales(sleeve))
+        return any(
+            order.journal is not Journal.PENDING for order in self._desk.account.sales_of(sleeve)
+        )
 
     def _must_wait(self, sleeve: Sleeve) -> bool:
         """A sale of it is under way that a stop leaves alone."""
         now_ns = self._desk.now_ns()
-        return any(not _may_be_replaced(order, now_ns) for order in self._sales(sleeve))
+        sales = self._desk.account.sales_of(sleeve)
+        return any(not _may_be_replaced(order, now_ns) for order in sales)
 
     async def flatten(
         self, *, pair: PairName | None, strategy_id: StrategyId | None, principal: str
@@ -214,8 +204,7 @@ class Stopper:
         clear = [
             sleeve
             for sleeve in sleeves
-            if self._desk.account.position(sleeve).quantity_base > 0
-            and not self._has_exit_under_way(sleeve)
+            if self._holds(sleeve) and not self._desk.account.sales_of(sleeve)
         ]
         plan = await self._make_exit(clear, cause, principal)
         for sleeve in sleeves:

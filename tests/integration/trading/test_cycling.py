@@ -20,7 +20,7 @@ from krakked.domain.ids import PairName, StrategyId
 from krakked.domain.intents import Decision, Intent, View
 from krakked.domain.kill_switch import KillSwitch
 from krakked.domain.limits import Limits
-from krakked.domain.orders import Journal, LegKind, Side
+from krakked.domain.orders import Journal, LegKind, Order, Side
 from krakked.domain.pairs import PairStatus
 from krakked.domain.plans import ExecutionPlan
 from krakked.domain.positions import Sleeve
@@ -482,3 +482,24 @@ def test_what_happens_while_a_verdict_is_written_wakes_the_sleeve_at_the_next_ba
         assert trader.rules.asked == ["restart", "kill_switch"]
 
     play(scenario)
+
+
+def test_stop_makes_no_second_sale_of_what_the_strategys_own_plan_has_begun_to_sell(
+    play: Play,
+) -> None:
+    async def scenario(world: Any) -> None:
+        await world.bought("0.001")
+        trader = Trader(world)
+        trader.quote()
+        async with world.recorder.turn:
+            # The stop has looked and waits for the turn, in which the cycle's sale is recorded.
+            stop = asyncio.ensure_future(trader.cycler.make_exit([TREND], "stop", "engine"))
+            await world.clock.sleep(0.01)
+            sale = world.request(90, 0, side=Side.SELL, quantity="0.001", kind=LegKind.EXIT)
+            world.account.put_order(
+                Order(request=sale, journal=Journal.PENDING, created_at_ns=world.clock.now_ns())
+            )
+        assert await stop is None
+        del world.account.orders[sale.client_order_id]  # it was never on record
+
+    play(scenario, rules=PATIENT)
