@@ -37,13 +37,15 @@ class Lab:
 
     def __init__(self, order: Random | None = None) -> None:
         self.loop = WorldLoop(start_ns=START_NS, order=order)
+        self._started: list[asyncio.Task[Any]] = []
         asyncio.set_event_loop(self.loop)
 
     def start(
         self, work: Coroutine[Any, Any, Any], process: Process | None = None
     ) -> asyncio.Task[Any]:
         """Let it run, as a doing of that process."""
-        return self.loop.create_task(work, context=self.context(process))
+        self._started.append(self.loop.create_task(work, context=self.context(process)))
+        return self._started[-1]
 
     def context(self, process: Process | None) -> contextvars.Context:
         context = contextvars.Context()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from random import Random
 from typing import Any
 
@@ -199,6 +200,30 @@ def test_a_killed_process_never_runs_again_not_even_its_finally(lab: Any, proces
     lab.pass_(1_000.0)
     assert seen == ["step"] * 3
     assert process.is_dead
+
+
+def test_tasks_of_a_dead_process_are_kept_so_that_throwing_them_away_tidies_nothing_up(
+    lab: Any, process: Process
+) -> None:
+    seen: list[str] = []
+
+    async def child() -> None:
+        try:
+            await never(lab.loop)
+        finally:
+            seen.append("finally")
+
+    async def live() -> None:
+        lab.loop.create_task(child())
+        await asyncio.sleep(1.0)
+
+    lab.start(live(), process)
+    lab.pass_(0.5)
+    process.kill()
+    lab.pass_(10.0)
+    gc.collect()
+    assert seen == []
+    assert lab.loop.problems == []
 
 
 def test_cancelling_a_task_of_a_dead_process_wakes_nothing(lab: Any, process: Process) -> None:
@@ -430,9 +455,9 @@ def test_an_exception_of_a_task_that_nobody_asks_for_is_collected(lab: Any) -> N
     async def fail() -> None:
         raise ValueError("lost")
 
-    task = lab.start(fail())
+    lab.loop.create_task(fail())
     lab.pass_(1.0)
-    del task
+    gc.collect()
     assert any(str(p.get("exception")) == "lost" for p in lab.loop.problems)
 
 

@@ -16,10 +16,12 @@ import asyncio
 import contextvars
 import heapq
 import math
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Coroutine, Generator
 from random import Random
-from typing import Any, Final, TypeVarTuple, Unpack
+from typing import Any, Final, TypeVar, TypeVarTuple, Unpack
 
+T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 NS_PER_US: Final = 1_000
@@ -52,6 +54,9 @@ class Process:
         self.frozen_us = 0
         """How long its clocks have stood still, all told."""
         self.on_death: Callable[[], None] | None = None
+        self.tasks: weakref.WeakSet[asyncio.Task[Any]] = weakref.WeakSet()
+        self._dead: list[asyncio.Task[Any]] = []
+        """Kept: what is thrown away tidies up, and the dead do not."""
         self._waiting: list[asyncio.Handle] = []
 
     def __repr__(self) -> str:
@@ -62,6 +67,7 @@ class Process:
         """End it between two steps."""
         if not self.is_dead:
             self.is_dead = True
+            self._dead.extend(self.tasks)
             self._waiting.clear()
             if self.on_death is not None:
                 self.on_death()
@@ -152,6 +158,20 @@ class WorldLoop(asyncio.BaseEventLoop):
     def now_ns(self) -> int:
         """The instant, nanoseconds since 1970 UTC."""
         return self._start_ns + self._now_us * NS_PER_US
+
+    def create_task(
+        self,
+        coro: Coroutine[Any, Any, T] | Generator[Any, None, T],
+        *,
+        name: object = None,
+        context: contextvars.Context | None = None,
+    ) -> asyncio.Task[T]:
+        """A task, which belongs to the process of its context."""
+        task = super().create_task(coro, name=name, context=context)
+        process = PROCESS.get() if context is None else context.get(PROCESS)
+        if process is not None:
+            process.tasks.add(task)
+        return task
 
     def call_soon(
         self,
