@@ -22,7 +22,7 @@ PYTHON_FILES := libs services tests scripts $(wildcard benchmarks)
 
 export CANDLES VENV
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-run run test test-long sim sim-sweep clients clients-lock lint fmt bench ci coverage wheel wheel-check chaos chaos-quick lock raise-ratchets clean
+.PHONY: help setup setup-run run test test-long sim sim-sweep sim-mutants clients clients-lock lint fmt bench ci coverage wheel wheel-check chaos chaos-quick lock raise-ratchets clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -52,6 +52,9 @@ sim: setup ## play the simulated world of SEED with its trace (ONLY="fate order_
 
 sim-sweep: setup ## play SEEDS simulated worlds from FIRST_SEED on, on all cores; the last line is what came of them
 	@$(BIN)/python -m krakked.worlds sweep --first-seed $(FIRST_SEED) --seeds $(SEEDS)
+
+sim-mutants: setup ## remove each safeguard, and see that the simulation notices (half an hour; ONLY="dead-man" some of them)
+	@$(BIN)/python -m tests.sim.mutants $(ONLY:%=--only %)
 
 clients: $(CLIENTS:%=.clients/%/.installed) ## install the other people's clients that long tests try the simulator with
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 ROOTS = ("libs/krakked", "services/krakked")
@@ -36,9 +37,21 @@ def test_module_names_say_what_is_inside(tree: Any) -> None:
     assert empty == []
 
 
+def program_of(path: Path) -> str:
+    """The program under ``tests`` that a module is a part of, dotted; empty if of none."""
+    folder = path.parent
+    return ".".join(folder.parts[folder.parts.index("tests") :]) if is_program(folder) else ""
+
+
+def is_program(folder: Path) -> bool:
+    return (folder / "__main__.py").is_file()
+
+
 def test_test_modules_do_not_import_each_other(tree: Any) -> None:
+    """Parts of a program that is started by its name do: they are no test modules."""
     found = []
     for path in tree.python("tests"):
+        program = program_of(path)
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
             if isinstance(node, ast.ImportFrom):
@@ -47,5 +60,6 @@ def test_test_modules_do_not_import_each_other(tree: Any) -> None:
                 f"{tree.name(path)}: {name}"
                 for name in names
                 if name == "." or name.split(".")[0] == "tests" or name.startswith("test_")
+                if not (program and f"{name}.".startswith(f"{program}."))
             ]
     assert found == []

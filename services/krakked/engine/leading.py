@@ -279,6 +279,9 @@ class Leading:
                 self._todo.put_nowait(action)
             case _:
                 pass
+        if state.phase is Phase.LEADING:
+            # Also when authority ran out in the very step that led, and came back.
+            self._look_again.set()
         if hasattr(self, "_guard"):
             is_fenced = state.phase is Phase.FENCED
             self._guard.keep_fenced(state.fenced_by if is_fenced else None)

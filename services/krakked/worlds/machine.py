@@ -96,7 +96,7 @@ class Machine:
         self.databases: dict[str, Path] = {}
         """By process: the ledger that it wrote."""
         self.told_to_end: dict[str, int] = {}
-        """By process that was told to end while it ran: when, by its own clock."""
+        """By process that was told to end while it ran: when."""
         self.graveyard: list[object] = []
         """Dead processes are kept until the world ends: nothing of them may be tidied up before."""
         self._loses_power = False
@@ -211,7 +211,7 @@ class Machine:
         if self.is_up:
             assert self.process is not None
             if not self.process.is_stopped:
-                self.told_to_end.setdefault(self.process.name, self.clock.now_ns())
+                self.told_to_end.setdefault(self.process.name, self.loop.now_ns())
             self.supervisor.request_stop("SIGTERM")
 
     # what an engine is given

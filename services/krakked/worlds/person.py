@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextvars
 from collections.abc import Callable, Sequence
 from random import Random
@@ -104,6 +105,7 @@ class Person:
         self.said.append(said)
         task = self._loop.create_task(self._ask(machine, said), context=context)
         self._tasks.add(task)
+        task.add_done_callback(lambda done: _note_failure(machine, done))
 
     async def _ask(self, machine: Machine, said: Said) -> None:
         assert machine.door is not None
@@ -140,3 +142,10 @@ class Person:
     def resolve(self, machine: Machine, command: Resolve) -> None:
         """End an order's doubt."""
         self._give(machine, command)
+
+
+def _note_failure(machine: Machine, asking: asyncio.Task[None]) -> None:
+    """A command that fails otherwise than by its answer is a bug of ours."""
+    error = None if asking.cancelled() else asking.exception()
+    if error is not None:
+        machine.crashes.append(f"{machine.name}: a command failed: {error!r}")

@@ -4,6 +4,7 @@ journal first   the order is in the committed journal of its sender, as sent
 decided         so is its plan, with the decision that made it
 alive           the journal does not say that it ended, or never arrived
 deadline        it tells the venue until when it counts, as the journal has it
+called back     nobody has asked for its cancel before it was sent
 unknown         an entry is sent only where no order of its pair is in doubt
 looked first    its sender has compared orders and balances, and armed the dead-man, before
 """
@@ -69,6 +70,7 @@ class Arrivals:
         evidence.submissions.append(submission)
         self._decided(queries, plan)
         self._on_time(submission)
+        self._called_back(submission)
         self._certain(queries, submission)
         self._looked_first(submission)
         if order.journal in OVER:
@@ -85,6 +87,12 @@ class Arrivals:
             self._evidence.violated("deadline", f"{submission.name} has none")
         elif abs(from_rfc3339(told) - order.deadline_at_ns) > _NS_PER_MS:
             self._evidence.violated("deadline", f"{submission.name} has another one on record")
+
+    def _called_back(self, submission: Submission) -> None:
+        order = submission.order
+        asked_ns, sent_ns = order.cancel_requested_at_ns, order.sent_at_ns
+        if asked_ns is not None and sent_ns is not None and sent_ns > asked_ns:
+            self._evidence.violated("called back", f"{submission.name} was cancelled, then sent")
 
     def _certain(self, queries: SqliteQueries, submission: Submission) -> None:
         request = submission.order.request

@@ -29,10 +29,13 @@ class DeadMan:
     def __init__(self, evidence: Evidence) -> None:
         self._evidence = evidence
         self._runs_until_ns = 0
+        self._stand: set[str] = set()
+        """Processes that have looked at the books: what others planned is dropped by then."""
 
     def look(self, call: Call) -> None:
         """A call is at the venue's door."""
-        if call.method != "CancelAllOrdersAfter" or call.form["timeout"] == "0":
+        is_refresh = call.method == "CancelAllOrdersAfter" and call.form["timeout"] != "0"
+        if not is_refresh or call.sender not in self._stand:
             return
         database = self._evidence.database_of(call.sender)
         if database is None:
@@ -51,7 +54,9 @@ class DeadMan:
         """The exchange has answered."""
         if not call.is_done:
             return
-        if call.method == "CancelAllOrdersAfter":
+        if call.method == "OpenOrders":
+            self._stand.add(call.sender)
+        elif call.method == "CancelAllOrdersAfter":
             seconds = int(call.form["timeout"])
             if seconds == 0 and (resting := self._entries()):
                 said = f"{call.sender} disarmed it while {', '.join(resting)} rests"

@@ -13,7 +13,6 @@ What was sent when is read from the outbox, where each change stands in the orde
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -31,8 +30,8 @@ ON: Final = {EventName.KILL_SWITCH_ACTIVATED: "kill switch", EventName.HALTED: "
 OFF: Final = {EventName.KILL_SWITCH_CLEARED: "kill switch", EventName.RESUMED: "halted"}
 LATE_S: Final = 6.0
 """An order may be taken so long after its plan expired: its deadline, and two clocks' offsets."""
-TOLD_S: Final = 4.0
-"""A process that was told to end may have an order on its way, and its clock may step back."""
+TOLD_S: Final = 7.0
+"""A process that was told to end may have an order on its way, with a deadline by its own clock."""
 FENCED: Final = "EAPI:Invalid nonce"
 _NAMES: Final = tuple(name.value for name in (EventName.ORDER_SENT, *ON, *OFF))
 _SENT_AND_SWITCHED: Final = (
@@ -65,7 +64,7 @@ class Permits:
         for database in dict.fromkeys(one.database for one in self._evidence.submissions):
             queries = self._evidence.reader(database)
             steps = queries.all(Question(_SENT_AND_SWITCHED, _NAMES, _step))
-            self.follow(steps, database)
+            self.follow(steps)
             cause = (KillSwitchCause.INCONSISTENCY.value,)
             for reason in queries.all(Question(_CAUSES, cause, lambda row: str(row["reason"]))):
                 self._evidence.violated("inconsistent", reason)
@@ -74,7 +73,7 @@ class Permits:
             self._not_after_end(submission)
         self._not_fenced()
 
-    def follow(self, steps: list[Step], database: Path) -> None:
+    def follow(self, steps: list[Step]) -> None:
         """One outbox, from its first line to its last."""
         off: set[str] = set()
         newest = 0
@@ -84,7 +83,7 @@ class Permits:
             if step.name is not EventName.ORDER_SENT or not step.adds_risk:
                 continue
             for rule in sorted(off):
-                said = f"entry {step.order_id} was sent while it was on ({database.parent})"
+                said = f"entry {step.order_id} was sent while it was on"
                 self._evidence.violated(rule, said)
             if step.plan < newest:
                 said = f"entry {step.order_id} of plan {step.plan} was sent after plan {newest}"
@@ -102,14 +101,13 @@ class Permits:
             self._evidence.violated("expiry", said)
 
     def _not_after_end(self, submission: Submission) -> None:
-        sender = submission.call.sender
-        told_ns = self._evidence.machine_of(sender).told_to_end.get(sender)
-        sent_ns = submission.order.sent_at_ns
-        if told_ns is None or sent_ns is None:
+        call = submission.call
+        told_ns = self._evidence.machine_of(call.sender).told_to_end.get(call.sender)
+        if told_ns is None or not call.is_done:
             return
-        late_s = (sent_ns - told_ns) / NS_PER_SECOND
+        late_s = (call.handled_ns - told_ns) / NS_PER_SECOND
         if late_s > TOLD_S:
-            said = f"{submission.name} was sent {late_s:.1f} s after {sender} was told to end"
+            said = f"{submission.name} was taken {late_s:.1f} s after {call.sender} was told to end"
             self._evidence.violated("stopping", said)
 
     def _not_fenced(self) -> None:

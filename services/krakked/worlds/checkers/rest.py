@@ -35,8 +35,6 @@ class Rest:
         for name in MUST_BE_EMPTY:
             if status[name]:
                 return f"{name}: {status[name]}"
-        if engine.has_work:
-            return "an order waits or is being sent"
         if self._evidence.world.loop.now_ns() - engine.reconciler.last_success_ns > LATELY_NS:
             return "no comparison with the venue lately"
         return None

@@ -1,0 +1,8 @@
+"""All mutants, in the order in which they are told."""
+
+from __future__ import annotations
+
+from tests.sim.mutants import keeping, learning, submitting
+from tests.sim.mutants.patching import Mutant
+
+MUTANTS: tuple[Mutant, ...] = (*submitting.MUTANTS, *learning.MUTANTS, *keeping.MUTANTS)
