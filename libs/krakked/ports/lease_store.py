@@ -59,6 +59,8 @@ class LeaseRecord(msgspec.Struct, frozen=True, kw_only=True):
     """Of the lease itself: another one by the same name is another lease."""
     version: str = ""
     """Opaque; a replacement is refused unless it carries the newest."""
+    is_local: bool = False
+    """The store is of one volume, so that the ledger beside it knows every epoch."""
     is_abandoned: bool = False
     """The store can prove that the process of the holder is gone (its file lock is free)."""
 

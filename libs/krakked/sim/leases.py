@@ -59,11 +59,18 @@ class SimLeases:
 
     # what people do
 
-    def create(self, *, is_first: bool = False) -> LeaseRecord:
-        """A new and empty lease, by the name that the old one had; ``is_first``: nobody had it."""
+    def create(self, *, is_first: bool = False, epoch: int = 0) -> LeaseRecord:
+        """A new and empty lease, by the name that the old one had.
+
+        Args:
+            is_first: nobody ever had it.
+            epoch: what the person who makes it knows of the owners before.
+        """
         self._made += 1
         released_epoch = 0 if is_first else None
-        return self._put(LeaseRecord(uid=f"lease-{self._made}", released_epoch=released_epoch))
+        return self._put(
+            LeaseRecord(uid=f"lease-{self._made}", released_epoch=released_epoch, epoch=epoch)
+        )
 
     def delete(self) -> None:
         """Away with it."""

@@ -8,20 +8,13 @@ from krakked.domain.instants import Instant
 from krakked.ports.lease_store import LeaseRecord
 from krakked.trading.owning import Fence, Phase, State
 
-SKIPPED_EPOCHS = 1_000
-"""Nonces have room for more than 700,000 epochs."""
 RELEASED_DURATION_S = 1
 """Of a lease that nobody holds: whoever sees it need not wait."""
 
 
 def next_epoch(record: LeaseRecord, ledger_epoch: int) -> int:
-    """Above every one that lease or ledger has heard of; either of them may be lost or new.
-
-    A lease that was made anew (or robbed of its annotations) has heard of none, and our ledger may
-    be older than somebody's: more epochs are skipped than owners can have come and gone unheard.
-    """
-    known = max(record.epoch, record.transitions, ledger_epoch)
-    return known + 1 + (0 if record.knows_epochs else SKIPPED_EPOCHS)
+    """Above every one that lease or ledger has heard of; either of them may be lost or new."""
+    return 1 + max(record.epoch, record.transitions, ledger_epoch)
 
 
 def taking(state: State, record: LeaseRecord, now: Instant) -> LeaseRecord:

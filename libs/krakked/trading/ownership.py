@@ -66,6 +66,11 @@ from krakked.trading.owning import (
 
 JITTER_PERMILLE_MAX = 200
 """Candidates look at the lease this much later than their period at most, each by its own share."""
+UNTOLD = (
+    "the lease was made anew and does not say which epochs there were: write the highest that any "
+    "engine knew into krakked.io/epoch (`krakked status` shows it), or 0 into krakked.io/released "
+    "if nobody ever owned the account"
+)
 PERSONS_FENCE = "true"
 """What a person writes to fence; anything else is an engine's reason."""
 _replace = msgspec.structs.replace
@@ -241,6 +246,7 @@ class _Verdict(enum.Enum):
     UNCLEAN = enum.auto()
     OURS = enum.auto()
     FOREIGN = enum.auto()
+    UNTOLD = enum.auto()
 
 
 def _seen_by_candidate(state: State, record: LeaseRecord, now: Instant) -> Step:
@@ -256,6 +262,9 @@ def _seen_by_candidate(state: State, record: LeaseRecord, now: Instant) -> Step:
         case _Verdict.FOREIGN:
             reason = f"the lease is about account {record.account}, not {state.me.account}"
             return _end(state, Phase.MISCONFIGURED, f"{reason}; give each release its own")
+        case _Verdict.UNTOLD:
+            is_news = before is None or before.version != record.version
+            return state, (Tell(reason=UNTOLD),) if is_news else ()
         case _Verdict.OURS:
             # We took it, and the answer was lost.
             return _write(state, Call.TAKE, leases.renewing(state, record, now), now)
@@ -271,6 +280,8 @@ def _judge(state: State, record: LeaseRecord, now: Instant) -> _Verdict:
         return _Verdict.FOREIGN
     if record.holder == state.me.holder:
         return _Verdict.OURS
+    if not (record.knows_epochs or record.is_local):
+        return _Verdict.UNTOLD
     if not record.holder:
         return _Verdict.CLEAN if record.is_released else _Verdict.UNCLEAN
     if record.is_abandoned or state.me.was(record.holder):
@@ -289,14 +300,12 @@ def _take(state: State, record: LeaseRecord, now: Instant, *, is_unclean: bool) 
 def _is_behind(state: State, record: LeaseRecord) -> bool:
     """Whether an owner traded that our ledger knows nothing of.
 
-    Perhaps so if the lease was made anew: nobody can say who has owned the account meanwhile. Not
-    so if our own last process took that epoch and died before it was in its ledger: it cannot
+    Not so if our own last process took that epoch and died before it was in its ledger: it cannot
     have asked the venue anything.
     """
     is_own = record.is_abandoned or state.me.was(record.holder)
     died_between = is_own and record.epoch == state.ledger_epoch + 1
-    is_newer = record.epoch > state.ledger_epoch or not record.knows_epochs
-    return is_newer and not died_between
+    return record.epoch > state.ledger_epoch and not died_between
 
 
 def _written(

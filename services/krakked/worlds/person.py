@@ -122,7 +122,7 @@ class Person:
             record = self._leases.read()
         except LeaseMissing:
             self._trace.tell(NAME, "lease made anew")
-            self._leases.create()
+            self._leases.create(epoch=max(record.epoch for record in self._leases.history))
             return
         if record.holder == THIEF:
             self._trace.tell(NAME, "lease emptied")

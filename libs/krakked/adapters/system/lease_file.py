@@ -140,7 +140,7 @@ class LeaseFile:
         is_locked = self._lock()
         record = self._load()
         is_foreign = bool(record.holder) and record.version != self._written
-        return _replace(record, is_abandoned=is_locked and is_foreign)
+        return _replace(record, is_abandoned=is_locked and is_foreign, is_local=True)
 
     def _replace(self, record: LeaseRecord) -> LeaseRecord:
         if not self._lock():

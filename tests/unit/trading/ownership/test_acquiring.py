@@ -58,15 +58,15 @@ def test_epoch_stands_in_the_very_write_that_takes_the_lease(world: Any) -> None
 
 
 def test_epoch_is_durable_before_the_venue_hears_of_it(world: Any) -> None:
-    world.leases.create()
+    world.leases.create(epoch=7)
     process = world.process().begin()
     process.is_obliging = False
     process.answer()
     (record,) = process.did(RecordEpoch)
-    assert record == RecordEpoch(epoch=1_001, is_unclean=True, is_restored=True)
+    assert record == RecordEpoch(epoch=8, is_unclean=True, is_restored=True)
     assert process.did(TakeDeadMan) == []
     assert not process.state.may_ask_venue
-    process.note(EpochRecorded(epoch=1_001))
+    process.note(EpochRecorded(epoch=8))
     assert process.phase is Phase.FENCING
     assert process.did(TakeDeadMan) == [TakeDeadMan()]
 
@@ -227,11 +227,11 @@ def test_lease_that_a_person_emptied_is_no_clean_release(world: Any) -> None:
 
 
 def test_new_owner_compares_the_books_once_more_when_the_quarantine_is_over(world: Any) -> None:
-    world.leases.create()
+    world.leases.create(epoch=7)
     process = world.process().begin()
     process.is_obliging = False
     process.answer()
-    process.note(EpochRecorded(epoch=1_001))
+    process.note(EpochRecorded(epoch=8))
     process.note(_dead_man())
     began_at = world.time.instant()
     world.time.ns += 6 * S  # the comparison took longer than the quarantine, but began in it
@@ -276,7 +276,7 @@ def test_lease_about_another_account_is_refused_as_a_configuration(world: Any) -
 
 
 def test_lost_answer_to_the_taking_is_found_by_reading(world: Any) -> None:
-    world.leases.create()
+    world.leases.create(epoch=7)
     process = world.process().begin()
     process.note(process.ask(process.asked.pop()))
     take = process.asked.pop()
@@ -284,7 +284,7 @@ def test_lost_answer_to_the_taking_is_found_by_reading(world: Any) -> None:
     process.note(Unreachable(reason="lost"))
     assert (process.phase, process.holds) == (Phase.CANDIDATE, False)
     world.pass_s(3)
-    assert (process.phase, process.state.epoch) == (Phase.RECONCILING, 1_001)
+    assert (process.phase, process.state.epoch) == (Phase.RECONCILING, 8)
     assert world.leases.read().transitions == 1
 
 
@@ -389,13 +389,17 @@ def _stop(process: Any) -> None:
     assert process.phase is Phase.RELEASED
 
 
-def test_lease_that_was_made_anew_skips_more_epochs_than_can_have_passed_unheard(
+def test_lease_that_was_made_anew_and_does_not_say_which_epochs_there_were_is_not_taken(
     world: Any,
 ) -> None:
-    behind = world.leader()
-    world.leases.delete()
     world.leases.create()
-    other = world.process()
-    other.begin()
-    other.answer()
-    assert other.state.epoch > behind.state.epoch + 900
+    process = world.process().begin()
+    process.answer()
+    assert process.phase is Phase.CANDIDATE
+    (told,) = process.did(Tell)
+    assert "write the highest that any engine knew" in told.reason
+    world.pass_s(60)
+    assert (process.phase, len(process.did(Tell))) == (Phase.CANDIDATE, 1)
+    world.leases.create(epoch=7)
+    world.pass_s(10)
+    assert process.state.epoch == 8
