@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import hashlib
 import shutil
+import sqlite3
 import sys
 import tempfile
 from decimal import Decimal
@@ -23,6 +24,7 @@ from typing import Final
 import msgspec
 import structlog
 
+from krakked.domain.errors import KrakkedError
 from krakked.domain.ids import Asset, PairName
 from krakked.domain.times import NS_PER_SECOND
 from krakked.worlds.checkers import Checkers
@@ -48,6 +50,8 @@ REST_MAX_S: Final = 240.0
 LOOK_S: Final = 5.0
 RESTART_S: Final = (1.0, 8.0)
 BACK_OFFS_MAX: Final = 4
+LAST_WORDS: Final = (RuntimeError, AssertionError, KrakkedError, ValueError, sqlite3.Error)
+"""What becomes of the ``finally`` of who is dead: there is no loop, and no ledger, any more."""
 MEMORY: Final = Path("/dev/shm")  # noqa: S108 - disks of worlds, in memory where there is such a place
 
 
@@ -201,7 +205,7 @@ class World:
         """Let go of everything; what dead processes would still tidy up is nobody's business."""
         for task in asyncio.all_tasks(self.loop):
             task._log_destroy_pending = False  # type: ignore[attr-defined]  # dead on purpose
-            with contextlib.suppress(BaseException):  # what it would still tidy up fails: good
+            with contextlib.suppress(*LAST_WORDS):
                 task.get_coro().close()
         self.checkers.let_go()
         for machine in self.machines:
