@@ -372,7 +372,9 @@ def _unfenced(state: State, record: LeaseRecord, now: Instant) -> Step:
     state = _replace(state, wants_unfence=False, unfence_at_least=0)
     if state.phase is Phase.DRAINING:
         return _replace(state, epoch=record.epoch, fence=None), ()
-    state = _replace(state, fence=None, fenced_by="", is_unclean=True)
+    # Who was fenced by the venue has missed what a newer owner did; so it may have been others.
+    is_restored = state.is_restored or state.fence is Fence.VENUE
+    state = _replace(state, fence=None, fenced_by="", is_unclean=True, is_restored=is_restored)
     state, actions = _enter_epoch(state, record, now)
     told = Tell(reason=f"a person lets it go on, with epoch {state.epoch}")
     return state, (told, *actions)

@@ -11,6 +11,8 @@ from krakked.cli import doors, options
 from krakked.runtime.exit_codes import ExitCode
 
 _CHANGING: Final = (ExitCode.REFUSED, ExitCode.NO_ENGINE)
+EPOCH_MAX: Final = 500_000
+"""As ``krakked.adapters.kraken.nonces``, which is not loaded for help."""
 _START_FIRST: Final = "start it with `krakked run`, or give its database with --db-path"
 
 
@@ -19,9 +21,10 @@ _START_FIRST: Final = "start it with `krakked run`, or give its database with --
 )
 @click.option(
     "--epoch",
-    type=click.IntRange(min=0),
+    type=click.IntRange(min=0, max=EPOCH_MAX),
     default=0,
-    help="The least the new epoch must be, where the venue has seen more than lease and database.",
+    help="The least the new epoch must be, where the venue has seen more than lease and database: "
+    "above every one that any engine ever had on this key. One too high costs nothing.",
 )
 @options.reason
 @click.option("--yes", is_flag=True, help="Do not ask for the word.")

@@ -42,6 +42,12 @@ TICK_BOXES: Final = {
 }
 """The venue's word on the wire, and the words beside its tick box."""
 VARIABLES: Final = {"trade": TRADE_VARIABLES, "query": QUERY_VARIABLES}
+HOW_TO_UNFENCE: Final = (
+    "if nobody else shall trade this account, start the engine, which then waits, and let it go on "
+    "with `krakked unfence --epoch N`: N above every epoch that any engine ever had on this key "
+    "(the other one's `krakked status`, `owns the account, epoch ...` in its log); one too high "
+    "costs nothing, so add a thousand; one too low is refused again"
+)
 WRONG_SECRET: Final = "EAPI:Invalid signature"  # noqa: S105 - the venue's error
 
 
@@ -100,7 +106,7 @@ def _told(named: KeyNames, role: str) -> Iterator[None]:
         raise Fenced(
             f"{named.of(role)}: the venue has seen a higher nonce on this key ({error}): another "
             "program uses it, or another database of krakked's did; give each database a key of "
-            "its own",
+            f"its own, or, {HOW_TO_UNFENCE}",
             code=error.code,
         ) from error
     except Transient as error:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from krakked.adapters.kraken.nonces import Nonces
+from krakked.adapters.kraken.nonces import EPOCH_MAX, Nonces
 from krakked.adapters.kraken.transport import Call
 from krakked.domain.commands import Command, Reply, Shutdown, Status, Unfence
 from krakked.domain.errors import (
@@ -28,6 +28,7 @@ from krakked.domain.instants import Instant
 from krakked.domain.leadership import Leadership
 from krakked.engine import translating
 from krakked.engine.given import Given
+from krakked.engine.keys import HOW_TO_UNFENCE
 from krakked.engine.lease_edges import OwnLease
 from krakked.ports.ledger import Ledger
 from krakked.runtime.lease_timings import timings_of
@@ -106,7 +107,7 @@ class Leading:
         if state is None or state.phase not in (Phase.CANDIDATE, Phase.FENCED, Phase.FROZEN):
             return ""
         if state.phase is Phase.FENCED:
-            return f"a person: fenced ({state.fenced_by}); `krakked unfence`"
+            return f"a person: fenced ({state.fenced_by}); `krakked unfence` ({HOW_TO_UNFENCE})"
         holder = "" if state.record is None else state.record.holder
         return f"the lease, held by {holder}" if holder else "the lease"
 
@@ -183,10 +184,27 @@ class Leading:
         """The submit guard asks the lease, and tells it what the venue says."""
         guard.authority = self.owner.authority
         guard.on_fenced = lambda words: self.owner.note(NonceRefused(reason=words))
-        guard.needs_acknowledgement = self._needs_acknowledgement()
-        guard.was_behind = self.leadership is not None and self.leadership.is_restored
-        guard.was_behind = self.leadership is not None and self.leadership.is_restored
         self._guard = guard
+        self._tell_guard()
+
+    def _tell_guard(self) -> None:
+        """Of what the ledger missed; also when a person lets a running engine own again."""
+        if not hasattr(self, "_guard"):
+            return
+        self._guard.needs_acknowledgement = self._needs_acknowledgement()
+        self._guard.was_behind = self.leadership is not None and self.leadership.is_restored
+
+    async def found_ours(self) -> None:
+        """The account has orders of ours that the ledger never heard of: this epoch is restored.
+
+        The lease knew of no owner before us, for it was lost with the ledger or is another one.
+        """
+        assert self.leadership is not None, "the account is ours before anybody looks into it"
+        assert self._ledger is not None
+        restored = msgspec.structs.replace(self.leadership, is_restored=True)
+        await self._ledger.write(lambda tx: tx.save_leadership(restored))
+        self.leadership = restored
+        self._tell_guard()
 
     def _needs_acknowledgement(self) -> bool:
         return self.leadership is not None and self.leadership.needs_acknowledgement
@@ -197,7 +215,7 @@ class Leading:
         A refused nonce is on the lease then, so that no start after us takes a higher epoch.
         """
         if isinstance(error, Fenced):
-            self.owner.note(NonceRefused(reason=str(error)))
+            self.owner.note(NonceRefused(reason=error.code or str(error)))
         await self.release()
 
     def took_dead_man(self, engine: Engine) -> None:
@@ -318,6 +336,7 @@ class Leading:
             await ledger.write(lambda tx: tx.save_leadership(leadership))
             before = leadership
         self.leadership = before
+        self._tell_guard()
         if self._nonces is not None:
             self._nonces.enter_epoch(record.epoch)
         self.owner.note(EpochRecorded(epoch=record.epoch))
@@ -363,6 +382,8 @@ class Leading:
         """A person lets a fenced engine go on; whether it was fenced, and words."""
         if self.owner.state.phase is not Phase.FENCED:
             return False, f"this engine is not fenced: {self.owner.state.phase.value}"
+        if command.epoch > EPOCH_MAX:
+            return False, f"there is no epoch {command.epoch}: {EPOCH_MAX} at most"
         epoch = self.owner.state.epoch
         self.owner.note(owning.Unfence(principal=command.principal, at_least=command.epoch))
         return True, f"unfenced: it takes the epoch after {max(epoch, command.epoch - 1)}"

@@ -6,14 +6,15 @@ before needs a person: what it holds is booked as opening lots, and krakked's ow
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import functools
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from decimal import Decimal
 
 import msgspec
 
 from krakked.domain.errors import BadInput, Refused, Transient
-from krakked.domain.fills import OpeningLot
-from krakked.domain.ids import Asset, PairName
+from krakked.domain.fills import OpeningLot, VenueTrade
+from krakked.domain.ids import Asset, PairName, is_ours
 from krakked.domain.orders import VenueOrder
 from krakked.domain.times import NS_PER_SECOND
 from krakked.domain.valuation import Valuation
@@ -30,13 +31,17 @@ from krakked.trading.engine import Engine
 SLACK_S = 2.0
 """More than this machine's clock may be from the venue's."""
 QUIET_TRIES_MAX = 10
+CHUNK = 50
+LOOKED_AT_MAX = 1_000
+"""Orders behind the newest trades that are looked at for one of ours."""
 
 
-async def begin_books(engine: Engine) -> None:
+async def begin_books(engine: Engine, *, on_ours: Callable[[], Awaitable[None]]) -> None:
     """Make sure that the books of a new ledger may begin with nothing.
 
     Where an engine of ours with another ledger owned the account before (this volume is new), they
-    begin with the account itself: all that it ever did is read from the venue.
+    begin with the account itself: all that it ever did is read from the venue. The lease tells, or,
+    if that is new as well, orders of ours in the account's history; then ``on_ours`` is called.
 
     Raises:
         BadInput: the account has traded before, and not by us.
@@ -44,7 +49,10 @@ async def begin_books(engine: Engine) -> None:
     account = engine.desk.account
     if BOOKS_BEGAN_CURSOR in account.cursors:
         return
-    if not engine.desk.guard.was_behind and await _has_traded(engine):
+    trades = () if engine.desk.guard.was_behind else await _trades(engine)
+    if not engine.desk.guard.was_behind and await _has_ours(engine, trades):
+        await on_ours()
+    elif trades:
         raise BadInput(
             "this account has traded before krakked's books begin: run `krakked portfolio init`, "
             "which shows what it holds and books it as opening balances"
@@ -54,9 +62,25 @@ async def begin_books(engine: Engine) -> None:
         account.cursors[BOOKS_BEGAN_CURSOR] = "0"
 
 
-async def _has_traded(engine: Engine) -> bool:
+async def _trades(engine: Engine) -> Sequence[VenueTrade]:
     desk = engine.desk
-    return bool(await patiently(desk.clock, lambda: desk.exchange.trades_since(0)))
+    return await patiently(desk.clock, lambda: desk.exchange.trades_since(0))
+
+
+async def _has_ours(engine: Engine, trades: Sequence[VenueTrade]) -> bool:
+    """Whether an order of ours is open, or is behind one of the account's newest trades."""
+    desk, ours = engine.desk, engine.desk.account.fingerprint
+    rest = await patiently(desk.clock, desk.exchange.open_orders)
+    if any(is_ours(order.client_order_id, ours) for order in rest):
+        return True
+    newest_first = dict.fromkeys(trade.venue_order_id for trade in reversed(trades))
+    ids = list(newest_first)[:LOOKED_AT_MAX]
+    for start in range(0, len(ids), CHUNK):
+        chunk = ids[start : start + CHUNK]
+        found = await patiently(desk.clock, functools.partial(desk.exchange.orders, chunk))
+        if any(is_ours(order.client_order_id, ours) for order in found.values()):
+            return True
+    return False
 
 
 def check_foreign(foreign: Sequence[VenueOrder], *, is_live: bool, is_acknowledged: bool) -> None:

@@ -168,7 +168,8 @@ def test_key_that_fails_at_the_first_real_question_is_told_too(check: Any) -> No
 def test_key_that_somebody_else_uses_is_told_as_that(check: Any) -> None:
     errors: Any = {"trade": [Fenced("GetApiKeyInfo: EAPI:Invalid nonce")]}
     with pytest.raises(
-        Fenced, match=r"^KRAKEN_API_KEY: .*Invalid nonce\): another program uses it, .* of its own$"
+        Fenced,
+        match=r"^KRAKEN_API_KEY: .*Invalid nonce\): another program uses it, .* --epoch N`: N above",
     ):
         check(Venue({"trade": ALL}, errors=errors))
 

@@ -24,6 +24,8 @@ from krakked.ports.clock import Clock
 EPOCH_BASE: Final = 200_000
 TICKS_PER_EPOCH: Final = 10**13
 _NONCE_MAX: Final = 2**63 - 1
+EPOCH_MAX: Final = 500_000
+"""No epoch that a person asks for may lie higher: what is left of the 63 bits is for later ones."""
 _NS_PER_MS: Final = 1_000_000
 BLOCK_TICKS: Final = 60_000
 """A minute of milliseconds: one write a minute for each key, and no more lost by a crash."""

@@ -318,6 +318,18 @@ def test_person_unfences_and_the_next_epoch_begins_with_its_quarantine(world: An
     assert leader.phase is Phase.LEADING
 
 
+def test_who_was_fenced_by_the_venue_is_restored_when_a_person_lets_it_go_on(world: Any) -> None:
+    leader = world.leader()
+    assert not leader.state.is_restored
+    leader.note(NonceRefused(reason="x"))
+    leader.answer()
+    leader.forget()
+    leader.note(Unfence(principal="ada"))
+    leader.answer()
+    (recorded,) = [action for action in leader.actions if isinstance(action, RecordEpoch)]
+    assert (recorded.epoch, recorded.is_restored, recorded.is_unclean) == (2, True, True)
+
+
 def test_annotation_of_the_fenced_epoch_unfences_and_is_taken_away(world: Any) -> None:
     leader = world.leader()
     leader.note(NonceRefused(reason="x"))

@@ -1,0 +1,56 @@
+"""A new database on an account that krakked has traded: with the lease gone as well, too."""
+
+from __future__ import annotations
+
+import signal
+from typing import Any
+
+import pytest
+
+OTHER = ("--db-path", "other.db")
+
+
+def traded(krakked: Any, *, starts: int) -> Any:
+    """A venue at which so many engines with one database have traded, one after the other."""
+    venue = krakked.simulator("--speed", "60", "--seed", "1", "--from", "2026-01-01")
+    for number in range(starts):
+        engine = venue.trade()
+        engine.wait_for("fill_booked" if number == 0 else "engine_started")
+        assert engine.end(signal.SIGINT) == 0
+    return venue
+
+
+def check_restored(krakked: Any, engine: Any, *, epoch: int) -> None:
+    engine.wait_for("the database is older than what was done on this account")
+    engine.wait_for("engine_started")
+    told = krakked.ask("status", *OTHER)
+    assert (told["epoch"], told["needs_acknowledgement"], told["drift"]) == (epoch, True, [])
+    ours = krakked.ask("executions", "--limit", "100")
+    theirs = krakked.ask("executions", "--limit", "100", *OTHER)
+    facts = [{(one["trade"]["trade_id"], one["strategy_id"]) for one in r} for r in (ours, theirs)]
+    assert facts[0] == facts[1]
+    assert len(facts[0]) > 0
+    assert krakked.run("acknowledge", *OTHER).returncode == 0
+    assert krakked.ask("status", *OTHER)["needs_acknowledgement"] is False
+    assert engine.end(signal.SIGINT) == 0, engine.story()
+    assert engine.lines[-1] == "books: zero differences"
+
+
+@pytest.mark.timeout(120)
+def test_new_ledger_and_lease_find_orders_of_ours_in_the_accounts_history_and_are_restored(
+    krakked: Any,
+) -> None:
+    venue = traded(krakked, starts=1)
+    check_restored(krakked, venue.trade(*OTHER), epoch=1)
+
+
+@pytest.mark.timeout(120)
+def test_new_ledger_below_the_venues_epoch_is_fenced_and_told_how_to_go_on(krakked: Any) -> None:
+    venue = traded(krakked, starts=2)
+    refused = venue.trade(*OTHER)
+    assert refused.wait() == 70, refused.story()
+    assert "`krakked unfence --epoch N`: N above every epoch that any engine" in refused.story()
+    engine = venue.trade(*OTHER)
+    assert "krakked unfence --epoch N" in engine.wait_for("still waiting for a person: fenced")
+    assert krakked.run("unfence", "--yes", "--epoch", "1000", *OTHER).returncode == 0
+    check_restored(krakked, engine, epoch=1000)
