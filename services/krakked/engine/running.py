@@ -577,12 +577,8 @@ class Run:
             alone.cancel()
 
     async def _open_books(self, engine: Engine) -> None:
-<<<<<<< HEAD
-        await opening.begin_books(engine, on_ours=self.leading.found_ours)
-=======
         self._looked_at = self.leading.begin_look()
-        await opening.begin_books(engine)
->>>>>>> 6677ce32c8700487baacb8a088cd89f22c79cc8a
+        await opening.begin_books(engine, on_ours=self.leading.found_ours)
         await engine.executor.drop_pending()
         await agree(engine, waits_for_unknown=False)
         self._check_foreign(engine.reconciler.foreign)
