@@ -16,7 +16,7 @@ from typing import TypeVar
 from krakked.adapters.kraken.nonces import Nonces, fingerprint
 from krakked.adapters.kraken.rest import KrakenRest
 from krakked.adapters.sqlite.connections import caution
-from krakked.domain.commands import Acknowledge, Unfence
+from krakked.domain.commands import Acknowledge, Command, Reply, Unfence
 from krakked.domain.errors import (
     BadInput,
     Fenced,
@@ -59,7 +59,8 @@ from krakked.engine.offsets import LOOK_S, ClockOffset
 from krakked.engine.pair_names import check_pair_names
 from krakked.engine.venues import Addresses
 from krakked.engine.watching import BEAT_S, Heartbeat
-from krakked.runtime.exit_codes import ExitCode
+from krakked.runtime.control_socket import Handle
+from krakked.runtime.exit_codes import ExitCode, of_error
 from krakked.runtime.settings import Mode
 from krakked.runtime.stages import Stages
 from krakked.runtime.supervisor import Supervisor
@@ -309,9 +310,21 @@ class Run:
             ),
         )
         await self._stack.enter_async_context(
-            self.given.edges.doors(self.given.places.control_socket, control.handle)
+            self.given.edges.doors(self.given.places.control_socket, self._answering(control))
         )
         return control
+
+    def _answering(self, control: Control) -> Handle:
+        """A command that meets a broken ledger ends the engine, as everything else does."""
+
+        async def handle(command: Command) -> Reply:
+            try:
+                return await control.handle(command)
+            except LedgerFailed as error:
+                self.supervisor.request_stop(f"a command failed: {error}", of_error(error))
+                return Reply(command_id=command.command_id, ok=False, message=str(error))
+
+        return handle
 
     def _show_health(self, engine: Engine, rest: KrakenRest) -> None:
         """What lets probes in: the heartbeat behind them."""
