@@ -56,6 +56,8 @@ class DeadManReply(msgspec.Struct, frozen=True):
     """When all the account's orders will be cancelled; None: disarmed."""
 
     trigger_at_ns: int | None
+    now_ns: int | None = None
+    """The venue's clock with this answer, if it told it."""
 
 
 class KeyFacts(msgspec.Struct, frozen=True, kw_only=True):

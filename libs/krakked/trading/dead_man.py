@@ -1,8 +1,9 @@
 """The dead-man switch: the venue cancels all our orders unless we go on asking it not to.
 
-A refresh is the proof that the whole chain lives, so it is sent only while the guard is open, the
-order loop has moved lately and the ledger can be written; a refresher that ran freely would hide a
-hung engine. It is never disarmed on shutdown: that would disarm the successor.
+A refresh is the proof that the whole chain lives, so it is sent only while the account is ours, no
+newer owner is known, the order loop has moved lately and the last transaction of the ledger
+succeeded; a refresher that ran freely would hide a hung engine. One that is withheld is tried again
+as soon as one that failed. It is never disarmed on shutdown: that would disarm the successor.
 
 A refresh that fails is tried again long before the venue's moment. When that moment has passed all
 the same, the venue has cancelled what rested: it is told at once, so that the books are compared,
@@ -40,6 +41,8 @@ class DeadMan:
         self.last_refresh_ns: int | None = None
         self.failures = 0
         """Refreshes in a row that failed."""
+        self.is_withheld = False
+        """The last one was not sent, for something that it would prove is not so."""
 
     async def run(self) -> None:
         """Refresh every period, sooner after a failure, until cancelled."""
@@ -49,7 +52,8 @@ class DeadMan:
 
     def _pause_s(self) -> float:
         period_s = self._desk.rules.dead_man_refresh_s
-        return period_s / RETRIES_PER_PERIOD if self.failures else period_s
+        is_missing = self.failures or self.is_withheld
+        return period_s / RETRIES_PER_PERIOD if is_missing else period_s
 
     async def refresh(self) -> bool:
         """One refresh, if it is deserved; whether the venue's timer was moved."""
@@ -57,7 +61,8 @@ class DeadMan:
         if timeout_s is None:
             return False
         await self._notice_fired()
-        if self._desk.guard.refusal_to_prove() is not None or not self._is_healthy():
+        self.is_withheld = self._why_withheld() is not None
+        if self.is_withheld:
             return False
         try:
             reply = await self._desk.exchange.refresh_dead_man(timeout_s)
@@ -69,8 +74,23 @@ class DeadMan:
             # Moving the timer twice is harmless: it is asked again.
             self._note_failure(error)
             return False
+        if self._fired_before(reply):
+            await self._tell_fired()
         self._note_refresh(reply)
         return True
+
+    def _why_withheld(self) -> str | None:
+        """What a refresh would prove and is not so, in the order in which it is asked."""
+        desk = self._desk
+        refusal = desk.guard.refusal_to_prove()
+        if refusal is not None:
+            return refusal
+        if not self._is_healthy():
+            return "the order loop stands still"
+        patience_ns = int(desk.rules.liveness_s * NS_PER_SECOND)
+        if not desk.recorder.is_alive(desk.now_ns(), patience_ns):
+            return "the last transaction of the ledger has not succeeded"
+        return None
 
     def _note_refresh(self, reply: DeadManReply) -> None:
         self.failures = 0
@@ -91,8 +111,17 @@ class DeadMan:
 
     async def _notice_fired(self) -> None:
         """The venue's moment has passed without us: it has cancelled what rested."""
-        if self.expires_at_ns is None or self._desk.now_ns() <= self.expires_at_ns:
-            return
+        if self.expires_at_ns is not None and self._desk.now_ns() > self.expires_at_ns:
+            await self._tell_fired()
+
+    def _fired_before(self, reply: DeadManReply) -> bool:
+        """By the venue's own clock, where ours was too slow to notice."""
+        if self.expires_at_ns is None or reply.now_ns is None:
+            return False
+        return reply.now_ns > self.expires_at_ns
+
+    async def _tell_fired(self) -> None:
+        assert self.expires_at_ns is not None
         expired_at = to_rfc3339(self.expires_at_ns)
         self.expires_at_ns = None
         self._desk.guard.dead_man_until_ns = 0

@@ -40,10 +40,6 @@ from krakked.trading.outages import MarketDataWatch, history_outage
 from krakked.trading.reconcile import Reconciler
 from krakked.trading.stopping import Stopper
 
-ORDER_LOOP_BUSY_MAX_S = 60.0
-"""Longer at one order, the order loop is taken for hung and the dead-man is not refreshed."""
-
-
 QUOTE_PATIENCE_S = 10.0
 """The venue tells a quote with the subscription, if it has one."""
 
@@ -249,8 +245,8 @@ class Engine:
         await self.cycler.run(boundary, self.order_queue.put)
 
     def _is_healthy(self) -> bool:
-        """The order loop waits, or has not been at one order for long."""
-        return self.order_queue.busy_s < ORDER_LOOP_BUSY_MAX_S
+        """The order loop has nothing to do, or has looked at it lately."""
+        return self.order_queue.busy_s < self.desk.rules.liveness_s
 
     @property
     def has_work(self) -> bool:
@@ -364,7 +360,9 @@ class Engine:
             or self.reconciler.outage.is_on
             or self.executor.failures.outage.is_on,
             "dead_man": bool(self.dead_man.failures)
+            or self.dead_man.is_withheld
             or not self.desk.guard.is_dead_man_trusted(now_ns),
+            "clock": not self.desk.guard.is_clock_trusted,
             "orders_unknown": bool(self.desk.account.unknown_pairs()),
             "drift": bool(standing(self.desk.account.drifts)),
             "flatten_owed": bool(self.stopper.owed),

@@ -2,11 +2,12 @@
 
 Risk approved the step when the plan was made; the guard looks again at what may have changed
 since: the kill switch, a halt, the plan's age, a newer owner, a stopping engine, a dead-man that is
-not armed.
+not armed, clocks that are too far apart.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Protocol
 
@@ -44,6 +45,10 @@ class Guard:
         """The venue's own word on itself."""
         self.dead_man_until_ns: int | None = None
         """When the venue's dead-man fires, 0 if it is not armed; None: none guards our orders."""
+        self.clock_offset_s = 0.0
+        """The venue's clock less ours, as it was last measured."""
+        self.clock_offset_max_s = math.inf
+        """Further apart, an order's deadline is not what the timing contract counts with."""
 
     @property
     def epoch(self) -> int:
@@ -83,6 +88,11 @@ class Guard:
             return None
         return self._refusal_of_entry(order, now_ns)
 
+    @property
+    def is_clock_trusted(self) -> bool:
+        """Whether our clock and the venue's are as near as orders with deadlines need."""
+        return abs(self.clock_offset_s) <= self.clock_offset_max_s
+
     def is_dead_man_trusted(self, now_ns: int) -> bool:
         """Whether the venue would cancel what rests if we died now; true where none is wanted."""
         return self.dead_man_until_ns is None or now_ns < self.dead_man_until_ns
@@ -96,6 +106,8 @@ class Guard:
             return "the engine is starting"
         if self.venue_status not in ("online", "post_only"):
             return f"the venue is in {self.venue_status}"
+        if not self.is_clock_trusted:
+            return f"this clock is {-self.clock_offset_s:+.1f} s from the venue's"
         return None if self.authority is None else self.authority.refusal_of_order()
 
     def _refusal_of_entry(self, order: Order, now_ns: int) -> str | None:

@@ -61,7 +61,10 @@ class OrderQueue:
 
     @property
     def busy_s(self) -> float:
-        """For how long one leg has been tried, as far as the loop has not looked since."""
+        """For how long the loop has not looked while there was work: a leg is tried, or it hangs.
+
+        Without work it waits for some, and has nothing to show.
+        """
         if self.is_empty or self._looked_at_ns is None:
             return 0.0
         return (_loop_ns() - self._looked_at_ns) / NS_PER_SECOND
@@ -69,7 +72,7 @@ class OrderQueue:
     def put(self, plan: ExecutionPlan) -> None:
         """Take the legs of a recorded plan."""
         if self.is_empty:
-            self._looked_at_ns = None
+            self._looked_at_ns = _loop_ns()  # from here on it has something to look at
         for leg in plan.legs:
             self._lane(leg.request).append(_Waiting(leg.request, plan))
         self._has_more.set()

@@ -52,6 +52,16 @@ class Recorder:
         self._ledger = ledger
         self._clock = clock
         self._listeners = tuple(listeners)
+        self._under_way: list[int] = []
+        """When the transactions that have no end yet began, oldest first."""
+        self.is_last_durable = True
+        """Whether the newest transaction to begin or end has ended well."""
+
+    def is_alive(self, now_ns: int, patience_ns: int) -> bool:
+        """Whether the last transaction succeeded, and none has hung for so long."""
+        if self._under_way:
+            return now_ns - self._under_way[0] < patience_ns
+        return self.is_last_durable
 
     def event(self, name: EventName, **fields: object) -> Event:
         """An event of now; one about a strategy carries a person's number for it, if any."""
@@ -75,7 +85,14 @@ class Recorder:
             ]
             return result, stored
 
-        result, stored = await self._ledger.write(both)
+        began_at_ns = self._clock.now_ns()
+        self._under_way.append(began_at_ns)
+        self.is_last_durable = False
+        try:
+            result, stored = await self._ledger.write(both)
+        finally:
+            self._under_way.remove(began_at_ns)
+        self.is_last_durable = True
         for event in stored:
             self.publish(event)
         return result

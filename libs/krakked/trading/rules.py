@@ -43,6 +43,8 @@ class ExecutionRules(msgspec.Struct, frozen=True, kw_only=True):
     reconcile_interval_s: float = 60
     dead_man_timeout_s: int | None = 60
     dead_man_refresh_s: float = 15
+    liveness_s: float = 10
+    """Order loop and ledger count as alive for so long after they were last seen to move."""
     cancel_on_shutdown: bool = False
 
     @property

@@ -14,8 +14,9 @@ from krakked.adapters.kraken.rest import KrakenRest
 from krakked.domain.errors import Ambiguous, Permanent, Transient
 from krakked.domain.times import NS_PER_SECOND
 from krakked.ports.clock import Clock
+from krakked.trading.guard import Guard
 
-LOOK_S = 60.0
+LOOK_S = 15.0
 
 
 class ClockOffset:
@@ -25,6 +26,10 @@ class ClockOffset:
         self._rest = rest
         self._clock = clock
         self._observe = observe
+        self.newest_s = 0.0
+        """As it was last measured."""
+        self.guard: Guard | None = None
+        """Hears every measurement from when there is one."""
 
     async def measure(self) -> float:
         """Ask the venue; seconds.
@@ -36,7 +41,15 @@ class ClockOffset:
         venue_ns = await self._rest.venue_time_ns()
         offset_s = smallest_offset_s(before_ns, venue_ns, self._clock.now_ns())
         self._observe(offset_s)
+        self.newest_s = offset_s
+        if self.guard is not None:
+            self.guard.clock_offset_s = offset_s
         return offset_s
+
+    def watch(self, guard: Guard, *, most_s: float) -> None:
+        """Let it refuse orders as long as the clocks are further apart than ``most_s``."""
+        guard.clock_offset_s, guard.clock_offset_max_s = self.newest_s, most_s
+        self.guard = guard
 
     async def run(self, *, period_s: float) -> None:
         """Ask every ``period_s`` until cancelled; a venue that is away is asked again."""

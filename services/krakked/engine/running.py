@@ -79,7 +79,6 @@ from krakked.trading.rules import ExecutionRules
 
 T = TypeVar("T")
 
-CLOCK_OFFSET_MAX_S = 1
 ARM_TRIES_MAX = 5
 ARM_PAUSE_S = 1.0
 LITTLE_ROOM = 5
@@ -89,6 +88,7 @@ LONG_S = 10.0**9
 FILES_LOOK_S = 1.0
 FEED_BY_HAND_S = 5.0
 """A person in a hurry does not wait longer for market data."""
+CLOCK_BY_HAND = "this clock is {:+.1f} s from the venue's: beyond the bound no order is sent"
 DECIDING = ("cycles", "history", "mark")
 """Tasks that only a run that trades has."""
 BEHIND = (
@@ -160,6 +160,8 @@ class Run:
         await self.stage("venue reachable", contact.told(self._check_venue(rest)))
         await self.stage("keys valid", contact.told(self._check_keys(addresses, rest, ledger)))
         await self.stage("clock offset", contact.told(self._check_clock(rest)))
+        if self._offset.newest_s and self.by_hand is not None:
+            self._warn(CLOCK_BY_HAND.format(-self._offset.newest_s))
         self.listing = await self.stage("pairs", contact.told(self._read_listing(rest, ledger)))
         engine = await self._assemble(addresses, ledger, rest)
         self.engine = engine
@@ -474,12 +476,16 @@ class Run:
         given = self.given
         self._offset = ClockOffset(rest, given.clock, given.metrics.observe_clock_offset)
         offset_s = await self._offset.measure()
-        if abs(offset_s) > CLOCK_OFFSET_MAX_S * given.pace.factor:
+        if abs(offset_s) > self._offset_max_s() and self.by_hand is None:
             raise BadInput(
                 f"the clock of this machine is {-offset_s:+.0f} s from the venue's; "
                 "synchronise it (NTP), orders carry deadlines",
                 exit_code=ExitCode.CLOCK,
             )
+
+    def _offset_max_s(self) -> float:
+        """As the timing contract counts with it; a machine is late by more on a faster clock."""
+        return self.given.settings.leader.clock_offset_max_seconds * self.given.pace.factor
 
     async def _read_listing(self, rest: KrakenRest, ledger: OpenLedger) -> Listing:
         """What may be traded, each pair that may not with its reason."""
@@ -542,6 +548,7 @@ class Run:
             clock=clock,
             rules=self._rules(bar_s),
         )
+        self._offset.watch(desk.guard, most_s=self._offset_max_s())
         store = self.given.edges.bar_store(self.given.places.bars)
         self._stack.callback(store.close)
         cycler = Cycler(desk, store, sleeves, translating.limits_of(settings))

@@ -17,6 +17,8 @@ DEADLINE_MAX_S = 60.0
 """The venue takes deadlines from 2 to 60 seconds ahead."""
 DEADLINE_MIDDLE_S = 31.0
 """Furthest from being refused at either end."""
+LIVENESS_S = 10.0
+"""Of real time: what the machine and the wire take does not grow with a faster clock."""
 DEAD_MAN_MAX_S = 86_399
 """The venue takes no timer of a day."""
 NEVER_S = 10.0**9
@@ -114,6 +116,7 @@ def rules_of(
         reconcile_interval_s=reconcile_s,
         dead_man_timeout_s=timeout_s,
         dead_man_refresh_s=refresh_s,
+        liveness_s=LIVENESS_S * speed,
         cancel_on_shutdown=execution.on_shutdown == "cancel",
     )
 

@@ -23,7 +23,7 @@ from krakked.domain.ids import ClientOrderId, PairName, PlanId, StrategyId, Trad
 from krakked.domain.money import to_text
 from krakked.domain.orders import LegKind, OrderRequest, OrderType, Side, TimeInForce, VenueStatus
 from krakked.domain.pairs import PairStatus
-from krakked.ports.exchange import DeadManReply, Fees
+from krakked.ports.exchange import Fees
 from krakked.ports.market_feed import Ticker
 
 Recorded = Callable[[str], str]
@@ -266,7 +266,7 @@ def test_recorded_cancels_and_dead_man_are_read(ask: Any) -> None:
         "kraken-async-rs/rest_cancel_all_orders_after.json",
     ):
         reply = ask("CancelAllOrdersAfter", name, lambda rest: rest.refresh_dead_man(60))
-        assert reply == DeadManReply(1_679_679_776 * 10**9)
+        assert reply.trigger_at_ns == 1_679_679_776 * 10**9
 
 
 # tickers

@@ -228,3 +228,59 @@ def test_entry_is_refused_when_the_first_refresh_already_failed(play: Play) -> N
         assert (await world.submit()).journal is Journal.DROPPED
 
     play(scenario)
+
+
+def test_refresh_is_withheld_while_the_last_transaction_of_the_ledger_failed(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        world.recorder.is_last_durable = False
+        assert not await world.dead_man.refresh()
+        assert world.count(EventName.DEAD_MAN_REFRESHED) == 0
+        await world.recorder.record()
+        assert await world.dead_man.refresh()
+
+    play(scenario)
+
+
+def test_refresh_that_was_withheld_is_tried_again_long_before_the_next_period(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        await world.dead_man.refresh()
+        world.is_healthy = False
+        running = asyncio.create_task(world.dead_man.run())
+        await world.clock.sleep(16)
+        world.is_healthy = True
+        await world.clock.sleep(3)
+        assert world.count(EventName.DEAD_MAN_REFRESHED) == 2
+        assert not world.dead_man.is_withheld
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+    play(scenario)
+
+
+def test_dead_man_that_fired_by_the_venues_clock_is_noticed_where_ours_is_slow(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        await world.dead_man.refresh()
+        await world.clock.sleep(59.5)
+        moment_ns = world.dead_man.expires_at_ns
+        world.dead_man.expires_at_ns = moment_ns - 2 * NS_PER_SECOND  # it fired two seconds ago
+        world.dead_man._desk = SlowDesk(world.desk, by_ns=3 * NS_PER_SECOND)
+        assert await world.dead_man.refresh()
+        assert world.count(EventName.DEAD_MAN_FIRED) == 1
+        assert world.dead_man_fired == 1
+        assert world.dead_man.expires_at_ns > moment_ns
+
+    play(scenario)
+
+
+class SlowDesk:
+    """The same desk by a clock that is behind."""
+
+    def __init__(self, desk: Any, *, by_ns: int) -> None:
+        self._desk = desk
+        self._by_ns = by_ns
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._desk, name)
+
+    def now_ns(self) -> int:
+        return int(self._desk.now_ns()) - self._by_ns

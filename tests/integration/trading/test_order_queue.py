@@ -229,3 +229,16 @@ def test_queue_whose_one_order_has_no_answer_shows_for_how_long(play: Play) -> N
             assert queue.busy_s == pytest.approx(70)
 
     play(scenario)
+
+
+def test_queue_that_nobody_serves_shows_that_it_hangs(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        queue = OrderQueue(world.executor)
+        assert queue.busy_s == 0
+        queue.put(await world.plan(SALE))
+        await world.clock.sleep(11)
+        assert queue.busy_s >= 10
+        await queue.work()
+        assert queue.busy_s == 0
+
+    play(scenario)

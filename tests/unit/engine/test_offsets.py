@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from krakked.domain.errors import Transient
 from krakked.domain.times import NS_PER_SECOND
 from krakked.engine.offsets import ClockOffset, smallest_offset_s
+from krakked.trading.guard import Guard
 
 NOON_S = 1_700_000_000
 
@@ -63,3 +64,19 @@ def test_venue_is_asked_again_and_again_also_after_silence(still_clock: Any) -> 
         asyncio.run(offset.run(period_s=60))
     assert told == [-4.0, 3.0]
     assert still_clock.slept == [60.0] * 4
+
+
+def test_guard_hears_what_was_measured_before_it_and_every_measurement_after(
+    still_clock: Any,
+) -> None:
+    now_s = still_clock.now_ns() // NS_PER_SECOND
+    venue: Any = Venue(now_s + 3, now_s - 5, now_s)
+    offset = ClockOffset(venue, still_clock, lambda _: None)
+    guard = Guard(cast("Any", None))
+    asyncio.run(offset.measure())
+    offset.watch(guard, most_s=1)
+    assert not guard.is_clock_trusted
+    asyncio.run(offset.measure())
+    assert guard.clock_offset_s == -4.0
+    asyncio.run(offset.measure())
+    assert guard.is_clock_trusted

@@ -138,3 +138,17 @@ def test_guard_without_a_dead_man_traps_no_exit(
 ) -> None:
     guard.dead_man_until_ns = 0
     assert refusal(guard, make_order(kind=kind), now_ns=10) is None
+
+
+@pytest.mark.parametrize("kind", LegKind)
+@pytest.mark.parametrize("offset_s", [1.2, -1.2])
+def test_guard_whose_clock_is_further_from_the_venues_than_allowed_lets_nothing_pass(
+    guard: Guard, make_order: MakeOrder, kind: LegKind, offset_s: float
+) -> None:
+    guard.clock_offset_max_s = 1.0
+    guard.clock_offset_s = offset_s
+    assert refusal(guard, make_order(kind=kind)) == (
+        f"this clock is {-offset_s:+.1f} s from the venue's"
+    )
+    guard.clock_offset_s = 1.0
+    assert refusal(guard, make_order(kind=kind)) is None

@@ -81,3 +81,35 @@ def test_published_events_need_no_record(ledger: SqliteLedger) -> None:
     recorder = Recorder(ledger, SystemClock(), [heard.append, heard.append])
     recorder.publish(recorder.event(EventName.NOTICE))
     assert [event.sequence for event in heard] == [0, 0]
+
+
+def test_ledger_whose_last_transaction_failed_is_not_alive_before_one_succeeds(
+    ledger: SqliteLedger,
+) -> None:
+    recorder = Recorder(ledger, SystemClock(), [])
+
+    def fail(_: Transaction) -> None:
+        raise Stopped
+
+    assert recorder.is_alive(0, 1)
+    with pytest.raises(Stopped):
+        asyncio.run(recorder.commit(fail))
+    assert not recorder.is_alive(0, 1)
+    asyncio.run(recorder.record())
+    assert recorder.is_alive(0, 1)
+
+
+def test_ledger_is_alive_while_a_transaction_is_under_way_but_not_for_long(
+    ledger: SqliteLedger,
+) -> None:
+    clock = SystemClock()
+    recorder = Recorder(ledger, clock, [])
+    seen: list[bool] = []
+
+    def look(_: Transaction) -> None:
+        now_ns = clock.now_ns()
+        seen.append(recorder.is_alive(now_ns, 10 * 10**9))
+        seen.append(recorder.is_alive(now_ns + 11 * 10**9, 10 * 10**9))
+
+    asyncio.run(recorder.commit(look))
+    assert seen == [True, False]

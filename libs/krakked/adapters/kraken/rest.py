@@ -209,7 +209,8 @@ class KrakenRest:
         if timeout_s == 0 or answer.trigger_time in (None, _DISARMED):
             return DeadManReply(None)
         with self._understanding(call.method):
-            return DeadManReply(from_rfc3339(answer.trigger_time))
+            trigger_ns = from_rfc3339(answer.trigger_time)
+            return DeadManReply(trigger_ns, now_ns=from_rfc3339(answer.current_time))
 
     # What asks about the venue.
 

@@ -375,7 +375,7 @@ def test_dead_man_tells_when_it_will_act_by_the_venues_word(venue: Any, talk: An
         {"currentTime": "2023-03-24T17:41:56Z", "triggerTime": "2023-03-24T17:42:56Z"},
     )
     reply = talk(lambda rest: rest.refresh_dead_man(60))
-    assert reply == DeadManReply(1_679_679_776 * S)
+    assert reply == DeadManReply(1_679_679_776 * S, now_ns=1_679_679_716 * S)
     assert venue.calls("CancelAllOrdersAfter")[0].fields["timeout"] == "60"
 
 
