@@ -5,9 +5,10 @@ Run as ``python -m tests.chaos`` (``make chaos``); ``make test`` runs the tests 
     relay      a line between one engine and one server, that can be cut, slowed and silenced
     tape       what went over the lines: private calls, their nonces, what the venue accepted
     programs   child processes, their log lines and their ends
+    sorts      which worlds there are
     world      one venue, one API server, engines with volumes
     acts       what happens to them, drawn from a seed
     failovers  how long the account was without an owner that trades, against the contract
     audit      the ledgers and the venue's REST answers, compared from outside
-    phases     worlds one after the other, and the summary
+    __main__   worlds beside each other, and the summary
 """

@@ -18,13 +18,14 @@ from tests.chaos.engines import Engine
 from tests.chaos.relay import Relay
 from tests.chaos.world import MEMORY_S, World
 
-from krakked.domain.commands import CancelAll, Flatten, Halt, Resume, SetKillSwitch
+from krakked.domain.commands import CancelAll, Flatten, Halt, SetKillSwitch
 
 BAR_S = 60
 PATIENCE_S = 60.0
 AT_THE_BAR_CHANCE = 0.3
 BESIDE_CHANCE = 0.45
 ANYWAY_CHANCE = 0.1
+SALES_CHANCE = 0.4
 STOP_PATIENCE_S = 40.0
 
 KILLS = {"kill owner": 8, "kill waiting": 2, "kill both": 1, "kill venue": 3}
@@ -36,8 +37,8 @@ BESIDE = {
     "refuse": 2,
     "slow": 2,
     "drop answers": 4,
-    "api away": 3,
-    "api away for all": 2,
+    "api away": 4,
+    "api away for all": 3,
     "clock offset": 2,
     "disk full": 2,
     "flatten": 6,
@@ -60,6 +61,7 @@ class Acts:
         self._dice = world.dice
         self._pauses_s = pauses_s
         self._beside: set[asyncio.Task[None]] = set()
+        self._sales: set[asyncio.Task[None]] = set()
 
     async def kill(self) -> None:
         """One of the kills, once somebody trades."""
@@ -81,7 +83,10 @@ class Acts:
     def begin_beside(self) -> None:
         """Something goes wrong beside what comes next."""
         if self._dice.random() < BESIDE_CHANCE:
-            name = drawn(self._dice, BESIDE)
+            possible = {
+                n: w for n, w in BESIDE.items() if self._world.sort.has_api or "api" not in n
+            }
+            name = drawn(self._dice, possible)
             self._world.failovers.disturb()
             task = asyncio.create_task(self._do(name, AROUND[name]), name=name)
             self._beside.add(task)
@@ -89,8 +94,8 @@ class Acts:
 
     async def finish(self) -> None:
         """Wait for what goes on beside."""
-        while self._beside:
-            await asyncio.gather(*self._beside)
+        while tasks := [*self._beside, *self._sales]:
+            await asyncio.gather(*tasks)
 
     async def _do(self, name: str, act: Act) -> None:
         self.done[name] += 1
@@ -149,6 +154,15 @@ class Acts:
         engine.program.send(signal.SIGKILL)
         self.kills += 1
 
+    async def amid_sales(self, owner: Engine) -> None:
+        """At times it is told to sell all just before, so that it is struck while orders fly."""
+        if self._dice.random() < SALES_CHANCE:
+            task = asyncio.create_task(flatten(self), name="flatten")
+            self._sales.add(task)
+            task.add_done_callback(self._sales.discard)
+            self.done["flatten before"] += 1
+            await asyncio.sleep(self._dice.uniform(0, 0.15))
+
     def begin_failover(self, kind: str, owner: Engine) -> None:
         """The owner works no more."""
         world = self._world
@@ -171,6 +185,7 @@ def drawn(dice: random.Random, weights: dict[str, int]) -> str:
 
 async def kill_owner(acts: Acts) -> None:
     owner = acts.engine()
+    await acts.amid_sales(owner)
     if acts.world.owner is owner:
         acts.begin_failover("killed", owner)
     acts.kill_engine(owner)
@@ -235,6 +250,7 @@ async def stop_owner(acts: Acts) -> None:
 
 async def pause_owner(acts: Acts) -> None:
     owner = acts.engine()
+    await acts.amid_sales(owner)
     if acts.world.owner is owner:
         acts.begin_failover("paused", owner)
     await paused(acts, owner)
@@ -341,19 +357,17 @@ async def flatten(acts: Acts) -> None:
 
 
 async def halt_and_resume(acts: Acts) -> None:
+    acts.world.holds += 1
     await acts.engine().tell(Halt, reason="chaos", cancel=acts.dice.random() < 0.5)
     await asyncio.sleep(acts.dice.uniform(0, 4))
-    for engine in acts.world.engines:
-        if engine.can_answer:
-            await engine.tell(Resume, reason="chaos")
+    acts.world.holds -= 1  # whoever owns then is told to go on
 
 
 async def kill_switch(acts: Acts) -> None:
+    acts.world.holds += 1
     await acts.engine().tell(SetKillSwitch, reason="chaos", active=True)
     await asyncio.sleep(acts.dice.uniform(0, 4))
-    for engine in acts.world.engines:
-        if engine.can_answer:
-            await engine.tell(SetKillSwitch, reason="chaos", active=False)
+    acts.world.holds -= 1
 
 
 async def cancel_all(acts: Acts) -> None:

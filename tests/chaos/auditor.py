@@ -56,7 +56,7 @@ class Auditor:
         """Every row of a paged table; nothing may move while it is read."""
         offset = 0
         while True:
-            told = self.private(method, ofs=offset, consolidation_taker="false")
+            told = self.private(method, ofs=offset, consolidate_taker="false")
             rows = told[table]
             yield from rows.items()
             offset += len(rows)

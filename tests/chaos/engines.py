@@ -16,12 +16,12 @@ from typing import Any, Protocol
 import yaml
 from tests.chaos.programs import Program
 from tests.chaos.relay import Relay
+from tests.chaos.sorts import Sort
 from tests.chaos.volumes import Volume
 
 from krakked.domain.commands import Command, Reply, Status
 from krakked.domain.errors import KrakkedError
 from krakked.runtime.control_socket import ask, socket_path
-from krakked.trading.timings import Timings
 
 KRAKKED = (sys.executable, "-m", "krakked.cli")
 PAIRS = ["XBTUSD", "ETHUSD", "SOLUSD", "ADAUSD"]
@@ -46,10 +46,10 @@ class Told(Protocol):
 class Place:
     """Where an engine finds everything; the same for all of a world but for the lines."""
 
-    def __init__(self, folder: Path, timings: Timings, *, has_api: bool, dice: random.Random):
+    def __init__(self, folder: Path, sort: Sort, dice: random.Random) -> None:
         self.folder = folder
-        self.timings = timings
-        self.has_api = has_api
+        self.timings = sort.timings
+        self.sort = sort
         self.dice = dice
         self.secrets: dict[str, str] = {}
 
@@ -65,7 +65,7 @@ class Place:
                 "rest_url": f"http://{address}",
                 "ws_url": ws,
                 "ws_auth_url": ws,
-                "tier": "pro",
+                "tier": self.sort.tier,
                 "timeout_seconds": 5,
             },
             "universe": {"include_pairs": PAIRS, "min_24h_volume_usd": 0},
@@ -85,7 +85,7 @@ class Place:
                 "dead_man_refresh_seconds": t.dead_man_refresh_s,
                 "deadline_seconds": t.order_deadline_s,
             },
-            "scheduler": {"portfolio_sync_sec": 10},
+            "scheduler": {"portfolio_sync_sec": self.sort.sync_s},
             "strategies": {
                 "trend": {"type": "trend_following", **off},
                 "reversion": {"type": "mean_reversion", **off},

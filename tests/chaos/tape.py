@@ -100,7 +100,7 @@ def late_acceptances(entries: Iterable[Entry]) -> list[str]:
 
 def _late(rows: list[Entry]) -> Iterable[str]:
     answered = sorted(rows, key=lambda row: row.answered_at_s or 0)
-    known, newest = 0, 0
+    known, newest = 0, min(row.epoch for row in rows)
     for row in sorted(rows, key=lambda row: row.handed_at_s):
         while known < len(answered) and (answered[known].answered_at_s or 0) < row.handed_at_s:
             newest = max(newest, answered[known].epoch)

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import msgspec
 from tests.chaos import audit, auditor
 from tests.chaos.engines import (
     EXPECTED_ENDS,
@@ -31,11 +30,11 @@ from tests.chaos.engines import (
 from tests.chaos.failovers import Failovers
 from tests.chaos.programs import Program
 from tests.chaos.relay import Relay
+from tests.chaos.sorts import Sort
 from tests.chaos.tape import Tape
 from tests.chaos.volumes import Volume
 
 from krakked.domain.commands import Acknowledge, Halt, Resume, SetKillSwitch, Unfence
-from krakked.trading.timings import Timings
 
 LOOK_S = 0.25
 START_S = 40.0
@@ -45,19 +44,6 @@ VIOLATIONS_MAX = 8
 ENDS_BY_DISK, ENDS_BY_CLOCK = 73, 76
 MEMORY_S = 30.0
 """An end of that kind is put down to a fault for so long after it was mended."""
-
-
-class Sort(msgspec.Struct, frozen=True, kw_only=True):
-    """Which world."""
-
-    name: str
-    timings: Timings
-    engines: int = 2
-
-    @property
-    def has_api(self) -> bool:
-        """One engine with one volume needs nobody's lease."""
-        return self.engines > 1
 
 
 class World:
@@ -73,12 +59,14 @@ class World:
         self.say = say
         self.engines: list[Engine] = []
         self.owner: Engine | None = None
+        self.holds = 0
+        """So many acts want a halt or a kill switch to last."""
         self.disk_trouble_s = self.clock_trouble_s = -MEMORY_S
         self.keys_of_venue = (TRADE_KEY, QUERY_KEY)
         self.venue = Program("venue", folder / "venue.log", self._hear_venue)
         self._api = Program("api", folder / "api.log", self._hear_api)
-        self._place = Place(folder, sort.timings, has_api=sort.has_api, dice=self.dice)
-        self._admin_url = ""
+        self._place = Place(folder, sort, self.dice)
+        self._admin_url = self._api_admin_url = ""
         self.venue_url = ""
         self._api_target = ("127.0.0.1", 0)
         self._venue_up, self._api_up = asyncio.Event(), asyncio.Event()
@@ -91,10 +79,14 @@ class World:
         (self.folder / "token").write_text("chaos")
         await self.start_venue()
         if self.sort.has_api:
-            lease = ("--lease", "chaos/engine")
-            argv = [sys.executable, "-m", "krakked.simulator.coordination", *lease]
+            argv = [sys.executable, "-m", "krakked.simulator.coordination"]
+            argv += ["--lease", "chaos/engine"]
             await self._api.start(argv, self.folder, {})
             await self._up(self._api_up)
+            # The chart does this once: nobody ever owned the account.
+            lease = {"namespace": "chaos", "name": "engine"}
+            word = {"krakked.io/released": "0"}
+            await post(f"{self._api_admin_url}/change", {**lease, "annotations": word})
         for name in "abc"[: self.sort.engines]:
             await self._add_engine(name)
         self._keeping = [asyncio.create_task(e.keep(), name=e.name) for e in self.engines]
@@ -116,7 +108,7 @@ class World:
         self._venue_up.clear()
         trade, query = self.keys_of_venue
         argv = [*KRAKKED, "simulator", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]
-        argv += ["--state", str(self.folder / "venue.state"), "--tier", "pro", "--json"]
+        argv += ["--state", str(self.folder / "venue.state"), "--tier", self.sort.tier, "--json"]
         argv += ["--balance", "USD=1000000", "--api-key", trade, "--api-secret", auditor.SECRET]
         argv += ["--query-key", query, "--query-secret", auditor.SECRET]
         await self.venue.start(argv, self.folder, {})
@@ -139,6 +131,7 @@ class World:
 
     def _hear_api(self, line: dict[str, object]) -> None:
         self._api_target = self._target(str(line["api"]))
+        self._api_admin_url = str(line["admin"])
         self._api_up.set()
 
     @staticmethod
@@ -231,17 +224,20 @@ class World:
             await engine.tell(Unfence, reason="chaos: the others are known")
         elif status.get("needs_acknowledgement"):
             await engine.tell(Acknowledge, reason="chaos: looked")
+        if status.get("kill_switch"):
+            await self._look_at_kill_switch(engine, str(status["kill_switch"]))
+        if status.get("halted") and not self.holds:
+            await engine.tell(Resume, reason="chaos: enough")
+
+    async def _look_at_kill_switch(self, engine: Engine, reason: str) -> None:
+        if not reason.startswith("chaos"):
+            self.fail(f"the kill switch of {engine.name} went on by itself: {reason}")
+        if not self.holds:
+            await engine.tell(SetKillSwitch, reason="chaos: enough", active=False)
 
     async def administer(self, path: str, act: dict[str, object]) -> None:
         """The venue's admin port."""
-        body = json.dumps(act).encode()
-        url = f"{self._admin_url}{path}"
-
-        def post() -> None:
-            with urllib.request.urlopen(url, body, timeout=10) as answer:  # noqa: S310 - our own
-                answer.read()
-
-        await asyncio.to_thread(post)
+        await post(f"{self._admin_url}{path}", act)
 
     # the end
 
@@ -316,6 +312,16 @@ class World:
             self.fail(
                 f"db-check of {engine.name} ended with {code}: {check.log.read_text()[-500:]}"
             )
+
+
+async def post(url: str, act: dict[str, object]) -> None:
+    """JSON to an admin port."""
+
+    def send() -> None:
+        with urllib.request.urlopen(url, json.dumps(act).encode(), timeout=10) as answer:  # noqa: S310 - our own
+            answer.read()
+
+    await asyncio.to_thread(send)
 
 
 def is_at_rest(status: dict[str, Any]) -> bool:

@@ -1,0 +1,25 @@
+"""Which worlds there are: their timings, engines and limits."""
+
+from __future__ import annotations
+
+import msgspec
+
+from krakked.trading.timings import Timings
+
+
+class Sort(msgspec.Struct, frozen=True, kw_only=True):
+    """Which world."""
+
+    name: str
+    timings: Timings
+    engines: int = 2
+    tier: str = "none"
+    """Of the account. Starts one after the other within seconds use up the venue's limits, and a
+    start that waits for them proves nothing about ownership; so the mass has none."""
+    sync_s: int = 10
+    """Between two comparisons of the books."""
+
+    @property
+    def has_api(self) -> bool:
+        """One engine with one volume needs nobody's lease."""
+        return self.engines > 1
