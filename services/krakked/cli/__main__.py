@@ -35,6 +35,7 @@ VERBS: Final = {
     "panic": ("controls:panic", "Kill switch on, cancel all, sell all."),
     "unfence": ("ownership:unfence", "Let a fenced engine go on, with the next epoch."),
     "acknowledge": ("ownership:acknowledge", "You know what the database did not hear of."),
+    "doctor": ("doctor:doctor", "Try out at the venue what trading relies on."),
     "portfolio": ("portfolio:portfolio", "The account's opening balances."),
     "config": ("config:config", "Show, check and describe the configuration."),
     "secrets": ("keys:secrets", "API keys in a file sealed with a password."),
