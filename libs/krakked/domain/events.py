@@ -55,6 +55,7 @@ class EventName(enum.Enum):
     DEAD_MAN_REFRESHED = "dead_man_refreshed"
     DEAD_MAN_FAILED = "dead_man_failed"
     DEAD_MAN_FIRED = "dead_man_fired"
+    EXCHANGE_FENCED = "exchange_fenced"
     EXCHANGE_RETRIED = "exchange_retried"
     EXCHANGE_DEGRADED = "exchange_degraded"
     EXCHANGE_RESTORED = "exchange_restored"

@@ -66,6 +66,7 @@ LEVELS: Final[Mapping[EventName, int]] = {
     EventName.DEAD_MAN_REFRESHED: DEBUG,
     EventName.DEAD_MAN_FAILED: ERROR,
     EventName.DEAD_MAN_FIRED: CRITICAL,
+    EventName.EXCHANGE_FENCED: CRITICAL,
     EventName.EXCHANGE_RETRIED: WARNING,
     EventName.EXCHANGE_DEGRADED: ERROR,
     EventName.EXCHANGE_RESTORED: INFO,

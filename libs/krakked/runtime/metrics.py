@@ -59,6 +59,12 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     mode: str = ""
     is_ready: bool = False
     is_fenced: bool = False
+    is_leader: bool = False
+    epoch: int = 0
+    last_renew_ns: int = 0
+    """When the lease was renewed last, by the wall clock of who did it."""
+    authority_s: float = 0
+    """For how long the account is ours for certain."""
     open_orders: int = 0
     orders_unknown: int = 0
     stale_pairs: int = 0
@@ -202,6 +208,14 @@ class Metrics:
         self.engine_ready = self._gauge("engine_ready", "1 while plans are carried out")
         self.engine_mode = self._gauge("engine_mode", "1 for the mode it runs in", "mode")
         self.engine_fenced = self._gauge("engine_fenced", "1 if a newer engine has the account")
+        self.is_leader = self._gauge("leader_is_leader", "1 while this engine owns the account")
+        self.leader_epoch = self._gauge("leader_epoch", "Epoch of ownership")
+        self.leader_renewed = self._gauge(
+            "leader_last_renew_timestamp_seconds", "The lease was renewed last"
+        )
+        self.leader_authority = self._gauge(
+            "leader_authority_remaining_seconds", "For which the account is ours for certain"
+        )
         self.degraded = self._gauge("engine_degraded", "1 for each thing out of order", "what")
         self.kill_switch = self._gauge("kill_switch_active", "1 while it stops new risk")
         self.drift = self._gauge("portfolio_drift", "1 while books and venue disagree")
@@ -249,6 +263,7 @@ class Metrics:
         self.clock_offset = self._gauge(
             "exchange_clock_offset_seconds", "The venue's clock less ours"
         )
+        self.fenced = self._counter("exchange_fenced", "Times the venue saw a newer owner's nonce")
         self.degradations = self._counter("exchange_degraded", "Times it became unreliable")
         self.malformed_parts = self._counter(
             "exchange_malformed_parts", "Parts of answers not usable", "source"
@@ -317,6 +332,7 @@ class Metrics:
             EventName.DEAD_MAN_REFRESHED: self._note_refresh,
             EventName.DEAD_MAN_FAILED: lambda _: self.dead_man_failures.inc(),
             EventName.DEAD_MAN_FIRED: self._note_fired,
+            EventName.EXCHANGE_FENCED: lambda _: self.fenced.inc(),
             EventName.EXCHANGE_DEGRADED: lambda _: self.degradations.inc(),
             EventName.EQUITY_MARKED: self._note_equity,
             EventName.COMMAND_DONE: lambda e: self._count_command(e, "done"),
@@ -377,6 +393,10 @@ class Metrics:
     def _show_state(self, figures: Figures) -> None:
         self.engine_ready.set(figures.is_ready)
         self.engine_fenced.set(figures.is_fenced)
+        self.is_leader.set(figures.is_leader)
+        self.leader_epoch.set(figures.epoch)
+        self.leader_renewed.set(figures.last_renew_ns / NS_PER_SECOND)
+        self.leader_authority.set(figures.authority_s)
         self.engine_mode.clear()
         self.engine_mode.labels(figures.mode).set(1)
         self.degraded.clear()

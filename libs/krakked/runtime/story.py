@@ -348,5 +348,6 @@ _TELLINGS: Final[Mapping[EventName, tuple[str, Telling]]] = {
     EventName.MALFORMED_FRAME: ("venue", _plain("sent what cannot be read")),
     EventName.DEAD_MAN_FAILED: ("dead-man", _plain("refresh failed")),
     EventName.DEAD_MAN_FIRED: ("DEAD-MAN", _plain("the venue has cancelled every order")),
+    EventName.EXCHANGE_FENCED: ("FENCED", _plain("the venue knows a newer owner")),
 }
 """How each event is told; stages have lines of their own."""

@@ -7,12 +7,13 @@ not armed, clocks that are too far apart.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Protocol
 
 from krakked.domain.orders import LegKind, Order
 from krakked.trading.account import Account
+
+NS_PER_MS = 1_000_000
 
 
 class Owned(Protocol):
@@ -45,9 +46,9 @@ class Guard:
         """The venue's own word on itself."""
         self.dead_man_until_ns: int | None = None
         """When the venue's dead-man fires, 0 if it is not armed; None: none guards our orders."""
-        self.clock_offset_s = 0.0
+        self.clock_offset_ns = 0
         """The venue's clock less ours, as it was last measured."""
-        self.clock_offset_max_s = math.inf
+        self.clock_offset_max_ns: int | None = None
         """Further apart, an order's deadline is not what the timing contract counts with."""
 
     @property
@@ -91,7 +92,8 @@ class Guard:
     @property
     def is_clock_trusted(self) -> bool:
         """Whether our clock and the venue's are as near as orders with deadlines need."""
-        return abs(self.clock_offset_s) <= self.clock_offset_max_s
+        most_ns = self.clock_offset_max_ns
+        return most_ns is None or abs(self.clock_offset_ns) <= most_ns
 
     def is_dead_man_trusted(self, now_ns: int) -> bool:
         """Whether the venue would cancel what rests if we died now; true where none is wanted."""
@@ -107,7 +109,8 @@ class Guard:
         if self.venue_status not in ("online", "post_only"):
             return f"the venue is in {self.venue_status}"
         if not self.is_clock_trusted:
-            return f"this clock is {-self.clock_offset_s:+.1f} s from the venue's"
+            late_ms = -self.clock_offset_ns // NS_PER_MS
+            return f"this clock is {late_ms:+d} ms from the venue's"
         return None if self.authority is None else self.authority.refusal_of_order()
 
     def _refusal_of_entry(self, order: Order, now_ns: int) -> str | None:

@@ -30,6 +30,7 @@ from krakked.engine import translating
 from krakked.engine.given import Given
 from krakked.engine.keys import HOW_TO_UNFENCE
 from krakked.engine.lease_edges import OwnLease
+from krakked.ports.lease_store import LeaseEventKind
 from krakked.ports.ledger import Ledger
 from krakked.runtime.lease_timings import timings_of
 from krakked.runtime.version import version
@@ -42,6 +43,7 @@ from krakked.trading.owning import (
     DeadManTaken,
     Drained,
     EpochRecorded,
+    Fence,
     NonceRefused,
     Phase,
     Reconcile,
@@ -288,6 +290,8 @@ class Leading:
 
     def _listen(self, action: Action, state: State) -> None:
         match action:
+            case Tell(kind=LeaseEventKind.FENCED, reason=reason) if state.fence is Fence.VENUE:
+                self._say(reason, EventName.EXCHANGE_FENCED)
             case Tell(reason=reason):
                 self._say(reason)
             case RecordEpoch() | TakeDeadMan():
@@ -304,9 +308,9 @@ class Leading:
             is_fenced = state.phase is Phase.FENCED
             self._guard.keep_fenced(state.fenced_by if is_fenced else None)
 
-    def _say(self, words: str) -> None:
+    def _say(self, words: str, name: EventName = EventName.NOTICE) -> None:
         at_ns = self._given.clock.now_ns()
-        self._tell(Event(name=EventName.NOTICE, at_ns=at_ns, fields={"reason": words}))
+        self._tell(Event(name=name, at_ns=at_ns, fields={"reason": words}))
 
     async def _do_what_is_to_do(self) -> None:
         while True:
@@ -402,6 +406,25 @@ class Leading:
             "lease_holder": None if state.record is None else state.record.holder,
             "authority_s": round(self.owner.authority.remaining_s(), 1),
         }
+
+    def shown(self) -> Ownership:
+        """The same for gauges."""
+        state = self.owner.state
+        return Ownership(
+            is_leader=state.phase is Phase.LEADING,
+            epoch=state.epoch,
+            last_renew_ns=0 if state.record is None else state.record.renewed_at_ns,
+            authority_s=self.owner.authority.remaining_s(),
+        )
+
+
+class Ownership(msgspec.Struct, frozen=True, kw_only=True):
+    """How ownership stands at one moment."""
+
+    is_leader: bool
+    epoch: int
+    last_renew_ns: int
+    authority_s: float
 
 
 def paced(given: Given) -> Timings:

@@ -43,12 +43,13 @@ class ClockOffset:
         self._observe(offset_s)
         self.newest_s = offset_s
         if self.guard is not None:
-            self.guard.clock_offset_s = offset_s
+            self.guard.clock_offset_ns = int(offset_s * NS_PER_SECOND)
         return offset_s
 
     def watch(self, guard: Guard, *, most_s: float) -> None:
         """Let it refuse orders as long as the clocks are further apart than ``most_s``."""
-        guard.clock_offset_s, guard.clock_offset_max_s = self.newest_s, most_s
+        guard.clock_offset_ns = int(self.newest_s * NS_PER_SECOND)
+        guard.clock_offset_max_ns = int(most_s * NS_PER_SECOND)
         self.guard = guard
 
     async def run(self, *, period_s: float) -> None:

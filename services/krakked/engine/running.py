@@ -332,14 +332,7 @@ class Run:
         """What lets probes in: the heartbeat behind them."""
         self.given.health.mark_ready()
         if not self.given.is_lock_step:
-            heartbeat = Heartbeat(
-                engine,
-                rest,
-                self._feed,
-                mode=self.given.settings.execution.mode.value,
-                metrics=self.given.metrics,
-                health=self.given.health,
-            )
+            heartbeat = Heartbeat(engine, rest, self._feed, leading=self.leading, given=self.given)
             factor = self.given.pace.factor
             self.supervisor.start("heartbeat", heartbeat.run(period_s=BEAT_S * factor))
             self.supervisor.start("clock offset", self._offset.run(period_s=LOOK_S * factor))

@@ -6,9 +6,10 @@ from krakked.adapters.kraken.rest import KrakenRest
 from krakked.domain.money import ZERO
 from krakked.domain.orders import Journal
 from krakked.domain.times import NS_PER_SECOND
+from krakked.engine.given import Given
+from krakked.engine.leading import Leading
 from krakked.ports.market_feed import MarketFeed
-from krakked.runtime.health import HealthState
-from krakked.runtime.metrics import Figures, Metrics
+from krakked.runtime.metrics import Figures
 from krakked.trading.compare import standing
 from krakked.trading.engine import Engine
 from krakked.trading.marking import realized_today
@@ -25,17 +26,17 @@ class Heartbeat:
         rest: KrakenRest,
         feed: MarketFeed,
         *,
-        mode: str,
-        metrics: Metrics,
-        health: HealthState,
+        leading: Leading,
+        given: Given,
     ) -> None:
         self._is_refused = False
         self._engine = engine
         self._rest = rest
         self._feed = feed
-        self._mode = mode
-        self._metrics = metrics
-        self._health = health
+        self._leading = leading
+        self._mode = given.settings.execution.mode.value
+        self._metrics = given.metrics
+        self._health = given.health
 
     async def run(self, *, period_s: float) -> None:
         """Beat until cancelled; ``period_s`` is in the clock's seconds."""
@@ -72,10 +73,15 @@ class Heartbeat:
         }
         live = account.live_orders()
         day = account.day
+        owner = self._leading.shown()
         return Figures(
             mode=self._mode,
             is_ready=desk.guard.is_ready and desk.guard.refusal_to_prove() is None,
             is_fenced=desk.guard.fenced_by is not None,
+            is_leader=owner.is_leader,
+            epoch=owner.epoch,
+            last_renew_ns=owner.last_renew_ns,
+            authority_s=owner.authority_s,
             open_orders=len(live),
             orders_unknown=sum(1 for order in live if order.journal is Journal.UNKNOWN),
             stale_pairs=len(desk.market.stale_pairs(desk.now_ns())),

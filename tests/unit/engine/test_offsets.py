@@ -77,6 +77,6 @@ def test_guard_hears_what_was_measured_before_it_and_every_measurement_after(
     offset.watch(guard, most_s=1)
     assert not guard.is_clock_trusted
     asyncio.run(offset.measure())
-    assert guard.clock_offset_s == -4.0
+    assert guard.clock_offset_ns == -4 * NS_PER_SECOND
     asyncio.run(offset.measure())
     assert guard.is_clock_trusted

@@ -21,6 +21,11 @@ BASKET = Sleeve(StrategyId("basket"), PairName("ETHUSD"))
 
 USED_BY_ALERTS = (
     "krakked_build_info",
+    "krakked_leader_is_leader",
+    "krakked_leader_epoch",
+    "krakked_leader_last_renew_timestamp_seconds",
+    "krakked_leader_authority_remaining_seconds",
+    "krakked_exchange_fenced_total",
     "krakked_deadman_armed",
     "krakked_deadman_last_refresh_timestamp_seconds",
     "krakked_deadman_fired_total",
@@ -64,6 +69,7 @@ def names_of(metrics: Metrics) -> set[str]:
     [
         (EventName.PLAN_CREATED, {"plan_id": "x"}, "krakked_plans_total", {}),
         (EventName.PLAN_EXPIRED, {}, "krakked_plans_expired_total", {}),
+        (EventName.EXCHANGE_FENCED, {"reason": "x"}, "krakked_exchange_fenced_total", {}),
         (
             EventName.RISK_BLOCK,
             {"strategy_id": "trend", "pair": "XBTUSD", "reason": "drift"},
@@ -393,3 +399,11 @@ def test_no_label_can_grow_without_bound(metrics: Metrics) -> None:
 def test_page_has_no_created_series(metrics: Metrics) -> None:
     metrics.listen(event(EventName.PLAN_CREATED))
     assert "_created" not in metrics.page().decode()
+
+
+def test_figures_show_who_owns_the_account_and_for_how_long(metrics: Metrics) -> None:
+    metrics.show(Figures(is_leader=True, epoch=7, last_renew_ns=AT_NS, authority_s=8.5))
+    assert metrics.value("krakked_leader_is_leader") == 1
+    assert metrics.value("krakked_leader_epoch") == 7
+    assert metrics.value("krakked_leader_last_renew_timestamp_seconds") == AT_NS / 10**9
+    assert metrics.value("krakked_leader_authority_remaining_seconds") == 8.5

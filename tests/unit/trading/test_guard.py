@@ -141,14 +141,14 @@ def test_guard_without_a_dead_man_traps_no_exit(
 
 
 @pytest.mark.parametrize("kind", LegKind)
-@pytest.mark.parametrize("offset_s", [1.2, -1.2])
+@pytest.mark.parametrize("offset_ms", [1_200, -1_200])
 def test_guard_whose_clock_is_further_from_the_venues_than_allowed_lets_nothing_pass(
-    guard: Guard, make_order: MakeOrder, kind: LegKind, offset_s: float
+    guard: Guard, make_order: MakeOrder, kind: LegKind, offset_ms: int
 ) -> None:
-    guard.clock_offset_max_s = 1.0
-    guard.clock_offset_s = offset_s
+    guard.clock_offset_max_ns = 1_000_000_000
+    guard.clock_offset_ns = offset_ms * 1_000_000
     assert refusal(guard, make_order(kind=kind)) == (
-        f"this clock is {-offset_s:+.1f} s from the venue's"
+        f"this clock is {-offset_ms:+d} ms from the venue's"
     )
-    guard.clock_offset_s = 1.0
+    guard.clock_offset_ns = 1_000_000_000
     assert refusal(guard, make_order(kind=kind)) is None
