@@ -76,9 +76,9 @@ def phases(minutes: float, *, is_quick: bool) -> list[Phase]:
         return max(1, round(count * share))
 
     return [
-        Phase(sort=patient, kills=of(25), pauses=of(12), stops=of(4), pauses_s=(60, 60)),
-        Phase(sort=alone, kills=of(90), pauses=of(20), stops=of(10), pauses_s=(0.3, 8)),
-        Phase(sort=two, kills=of(110), pauses=of(30), stops=of(10), pauses_s=(0.3, 14)),
+        Phase(sort=patient, kills=of(40), pauses=of(16), stops=of(6), pauses_s=(60, 60)),
+        Phase(sort=alone, kills=of(150), pauses=of(40), stops=of(15), pauses_s=(0.3, 8)),
+        Phase(sort=two, kills=of(240), pauses=of(60), stops=of(20), pauses_s=(0.3, 14)),
     ]
 
 
@@ -179,6 +179,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--only", help="one world: two, alone or patient")
+    parser.add_argument("--keep", action="store_true", help="logs and databases, whatever happens")
     options = parser.parse_args()
     root = Path(tempfile.mkdtemp(prefix="krakked-chaos-"))
     own_mounts()
@@ -193,7 +194,7 @@ def main() -> int:
         outcome.violations.append(f"left behind: {left}")
     for line in outcome.violations:
         sys.stderr.write(f"violation: {line}\n")
-    if outcome.violations:
+    if outcome.violations or options.keep:
         sys.stderr.write(f"kept: {root}\n")
     else:
         shutil.rmtree(root)

@@ -26,9 +26,19 @@ AT_THE_BAR_CHANCE = 0.3
 BESIDE_CHANCE = 0.45
 ANYWAY_CHANCE = 0.1
 SALES_CHANCE = 0.4
+HELD_LONGER_S = 6.0
+DRAINED_CHANCE = 0.5
+LIMITS_DRAIN_S = 45.0
+"""A start asks for about as much as the venue allows at once; the next one must wait then."""
 STOP_PATIENCE_S = 40.0
 
-KILLS = {"kill owner": 8, "kill waiting": 2, "kill both": 1, "kill venue": 3}
+KILLS = {
+    "kill owner": 8,
+    "kill owner, calls held": 2,
+    "kill waiting": 2,
+    "kill both": 1,
+    "kill venue": 3,
+}
 PAUSES = {"pause owner": 8, "pause waiting": 1, "pause venue": 1}
 BESIDE = {
     "cut": 3,
@@ -110,6 +120,8 @@ class Acts:
         if self._dice.random() >= ANYWAY_CHANCE:
             await world.wait_until_trading(world.failovers.bound_s("killed") + PATIENCE_S)
             world.failovers.drop()
+        if world.sort.has_limits and self._dice.random() < DRAINED_CHANCE:
+            await asyncio.sleep(max(0.0, world.started_s + LIMITS_DRAIN_S - time.monotonic()))
         wait_s = self._dice.uniform(0, 2)
         if self._dice.random() < AT_THE_BAR_CHANCE:
             to_bar_s = BAR_S - time.time() % BAR_S
@@ -154,9 +166,9 @@ class Acts:
         engine.program.send(signal.SIGKILL)
         self.kills += 1
 
-    async def amid_sales(self, owner: Engine) -> None:
+    async def amid_sales(self, owner: Engine, *, is_sure: bool = False) -> None:
         """At times it is told to sell all just before, so that it is struck while orders fly."""
-        if self._dice.random() < SALES_CHANCE:
+        if is_sure or self._dice.random() < SALES_CHANCE:
             task = asyncio.create_task(flatten(self), name="flatten")
             self._sales.add(task)
             task.add_done_callback(self._sales.discard)
@@ -168,7 +180,11 @@ class Acts:
         world = self._world
         ready = any(e.is_candidate and e.can_answer for e in world.others(owner))
         alone = len(world.engines) == 1
-        is_disturbed = world.is_disturbed or self.is_busy or not (ready or alone)
+        is_drained = not world.sort.has_limits or (
+            time.monotonic() > world.started_s + LIMITS_DRAIN_S
+        )
+        is_whole = (ready or alone) and is_drained
+        is_disturbed = world.is_disturbed or self.is_busy or not is_whole
         world.failovers.begin(kind, time.monotonic(), is_disturbed=is_disturbed)
 
 
@@ -191,6 +207,18 @@ async def kill_owner(acts: Acts) -> None:
     acts.kill_engine(owner)
     if len(acts.world.engines) == 1:
         await restart_measured(acts, owner)
+
+
+async def kill_owner_with_calls_held(acts: Acts) -> None:
+    """What it sent last arrives when somebody else owns the account: the venue must refuse it."""
+    owner = acts.engine()
+    line = owner.venue_line
+    timings = acts.world.sort.timings
+    line.faults.delay_s = timings.lease_duration_s + timings.retry_period_s + HELD_LONGER_S
+    await acts.amid_sales(owner, is_sure=True)
+    await asyncio.sleep(acts.dice.uniform(0.5, 1 + timings.dead_man_refresh_s / 2))
+    acts.kill_engine(owner)
+    line.heal()  # what comes from now on is not held
 
 
 async def restart_measured(acts: Acts, engine: Engine) -> None:
@@ -376,6 +404,7 @@ async def cancel_all(acts: Acts) -> None:
 
 KILL: dict[str, Act] = {
     "kill owner": kill_owner,
+    "kill owner, calls held": kill_owner_with_calls_held,
     "kill waiting": kill_waiting,
     "kill both": kill_both,
     "kill venue": kill_venue,

@@ -20,6 +20,11 @@ class Sort(msgspec.Struct, frozen=True, kw_only=True):
     """Between two comparisons of the books."""
 
     @property
+    def has_limits(self) -> bool:
+        """Whether the venue limits how much is asked."""
+        return self.tier != "none"
+
+    @property
     def has_api(self) -> bool:
         """One engine with one volume needs nobody's lease."""
         return self.engines > 1
