@@ -1,4 +1,4 @@
-"""What the page on safety names exists: each rule, mutant and test; no rule or mutant is left out."""
+"""What the page on safety names exists: rules, mutants, tests; no rule or mutant is left out."""
 
 from __future__ import annotations
 
