@@ -269,7 +269,9 @@ async def stop_owner(acts: Acts) -> None:
         world.fail(f"{owner.name} does not stop within {STOP_PATIENCE_S:.0f} s")
         acts.kill_engine(owner)
         return
-    if not (is_disturbed or acts.is_busy):
+    if len(world.engines) == 1:  # the rest before its next start is no part of it
+        await restart_measured(acts, owner)
+    elif not (is_disturbed or acts.is_busy):
         acts.begin_failover("stopped", owner)
 
 
