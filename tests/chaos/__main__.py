@@ -76,7 +76,7 @@ def phases(minutes: float, *, is_quick: bool) -> list[Phase]:
         return max(1, round(count * share))
 
     return [
-        Phase(sort=patient, kills=of(40), pauses=of(16), stops=of(6), pauses_s=(60, 60)),
+        Phase(sort=patient, kills=of(30), pauses=of(12), stops=of(4), pauses_s=(60, 60)),
         Phase(sort=alone, kills=of(150), pauses=of(40), stops=of(15), pauses_s=(0.3, 8)),
         Phase(sort=two, kills=of(240), pauses=of(60), stops=of(20), pauses_s=(0.3, 14)),
     ]
