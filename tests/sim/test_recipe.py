@@ -52,7 +52,8 @@ def test_each_fault_of_the_venue_is_on_in_some_worlds_and_off_in_most(kind: Faul
 def test_each_weather_is_on_in_some_worlds_and_off_in_most(name: str) -> None:
     on = [getattr(recipe.weather, name) for recipe in MANY if getattr(recipe.weather, name)]
     assert len(MANY) * KNOB_ON / 2 < len(on) < len(MANY) / 2
-    assert all(0 < chance < 0.1 for chance in on)
+    most = 0.5 if name == "order_answer_lost" else 0.1
+    assert all(0 < chance < most for chance in on)
 
 
 @pytest.mark.parametrize("what", [what for what in What if what not in NEEDS_ANOTHER_ENGINE])

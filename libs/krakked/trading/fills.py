@@ -277,13 +277,18 @@ class FillBooker:
         trades: Sequence[VenueTrade],
         client_ids: Mapping[VenueOrderId, ClientOrderId | None],
     ) -> list[VenueTrade]:
-        """Those whose order is ours by our own books, or was shown by the venue."""
-        known = client_ids.keys() | await self._ours({trade.venue_order_id for trade in trades})
+        """Those whose order is on record, or is somebody else's by the venue's word.
+
+        One of ours that is not on record is another ledger's: it waits for being adopted, for as
+        ``manual`` it would never come to the sleeve that it belongs to.
+        """
+        known = await self._known({trade.venue_order_id for trade in trades}, client_ids)
         before = self.unattributed
         self.unattributed = {t.trade_id: t for t in trades if t.venue_order_id not in known}
         for trade_id in self.unattributed.keys() - before.keys():
             order_id = self.unattributed[trade_id].venue_order_id
-            reason = f"execution {trade_id} waits: the venue does not show its order {order_id} yet"
+            why = "is ours and not on record" if order_id in client_ids else "is not shown yet"
+            reason = f"execution {trade_id} waits: its order {order_id} {why}"
             self._desk.recorder.publish(self._desk.recorder.event(EventName.NOTICE, reason=reason))
         return [trade for trade in trades if trade.trade_id not in self.unattributed]
 
@@ -295,15 +300,28 @@ class FillBooker:
             if booking.problem is not None:
                 await self._on_inconsistent(booking.problem)
 
-    async def _ours(self, order_ids: set[VenueOrderId]) -> set[VenueOrderId]:
-        """Those that our books know, live or long ended."""
-        live = {one for one in order_ids if self._desk.account.order(None, one) is not None}
-        others = sorted(order_ids - live)
+    async def _known(
+        self,
+        order_ids: set[VenueOrderId],
+        client_ids: Mapping[VenueOrderId, ClientOrderId | None],
+    ) -> set[VenueOrderId]:
+        """Orders that are on record, live or long ended, and those that are surely not ours."""
+        account = self._desk.account
+        strange = {
+            order_id
+            for order_id, client_id in client_ids.items()
+            if client_id is None or not is_ours(client_id, account.fingerprint)
+        }
+        live = {one for one in order_ids if account.order(client_ids.get(one), one) is not None}
+        others = sorted(order_ids - live - strange)
         if not others:
-            return live
-        return live | await self._desk.recorder.commit(
-            lambda tx: {order_id for order_id in others if tx.order(order_id) is not None}
-        )
+            return live | strange
+
+        def on_record(tx: Transaction) -> set[VenueOrderId]:
+            ids = {one: (one, client_ids.get(one)) for one in others}
+            return {one for one, both in ids.items() if any(tx.order(i) for i in both if i)}
+
+        return live | strange | await self._desk.recorder.commit(on_record)
 
     async def _book_new(
         self,

@@ -42,6 +42,8 @@ class Weather(msgspec.Struct, frozen=True, kw_only=True):
 
     request_lost: float = 0.0
     answer_lost: float = 0.0
+    order_answer_lost: float = 0.0
+    """Of each new order, whose answer matters most."""
     answer_late: float = 0.0
     request_stuck: float = 0.0
     """It lies somewhere and arrives seconds or minutes later."""
@@ -161,12 +163,18 @@ class WorldNetwork:
             link.note("answer met a cut line")
             return
         delay_s = link.latency_s()
-        if said is None or link.strikes("answer lost", link.weather.answer_lost):
+        if said is None or self._loses_answer(request):
             link.later(delay_s, _fail, answer, NoAnswer(RESET))
             return
         if link.strikes("answer late", link.weather.answer_late):
             delay_s += link.rng.uniform(0.5, 20.0)
         link.later(delay_s, self._give, request, answer, said)
+
+    def _loses_answer(self, request: Request) -> bool:
+        link, is_order = self._link, request.url.endswith("/AddOrder")
+        chance = link.weather.order_answer_lost if is_order else 0.0
+        lost = link.strikes("answer lost", link.weather.answer_lost)
+        return link.strikes("order's answer lost", chance) or lost
 
     def _give(self, request: Request, answer: asyncio.Future[Answer], said: Answer) -> None:
         if not answer.done():

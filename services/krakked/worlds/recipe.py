@@ -226,6 +226,7 @@ def _weather(seed: int) -> Weather:
     most = {
         "request_lost": 0.08,
         "answer_lost": 0.08,
+        "order_answer_lost": 0.4,
         "answer_late": 0.06,
         "request_stuck": 0.04,
         "socket_drop": 0.01,

@@ -14,6 +14,7 @@ from krakked.domain.events import EventName
 from krakked.domain.ids import MANUAL, ClientOrderId, PairName, StrategyId, TradeId
 from krakked.domain.portfolio import DriftKind
 from krakked.domain.positions import Sleeve
+from krakked.domain.times import NS_PER_SECOND
 from krakked.simulator.faults import FaultKind
 from krakked.trading.cursors import LEDGER_CURSOR, TRADES_CURSOR
 
@@ -110,6 +111,29 @@ def test_execution_whose_order_is_never_shown_is_drift_in_time(play: Play) -> No
         assert kinds == {DriftKind.UNEXPLAINED}
         assert world.drifts_found
         assert world.fills() == []
+
+    play(scenario, agree=False)
+
+
+@pytest.mark.parametrize("is_heard", [True, False])
+def test_execution_of_an_order_of_ours_that_is_not_on_record_waits_and_is_never_manual(
+    play: Play, is_heard: bool
+) -> None:
+    """An engine that is frozen hears what its successor does, whose orders only that one knows."""
+
+    async def scenario(world: Any) -> None:
+        stray = world.request(99, 0, price=None)
+        deadline_ns = world.clock.now_ns() + 5 * NS_PER_SECOND
+        if is_heard:
+            async with world.listening():
+                await world.rest.add_order(stray, deadline_at_ns=deadline_ns)
+                await world.clock.sleep(0.5)
+        else:
+            await world.rest.add_order(stray, deadline_at_ns=deadline_ns)
+            await world.reconciler.reconcile()
+        assert world.fills() == []
+        assert world.account.position(BY_HAND).is_flat
+        assert len(world.booker.unattributed) == 1
 
     play(scenario, agree=False)
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from tests.sim.mutants import keeping, learning, submitting
+from tests.sim.mutants import keeping, learning, owning, submitting
 from tests.sim.mutants.patching import Mutant
 
-MUTANTS: tuple[Mutant, ...] = (*submitting.MUTANTS, *learning.MUTANTS, *keeping.MUTANTS)
+MUTANTS: tuple[Mutant, ...] = (
+    *submitting.MUTANTS,
+    *learning.MUTANTS,
+    *keeping.MUTANTS,
+    *owning.MUTANTS,
+)

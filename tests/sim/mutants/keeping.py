@@ -24,6 +24,7 @@ from krakked.engine.running import Run
 from krakked.trading import control, engine
 from krakked.trading.breaker import Breaker, Cancelled
 from krakked.trading.control import Control
+from krakked.trading.cycling import Cycler
 from krakked.trading.dead_man import DeadMan
 from krakked.trading.desk import Desk
 from krakked.trading.engine import Engine
@@ -124,9 +125,15 @@ MUTANTS = (
         breaks="A position is closed once the end of what its sleeve has at the venue is known.",
         patches=(
             value(Stopper, "cancel_and_learn", _unlearned),
-            value(Stopper, "_has_exit_under_way", lambda *_: False),
+            passage(Stopper, "close", " and not self._desk.account.sales_of(sleeve)", ""),
+            passage(
+                Cycler,
+                "make_exit",
+                "[sleeve for sleeve in sleeves if not self._desk.account.sales_of(sleeve)]",
+                "list(sleeves)",
+            ),
             value(Stopper, "_must_wait", lambda *_: False),
         ),
-        mixture=mixed(RESTING, commanding(FLATTEN, 8)),
+        mixture=mixed(RESTING, commanding(FLATTEN, 8, after_bar_s=(1.0, 20.0))),
     ),
 )

@@ -9,6 +9,7 @@ import msgspec
 from tests.sim.mutants.mixtures import (
     CANCEL_ALL,
     DEAF,
+    FLAKY,
     HALT_CANCEL,
     KILL_OFF,
     KILL_ON,
@@ -37,7 +38,7 @@ from krakked.trading.reconcile import Reconciler
 from krakked.worlds.recipe import What
 
 Step = Callable[..., Awaitable[Any]]
-LOST = weather(answer_lost=0.2)
+LOST = weather(order_answer_lost=0.5)
 STUCK = weather(request_stuck=0.15, stuck_max_s=5.0)
 PIECES = faults({FaultKind.PARTIAL_FILL: 0.6, FaultKind.THIN_BOOK: 0.6})
 
@@ -87,14 +88,6 @@ async def _cursor_first(
     return await true(self, trades, client_ids, None)
 
 
-async def _attributes_all(
-    self: FillBooker, trades: Sequence[VenueTrade], client_ids: object
-) -> list[VenueTrade]:
-    """Takes an execution whose order is not shown for somebody else's."""
-    del self, client_ids
-    return list(trades)
-
-
 def _own_fee(true: Callable[..., object], trade: VenueTrade, **facts: object) -> object:
     """Reckons the fee."""
     fee = (trade.cost_quote * 40 / 10_000).quantize(trade.fee_amount)
@@ -134,9 +127,9 @@ MUTANTS = (
         ),
         mixture=mixed(
             RESTING,
-            weather(answer_lost=0.4),
+            weather(order_answer_lost=0.7),
             faults({FaultKind.LATE_VISIBILITY: 1.0}),
-            happening(What.CLOCK_STEP, 6, seconds=(30.0, 40.0)),
+            at_bars(What.CLOCK_STEP, 2, after_s=(0.8, 4.0), seconds=(25.0, 30.0)),
         ),
     ),
     Mutant(
@@ -152,8 +145,10 @@ MUTANTS = (
         ),
         mixture=mixed(
             RESTING,
-            weather(answer_lost=0.5),
-            commanding(KILL_ON, 3, after_bar_s=(0.0, 2.0)),
+            FLAKY,
+            weather(order_answer_lost=0.7),
+            faults({FaultKind.LATE_VISIBILITY: 1.0}),
+            commanding(KILL_ON, 3, after_bar_s=(0.5, 4.0)),
             commanding(KILL_OFF, 3),
         ),
     ),
@@ -164,8 +159,7 @@ MUTANTS = (
         mixture=mixed(
             RESTING,
             behaving(order_ttl_s=900),
-            weather(answer_late=1.0),
-            at_bars(What.KILL, 3, after_s=(0.0, 6.0)),
+            at_bars(What.KILL, 3, after_s=(0.7, 1.3)),
         ),
     ),
     Mutant(
@@ -204,14 +198,6 @@ MUTANTS = (
         patches=(passage(fills, "settled", " and order.filled_base == report.filled_base", ""),),
         mixture=mixed(
             PIECES, DEAF, behaving(order_type="limit", time_in_force="GTC", post_only=False)
-        ),
-    ),
-    Mutant(
-        name="what is not shown is somebody else's",
-        breaks="An execution whose order the venue does not show yet may be ours.",
-        patches=(value(FillBooker, "_attributed", _attributes_all),),
-        mixture=mixed(
-            TAKING, DEAF, weather(answer_lost=0.5), faults({FaultKind.LATE_VISIBILITY: 1.0})
         ),
     ),
     Mutant(

@@ -31,6 +31,13 @@ def calm(recipe: Recipe) -> Recipe:
     )
 
 
+def competing(engines: int) -> Mixture:
+    """So many engines, each with a volume of its own, which wait for one lease."""
+    return lambda recipe: msgspec.structs.replace(
+        recipe, engines=engines, clock_offsets_s=(0.0,) * engines
+    )
+
+
 def mixed(*steps: Mixture) -> Mixture:
     """All of them, on a calm world."""
 
@@ -164,3 +171,5 @@ RESTING: Final = behaving(order_type="limit", post_only=True, time_in_force="GTC
 TAKING: Final = behaving(order_type="market", post_only=False, time_in_force="GTC")
 DEAF: Final = faults({FaultKind.WS_DROP: 0.5, FaultKind.WS_HALF_OPEN: 0.05})
 """Hardly anything is told by the streams."""
+FLAKY: Final = weather(socket_drop=0.12)
+"""They break again and again."""

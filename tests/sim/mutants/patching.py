@@ -90,14 +90,14 @@ def mutated(patches: tuple[Patch, ...]) -> Iterator[None]:
     """As long as the block lasts."""
     with contextlib.ExitStack() as stack:
         for patch in patches:
-            before = _static(patch.owner, patch.name)
+            before = standing(patch.owner, patch.name)
             after = patch.make(before)
             _put(patch, after)
             stack.callback(_put, patch, before)
         yield
 
 
-def _static(owner: object, name: object) -> object:
+def standing(owner: object, name: object) -> object:
     """What stands there, without any binding."""
     space: Mapping[Any, object] = owner if isinstance(owner, dict) else vars(owner)
     assert name in space, f"{owner} has no {name} of its own"

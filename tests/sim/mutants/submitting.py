@@ -33,7 +33,7 @@ from krakked.trading.guard import Guard
 from krakked.trading.order_queue import OrderQueue
 from krakked.worlds.recipe import What
 
-LOSSY = weather(answer_lost=0.15)
+LOSSY = weather(order_answer_lost=0.3)
 BUSY = faults({FaultKind.THROTTLED: 0.3})
 CROWDED = behaving(max_concurrent_orders=2)
 TIGHT = behaving(max_per_asset_pct=2)

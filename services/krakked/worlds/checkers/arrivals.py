@@ -6,6 +6,8 @@ alive           the journal does not say that it ended, or never arrived
 deadline        it tells the venue until when it counts, as the journal has it
 called back     nobody has asked for its cancel before it was sent
 unknown         an entry is sent only where no order of its pair is in doubt
+epoch first     its sender's ledger knows the epoch in which a change is asked for
+acknowledged    an entry is sent only by a ledger that knew all, or whose person has looked
 looked first    its sender has compared orders and balances, and armed the dead-man, before
 """
 
@@ -13,13 +15,17 @@ from __future__ import annotations
 
 from typing import Final
 
+from krakked.adapters.sqlite.cells import Row, record
 from krakked.adapters.sqlite.queries import SqliteQueries
 from krakked.adapters.sqlite.questions import Question
 from krakked.domain.ids import ClientOrderId
+from krakked.domain.leadership import Leadership
 from krakked.domain.orders import Journal, LegKind, Order
 from krakked.domain.plans import ExecutionPlan
 from krakked.domain.times import from_rfc3339
 from krakked.worlds.checkers.evidence import Evidence, Submission
+from krakked.worlds.checkers.once import MUTATIONS
+from krakked.worlds.host import TRADE_KEY
 from krakked.worlds.tape import Call
 
 OVER: Final = (Journal.REJECTED, Journal.ABSENT, Journal.DROPPED, Journal.VALIDATED)
@@ -29,6 +35,8 @@ _IN_DOUBT: Final = (
     "SELECT client_order_id FROM orders"
     " WHERE journal = 'unknown' AND pair = ? AND client_order_id != ?"
 )
+
+_LEADERSHIP: Final = "SELECT * FROM leadership ORDER BY epoch DESC LIMIT 1"
 
 
 class Arrivals:
@@ -42,6 +50,8 @@ class Arrivals:
 
     def look(self, call: Call) -> None:
         """A call is at the venue's door; nothing is answered yet."""
+        if call.key == TRADE_KEY.key and call.method in MUTATIONS:
+            self._of_known_epoch(call)
         if call.method == "AddOrder":
             self._on_record(call)
 
@@ -49,6 +59,20 @@ class Arrivals:
         """The exchange has answered."""
         if call.is_done and call.method in FIRST:
             self._done.setdefault(call.sender, set()).add(call.method)
+
+    def _of_known_epoch(self, call: Call) -> None:
+        evidence, database = self._evidence, self._evidence.database_of(call.sender)
+        known = None
+        if database is not None:
+            known = evidence.reader(database).first(Question(_LEADERSHIP, (), _leadership))
+        epoch = 0 if known is None else known.epoch
+        if epoch < call.epoch or (call.epoch == 0 < epoch):
+            said = f"{call.method} of {call.sender} is of epoch {call.epoch}, its ledger of {epoch}"
+            evidence.violated("epoch first", said)
+        buys = call.method == "AddOrder" and call.form["type"] == "buy"
+        if buys and known is not None and known.needs_acknowledgement:
+            said = f"entry {call.form['cl_ord_id']} was sent before a person had looked"
+            evidence.violated("acknowledged", said)
 
     def _on_record(self, call: Call) -> None:
         evidence, client_id = self._evidence, ClientOrderId(call.form["cl_ord_id"])
@@ -119,3 +143,8 @@ class Arrivals:
                 client_id, journal = order.request.client_order_id, order.journal.value
                 said = f"order {client_id} was taken while its journal says {journal}"
                 self._evidence.violated("alive", said)
+
+
+def _leadership(row: Row) -> Leadership:
+    flags = {name: bool(row[name]) for name in ("is_unclean", "is_restored")}
+    return record(row, Leadership, **flags)

@@ -48,17 +48,20 @@ class Limits:
 
     def __init__(self, evidence: Evidence) -> None:
         self._evidence = evidence
+        self._begin(ZERO)
+
+    def _begin(self, cash: Decimal) -> None:
         self._open: dict[str, Submission] = {}
         self._filled: dict[str, Decimal] = {}
         self._held: dict[Sleeve, Decimal] = {}
         self._prices: dict[PairName, Decimal] = {}
-        self._cash = ZERO
+        self._cash = cash
 
     def look_back(self) -> None:
         """From the first order to the last."""
         trades = self._evidence.trades()
         spent = sum((t.side.sign * t.cost_quote + t.fee_quote for t in trades), ZERO)
-        self._cash = self._evidence.account.balance(QUOTE) + spent
+        self._begin(self._evidence.account.balance(QUOTE) + spent)
         moments = sorted(self._moments(), key=lambda m: (m.at_ns, m.order_number, m.rank, m.number))
         for moment in moments:
             moment.play()

@@ -76,9 +76,9 @@ class Once:
             steps[step] = submission.name
             # Another ledger knows nothing of what was decided with this one.
             ledger = self._evidence.ledger_of(submission)
-            bar = (ledger, request.strategy_id, request.pair, plan.trace_id)
+            bar = (ledger, request.strategy_id, request.pair, plan.bar)
             if plan.cause == "cycle" and bar in bars:
-                said = f"{submission.name} and {bars[bar]} are both of {plan.trace_id}"
+                said = f"{submission.name} and {bars[bar]} are both of one bar"
                 self._evidence.violated("a bar", said)
             bars[bar] = submission.name
 
