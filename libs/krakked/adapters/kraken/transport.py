@@ -44,7 +44,7 @@ from krakked.adapters.kraken.observers import Observer, Silent
 from krakked.adapters.kraken.outcomes import MUTATIONS
 from krakked.adapters.kraken.rate_limit import RateLimiter, Tier
 from krakked.adapters.kraken.records import Envelope
-from krakked.domain.errors import BadKey, KrakkedError
+from krakked.domain.errors import BadKey, KrakkedError, Transient
 from krakked.domain.ids import PairName
 from krakked.domain.times import NS_PER_SECOND
 from krakked.ports.clock import Clock
@@ -53,6 +53,8 @@ TRADE: Final = "trade"
 QUERY: Final = "query"
 _TOO_MANY_REQUESTS: Final = 429
 _ERRORS_FROM: Final = 300
+NONCE_PAUSE_S: Final = 15.0
+NONCE_PAUSE_MAX_S: Final = 240.0
 _NULL: Final = b"null"
 _ENVELOPE: Final = msgspec.json.Decoder(Envelope)
 
@@ -100,6 +102,32 @@ class _Lane:
         self.credentials = credentials
         self.role = role
         self.turn = asyncio.Lock()
+        self._refused = 0
+        """Calls in a row whose nonce was refused, the fresh one too."""
+        self._rests_until_ns = 0
+
+    def note_refused(self, now_ns: int) -> None:
+        """Somebody uses the key with higher nonces: ask less and less often.
+
+        The venue locks a key out after a score of such calls, for everybody who uses it.
+        """
+        pause_s = min(NONCE_PAUSE_S * 2**self._refused, NONCE_PAUSE_MAX_S)
+        self._refused += 1
+        self._rests_until_ns = now_ns + int(pause_s * NS_PER_SECOND)
+
+    def note_taken(self) -> None:
+        """A nonce of ours is good again."""
+        self._refused = self._rests_until_ns = 0
+
+    def check_rested(self, method: str, now_ns: int) -> None:
+        """Raise what keeps a call from being sent now."""
+        left_s = (self._rests_until_ns - now_ns) / NS_PER_SECOND
+        if left_s > 0:
+            raise Transient(
+                f"{method}: not sent, somebody else uses the {self.role} key: its nonces are"
+                f" higher than ours; asked again in {left_s:.0f} s",
+                retry_after_s=left_s,
+            )
 
 
 class Transport:
@@ -160,11 +188,22 @@ class Transport:
         lane = self._lane(call)
         await self.limits.before_private(lane.role, call.method)
         async with lane.turn:
-            try:
-                return await self._signed(lane, call)
-            except NonceRefused:
-                # Another program has used the query key; the trade key is fenced instead.
-                return await self._signed(lane, call)
+            lane.check_rested(call.method, self.clock.now_ns())
+            answer = await self._twice(lane, call)
+            lane.note_taken()
+            return answer
+
+    async def _twice(self, lane: _Lane, call: Call) -> msgspec.Raw:
+        """Another program may have used the query key; the trade key is fenced instead."""
+        try:
+            return await self._signed(lane, call)
+        except NonceRefused:
+            pass
+        try:
+            return await self._signed(lane, call)
+        except NonceRefused:
+            lane.note_refused(self.clock.now_ns())
+            raise
 
     async def _signed(self, lane: _Lane, call: Call) -> msgspec.Raw:
         await self.nonces.prepare(lane.credentials.key)

@@ -270,6 +270,42 @@ def test_refused_nonce_on_the_query_key_is_not_tried_a_third_time(kit: Any, venu
     assert len(venue.requests) == 2
 
 
+def test_key_whose_nonces_are_refused_rests_longer_each_time_so_that_nobody_is_locked_out(
+    kit: Any, venue: Any
+) -> None:
+    venue.answer("BalanceEx", lambda _: kit.refusal("EAPI:Invalid nonce"))
+
+    async def work(transport: Transport) -> list[int]:
+        asked = []
+        for _ in range(300):
+            with pytest.raises(Transient):
+                await transport.private(READ)
+            asked.append(len(venue.requests))
+            await transport.clock.sleep(1)
+        return asked
+
+    asked = talk(kit, venue, work, tier=Tier.NONE, keepalive_s=1e9)
+    assert asked[:15] == [2] * 15
+    assert asked[20] == 4
+    assert asked[-1] <= 12
+
+
+def test_key_that_rested_is_as_quick_as_ever_once_a_nonce_is_taken(kit: Any, venue: Any) -> None:
+    first, second, third = (kit.refusal("EAPI:Invalid nonce") for _ in range(3))
+    venue.answer("BalanceEx", first, second, {"fresh": 1}, third, {"fresh": 2})
+
+    async def work(transport: Transport) -> None:
+        with pytest.raises(NonceRefused):
+            await transport.private(READ)
+        with pytest.raises(Transient, match="somebody else uses the query key"):
+            await transport.private(READ)
+        await transport.clock.sleep(16)
+        assert bytes(await transport.private(READ)) == b'{"fresh":1}'
+        assert bytes(await transport.private(READ)) == b'{"fresh":2}'
+
+    talk(kit, venue, work, tier=Tier.NONE, keepalive_s=1e9)
+
+
 def test_refused_nonce_on_the_trade_key_is_the_fence_and_never_retried(
     kit: Any, venue: Any
 ) -> None:
