@@ -300,8 +300,8 @@ def test_key_that_rested_is_as_quick_as_ever_once_a_nonce_is_taken(kit: Any, ven
         with pytest.raises(Transient, match="somebody else uses the query key"):
             await transport.private(READ)
         await transport.clock.sleep(16)
-        assert bytes(await transport.private(READ)) == b'{"fresh":1}'
-        assert bytes(await transport.private(READ)) == b'{"fresh":2}'
+        assert bytes(await transport.private(READ)) == b'{"fresh": 1}'
+        assert bytes(await transport.private(READ)) == b'{"fresh": 2}'
 
     talk(kit, venue, work, tier=Tier.NONE, keepalive_s=1e9)
 
