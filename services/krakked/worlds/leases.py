@@ -26,7 +26,7 @@ from krakked.sim.leases import SimLeases
 from krakked.trading.owning import Me
 from krakked.trading.timings import Timings
 from krakked.worlds.loop import NS_PER_US, Process, WorldLoop
-from krakked.worlds.network import Link
+from krakked.worlds.network import Link, fail, give
 
 T = TypeVar("T")
 
@@ -99,9 +99,9 @@ class WorldLeaseStore:
         try:
             result = work()
         except (LeaseConflict, LeaseMissing) as error:
-            self._back(_fail, answer, error)
+            self._back(fail, answer, error)
         else:
-            self._back(_give, answer, result)
+            self._back(give, answer, result)
 
     def _back(self, give: Callable[..., None], answer: asyncio.Future[T], what: object) -> None:
         server = self._server
@@ -109,16 +109,6 @@ class WorldLeaseStore:
             server.note("lease answer lost")
             return
         self._link.later(self._travel_s(), give, answer, what)
-
-
-def _give(answer: asyncio.Future[T], result: T) -> None:
-    if not answer.done():
-        answer.set_result(result)
-
-
-def _fail(answer: asyncio.Future[T], error: Exception) -> None:
-    if not answer.done():
-        answer.set_exception(error)
 
 
 class WorldElapsed:

@@ -11,7 +11,7 @@ import contextvars
 from collections import deque
 from collections.abc import Callable, Coroutine
 from random import Random
-from typing import Final, TypeVarTuple, Unpack
+from typing import Final, TypeVar, TypeVarTuple, Unpack
 
 import msgspec
 
@@ -29,6 +29,7 @@ from krakked.simulator.socket_faults import FrameFaults
 from krakked.worlds.host import Host
 from krakked.worlds.loop import NS_PER_US, US_PER_SECOND, WorldLoop
 
+T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 LATENCY_S: Final = (0.004, 0.060)
@@ -143,10 +144,10 @@ class WorldNetwork:
         if link.is_cut_out:
             link.note("request met a cut line")
             if link.rng.random() < 0.5:
-                link.later(link.latency_s(), _fail, answer, NotConnected("no route to host"))
+                link.later(link.latency_s(), fail, answer, NotConnected("no route to host"))
             return
         if link.strikes("request lost", weather.request_lost):
-            link.later(link.latency_s(), _fail, answer, NoAnswer(RESET))
+            link.later(link.latency_s(), fail, answer, NoAnswer(RESET))
             return
         delay_s = link.latency_s()
         if link.strikes("request stuck", weather.request_stuck):
@@ -164,7 +165,7 @@ class WorldNetwork:
             return
         delay_s = link.latency_s()
         if said is None or self._loses_answer(request):
-            link.later(delay_s, _fail, answer, NoAnswer(RESET))
+            link.later(delay_s, fail, answer, NoAnswer(RESET))
             return
         if link.strikes("answer late", link.weather.answer_late):
             delay_s += link.rng.uniform(0.5, 20.0)
@@ -357,6 +358,13 @@ class VenueEnd:
         return self._link.host.clock.now_ns()
 
 
-def _fail(answer: asyncio.Future[Answer], error: Exception) -> None:
+def fail(answer: asyncio.Future[T], error: Exception) -> None:
+    """End a wait, unless nobody waits any more."""
     if not answer.done():
         answer.set_exception(error)
+
+
+def give(answer: asyncio.Future[T], result: T) -> None:
+    """The same with what was waited for."""
+    if not answer.done():
+        answer.set_result(result)
