@@ -84,6 +84,16 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True):
     """The connection is closed without an answer."""
 
 
+class KeptApi(msgspec.Struct, frozen=True, kw_only=True):
+    """What outlives the server's process: what the real one has in etcd. Switches are no part."""
+
+    version: int
+    uids: int
+    leases: dict[str, JsonObject]
+    """By namespace and name."""
+    events: list[JsonObject]
+
+
 class _Problem(Exception):
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -103,6 +113,7 @@ class KubernetesApi:
         self._leases: dict[tuple[str, str], JsonObject] = {}
         self._version = 100
         self._uids = 0
+        self._changes = 0
 
     # what people do
 
@@ -125,6 +136,7 @@ class KubernetesApi:
     def delete(self, namespace: str, name: str) -> None:
         """Away with it; nothing happens if there is none."""
         self._leases.pop((namespace, name), None)
+        self._changes += 1
 
     def lease(self, namespace: str, name: str) -> JsonObject | None:
         """As it is kept."""
@@ -133,6 +145,26 @@ class KubernetesApi:
     def leases(self) -> dict[str, JsonObject]:
         """All of them, by namespace and name."""
         return {f"{space}/{name}": lease for (space, name), lease in self._leases.items()}
+
+    def kept(self) -> KeptApi:
+        """What a server that starts again must know."""
+        return KeptApi(
+            version=self._version, uids=self._uids, leases=self.leases(), events=[*self.events]
+        )
+
+    def restore(self, kept: KeptApi) -> None:
+        """Go on where another process ended: no version is ever given out twice."""
+        self._version, self._uids = kept.version, kept.uids
+        self.events = [*kept.events]
+        self._leases.clear()
+        for name, lease in kept.leases.items():
+            space, _, short = name.partition("/")
+            self._leases[(space, short)] = copy.deepcopy(lease)
+
+    @property
+    def changes(self) -> int:
+        """Another number whenever there is something new to keep."""
+        return self._changes
 
     def change(
         self,
@@ -226,10 +258,12 @@ class KubernetesApi:
         if involved.get("namespace") != namespace:
             raise _Problem(INVALID, "involvedObject.namespace: does not match event.namespace")
         self.events.append(given)
+        self._changes += 1
         return given
 
     def _keep(self, namespace: str, name: str, lease: JsonObject) -> JsonObject:
         self._version += 1
+        self._changes += 1
         _part(lease, "metadata")["resourceVersion"] = str(self._version)
         self._leases[(namespace, name)] = copy.deepcopy(lease)
         return copy.deepcopy(lease)

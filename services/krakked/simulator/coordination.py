@@ -1,9 +1,10 @@
 r"""A process that stands for a Kubernetes API server: leases and events, and an admin port.
 
     python -m krakked.simulator.coordination --listen 127.0.0.1:0 --admin 127.0.0.1:0 \
-        --lease namespace/name
+        --lease namespace/name [--state FILE]
 
 It prints one line of JSON with both addresses once they are open, and ends with SIGTERM or SIGINT.
+With a file for its state whatever it answered outlives it, however it ends, as with the real one.
 The admin port (loopback, no token) has
 
     GET  /state                         leases, events, switches, calls so far
@@ -17,9 +18,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -28,7 +31,7 @@ from aiohttp import web
 from krakked.adapters.system.clock import SystemClock
 from krakked.domain.errors import BadInput
 from krakked.ports.clock import Clock
-from krakked.sim.kubernetes_api import Asked, JsonObject, KubernetesApi, Switches
+from krakked.sim.kubernetes_api import Asked, JsonObject, KeptApi, KubernetesApi, Switches
 from krakked.simulator.options import parse_address
 
 _LONG_S: Final = 10.0**6
@@ -50,21 +53,57 @@ class SwitchAct(Switches, kw_only=True, forbid_unknown_fields=True):
     token: str | None = None
 
 
+class State:
+    """The file with what an API server keeps; without one everything ends with the process."""
+
+    def __init__(self, api: KubernetesApi, path: Path | None) -> None:
+        self._api = api
+        self._path = path
+        self._kept = 0
+
+    def restore(self) -> None:
+        """Go on with what the file has, if it exists.
+
+        Raises:
+            BadInput: it cannot be read.
+        """
+        if self._path is None or not self._path.exists():
+            return
+        try:
+            self._api.restore(msgspec.json.decode(self._path.read_bytes(), type=KeptApi))
+        except (OSError, msgspec.DecodeError) as error:
+            raise BadInput(f"state {self._path}: {error}") from error
+
+    def keep(self) -> None:
+        """What is new, on the disk before anybody hears that it was done."""
+        if self._path is None or self._kept == self._api.changes:
+            return
+        self._kept = self._api.changes
+        made = self._path.with_name(f"{self._path.name}.new")
+        with made.open("wb") as file:
+            file.write(msgspec.json.encode(self._api.kept()))
+            file.flush()
+            os.fsync(file.fileno())
+        made.replace(self._path)
+
+
 class Coordination:
     """Both ports of one fake API server."""
 
-    def __init__(self, api: KubernetesApi, clock: Clock) -> None:
+    def __init__(self, api: KubernetesApi, clock: Clock, state: Path | None = None) -> None:
         self.api = api
+        self._state_file = State(api, state)
         self.url = self.admin_url = ""
         self._clock = clock
         self._runners: list[web.AppRunner] = []
 
     async def start(self, listen: str, admin: str) -> None:
-        """Open both ports.
+        """Open both ports, on the state there is.
 
         Raises:
-            BadInput: an address that cannot be used.
+            BadInput: an address or a state that cannot be used.
         """
+        self._state_file.restore()
         served = web.Application()
         served.router.add_route("*", "/{path:.*}", self._serve)
         self.url = await self._open(served, listen, "listen")
@@ -99,6 +138,7 @@ class Coordination:
                 body=await request.read(),
             )
         )
+        self._state_file.keep()
         if answered.never:
             await self._clock.sleep(_LONG_S)
         if answered.delay_s:
@@ -118,8 +158,21 @@ class Coordination:
             ("/delete", self._delete),
             ("/change", self._change),
         ):
-            application.router.add_route("POST", path, _mendable(act))
+            application.router.add_route("POST", path, self._mendable(act))
         return application
+
+    def _mendable(
+        self, act: Callable[[bytes], object]
+    ) -> Callable[[web.Request], Awaitable[web.Response]]:
+        async def handler(request: web.Request) -> web.Response:
+            try:
+                done = act(await request.read())
+            except (msgspec.DecodeError, BadInput) as problem:
+                return web.Response(status=400, text=f"{problem}\n")
+            self._state_file.keep()
+            return _json(done)
+
+        return handler
 
     async def _state(self, _: web.Request) -> web.Response:
         api = self.api
@@ -160,16 +213,6 @@ class Coordination:
         )
 
 
-def _mendable(act: Callable[[bytes], object]) -> Callable[[web.Request], Awaitable[web.Response]]:
-    async def handler(request: web.Request) -> web.Response:
-        try:
-            return _json(act(await request.read()))
-        except (msgspec.DecodeError, BadInput) as problem:
-            return web.Response(status=400, text=f"{problem}\n")
-
-    return handler
-
-
 def _json(value: object) -> web.Response:
     return web.Response(body=msgspec.json.encode(value), content_type="application/json")
 
@@ -180,6 +223,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--admin", default="127.0.0.1:0", help="host:port of the admin port")
     parser.add_argument("--lease", action="append", default=[], help="namespace/name to begin with")
     parser.add_argument("--token", action="append", default=[], help="accepted; default: any")
+    parser.add_argument("--state", type=Path, help="a file that keeps what was written")
     return parser.parse_args(arguments)
 
 
@@ -189,7 +233,7 @@ async def _run(options: argparse.Namespace) -> None:
     for lease in options.lease:
         namespace, _, name = lease.partition("/")
         api.create(namespace, name)
-    server = Coordination(api, SystemClock())
+    server = Coordination(api, SystemClock(), options.state)
     await server.start(options.listen, options.admin)
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()

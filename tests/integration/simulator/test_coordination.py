@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,6 +29,16 @@ class Server:
 
     def get(self, client: str = "t") -> Any:
         return self.ask("api", "GET", LEASE, headers={"Authorization": f"Bearer {client}"})
+
+    def put(self, lease: Any) -> Any:
+        headers = {"Authorization": "Bearer t"}
+        return self.ask("api", "PUT", LEASE, headers=headers, body=json.dumps(lease))
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait(timeout=10)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
 
     def act(self, path: str, act: Any) -> Any:
         return self.ask("admin", "POST", path, body=json.dumps(act))
@@ -85,6 +96,53 @@ def test_person_steers_it_by_the_admin_port(server: Server) -> None:
     assert list(state["leases"]) == ["trading/engine"]
     assert state["calls"]["GET"] >= 5
     assert state["by_token"]["u"]["is_cut"] is True
+
+
+def test_killed_server_that_starts_again_knows_what_it_answered(tmp_path: Path) -> None:
+    options = ("--lease", "trading/engine", "--state", str(tmp_path / "state"))
+    first = Server(*options)
+    seen = first.get()
+    written = first.put({**seen, "spec": {"holderIdentity": "a"}})
+    noted = first.act("/change", {**NAMED, "annotations": {"krakked.io/epoch": "7"}})
+    first.kill()
+    second = Server(*options)
+    try:
+        again = second.get()
+        assert again == noted
+        assert again["spec"] == written["spec"]
+        status, _ = second.put(seen)  # of a version that another process gave out
+        assert status == 409
+        later = int(second.put(again)["metadata"]["resourceVersion"])
+        assert later > int(noted["metadata"]["resourceVersion"])
+    finally:
+        second.end()
+
+
+def test_lease_deleted_before_the_kill_stays_deleted(tmp_path: Path) -> None:
+    options = ("--lease", "trading/engine", "--state", str(tmp_path / "state"))
+    first = Server(*options)
+    first.act("/delete", NAMED)
+    first.kill()
+    second = Server(*options)
+    try:
+        assert second.get()[0] == 404
+        uid = second.act("/leases", NAMED)["metadata"]["uid"]
+        assert uid.endswith("2"), "a new lease under an old uid"
+    finally:
+        second.end()
+
+
+def test_state_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("{")
+    done = subprocess.run(
+        [sys.executable, "-m", "krakked.simulator.coordination", "--state", tmp_path / "state"],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert done.returncode == 78
+    assert "state" in done.stderr
 
 
 @pytest.mark.parametrize(
