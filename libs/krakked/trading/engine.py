@@ -15,7 +15,7 @@ from decimal import Decimal
 import msgspec
 
 from krakked.domain.bars import Bars, Timeframe, gaps
-from krakked.domain.errors import Ambiguous, Permanent, Transient
+from krakked.domain.errors import Ambiguous, BadInput, Permanent, Transient
 from krakked.domain.events import EventName
 from krakked.domain.ids import PairName, StrategyId
 from krakked.domain.kill_switch import KillSwitchCause
@@ -133,6 +133,16 @@ class Engine:
 
     # start
 
+    def check_history(self, kept_in: str) -> None:
+        """Whoever decides on a bar that has not begun looks ahead, and no later one is ever new.
+
+        Raises:
+            BadInput: the bars kept are another run's.
+        """
+        for pair in self.options.pairs:
+            for timeframe in self.options.timeframes:
+                self._check_past(pair, timeframe, kept_in)
+
     async def load_history(self) -> None:
         """Fetch the closed bars that the store lacks."""
         for pair in self.options.pairs:
@@ -152,6 +162,17 @@ class Engine:
         self._store.insert(pair, timeframe, tick_size, closed)
         if closed:
             self.desk.market.mark_closed(pair, timeframe, closed[-1].start_s)
+
+    def _check_past(self, pair: PairName, timeframe: Timeframe, kept_in: str) -> None:
+        now_s = self.desk.now_ns() // NS_PER_SECOND
+        newest_s = self._store.newest_start_s(pair, timeframe)
+        if newest_s is not None and newest_s > now_s:
+            raise BadInput(
+                f"{kept_in}: the {timeframe.value} bars of {pair} reach to "
+                f"{to_rfc3339(newest_s * NS_PER_SECOND)}, and now it is "
+                f"{to_rfc3339(now_s * NS_PER_SECOND)}: they are of another run; remove that "
+                "folder, or give another --db-path"
+            )
 
     async def wait_until_fed(self, *, patience_s: float = QUOTE_PATIENCE_S) -> None:
         """Return when both streams are subscribed and every pair has a quote, or is done waiting.

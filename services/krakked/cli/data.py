@@ -15,6 +15,7 @@ from krakked.cli.output import moment, print_json, print_table
 from krakked.domain.bars import Timeframe
 from krakked.domain.naming import standard_pair
 from krakked.domain.times import NS_PER_SECOND
+from krakked.runtime.bar_folders import folder_of_bars
 from krakked.runtime.exit_codes import ExitCode
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def _store_folder(flags: Mapping[str, object]) -> Path:
     loaded = load(env, config_dir if isinstance(config_dir, Path) else None, assignments)
     db_path = flags["db_path"]
     assert isinstance(db_path, Path)
-    return db_path.parent / loaded.settings.market_data.ohlc_store.root_dir
+    return folder_of_bars(loaded.settings.market_data.ohlc_store.root_dir, db_path)
 
 
 def _show(imported: Sequence[Imported]) -> None:

@@ -26,14 +26,13 @@ from krakked.domain.errors import BadInput
 from krakked.domain.ids import PairName
 from krakked.domain.positions import Sleeve
 from krakked.domain.times import NS_PER_SECOND, from_rfc3339
+from krakked.runtime.bar_folders import BARS_CURSOR, kept_folder
 from krakked.runtime.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from krakked.adapters.sqlite.queries import SqliteQueries
 
 _HEAD: Final = ("bar closed, or moment (UTC)", "strategy", "pair", "bars", "verdict", "plan")
-BARS: Final = "bars"
-"""Where bars are kept beside the database, unless a setting says otherwise."""
 NO_BAR: Final = ": there is no such bar, for no trade was told then"
 _RUNS_BACK_MAX: Final = 100
 _TIMEFRAMES: Final = tuple(timeframe.value for timeframe in Timeframe)
@@ -129,7 +128,7 @@ def why(strategy: str, pair: str, at: str | None, timeframe: str | None, **commo
     at_s = None if at is None else _seconds(at)
     with doors.reading(db_path) as queries:
         sleeve = sleeve_on_record(queries, strategy, pair)
-        holes = _Holes(db_path.parent / BARS)
+        holes = _Holes(kept_folder(queries.cursor(BARS_CURSOR), db_path))
         record, start_s = _find(queries, sleeve, at_s, timeframe, holes)
         asked = _last_asked(queries, record)
         exits = _exits_around(queries, record, start_s)
@@ -197,7 +196,7 @@ def _seconds(text: str) -> int:
 
 
 class _Holes:
-    """Intervals without a bar, as far as the bars beside the database tell."""
+    """Intervals without a bar, as far as the bars of these books tell."""
 
     def __init__(self, root: Path) -> None:
         self._root = root

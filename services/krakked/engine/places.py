@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from krakked.domain.errors import BadInput
+from krakked.runtime.bar_folders import USUAL_DATABASE, USUAL_FOLDER, folder_of_bars
 from krakked.runtime.exit_codes import ExitCode
 from krakked.runtime.run_options import RunOptions
 from krakked.runtime.settings import Settings
@@ -50,7 +51,7 @@ def places_of(settings: Settings, options: RunOptions) -> Places:
     root = settings.market_data.ohlc_store.root_dir
     return Places(
         database=database,
-        bars=root if root.is_absolute() else database.parent / root,
+        bars=folder_of_bars(root, database, is_replay=options.candles is not None),
         simulator_state=simulator_state_of(options),
         control_socket=database.with_name(database.name + ".sock"),
     )
@@ -58,10 +59,10 @@ def places_of(settings: Settings, options: RunOptions) -> Places:
 
 def _in_folder(folder: Path) -> Places:
     return Places(
-        database=folder / "portfolio.db",
-        bars=folder / "bars",
+        database=folder / USUAL_DATABASE,
+        bars=folder / USUAL_FOLDER,
         simulator_state=None,
-        control_socket=folder / "portfolio.db.sock",
+        control_socket=folder / f"{USUAL_DATABASE}.sock",
         run_folder=folder,
     )
 

@@ -50,6 +50,7 @@ from krakked.engine.given import Given
 from krakked.engine.keys import KeyNames, check_keys
 from krakked.engine.leading import Leading
 from krakked.engine.listing import (
+    Held,
     Listing,
     read_listing,
     remarks_as_events,
@@ -59,6 +60,7 @@ from krakked.engine.offsets import LOOK_S, ClockOffset
 from krakked.engine.pair_names import check_pair_names
 from krakked.engine.venues import Addresses
 from krakked.engine.watching import BEAT_S, Heartbeat
+from krakked.runtime.bar_folders import books_with_folder
 from krakked.runtime.control_socket import Handle
 from krakked.runtime.exit_codes import ExitCode, of_error
 from krakked.runtime.settings import Mode
@@ -189,6 +191,7 @@ class Run:
             await self.stage("streams", self._try_feed(engine), timeout_s=2 * FEED_BY_HAND_S)
             return
         await self.stage("warm-up", contact.told(engine.load_history()), timeout_s=300)
+        engine.check_history(str(self.given.places.bars))
         await self.stage(
             "streams",
             self._start_feed(engine, contact),
@@ -261,9 +264,7 @@ class Run:
         """After anything but a clean release the books are compared again before we trade."""
 
         async def look() -> None:
-            # The stage before has read all that happened: its questions would cost the venue's
-            # limits twice, and a takeover its time.
-            await agree(engine, waits_for_unknown=False, reads_on=False)
+            await agree(engine, waits_for_unknown=False)
 
         await self.leading.settle(self._looked_at, look)
         self.leading.stands(engine)
@@ -458,7 +459,9 @@ class Run:
     async def _check_keys(self, addresses: Addresses, rest: KrakenRest, ledger: OpenLedger) -> None:
         is_dry = self.given.settings.execution.mode is Mode.DRY_RUN
         names = KeyNames(addresses.keys_from)
-        looked = await check_keys(rest, self.given.clock, places_orders=not is_dry, names=names)
+        self._looked = looked = await check_keys(
+            rest, self.given.clock, places_orders=not is_dry, names=names
+        )
         seen = Seen(account=looked.account, key=fingerprint(addresses.trade.key))
         database = self.given.places.database
         caution = await ledger.write(lambda tx: meet_account(tx, seen, database))
@@ -486,7 +489,7 @@ class Run:
         listing = await read_listing(
             given.settings,
             rest,
-            await ledger.write(lambda tx: tx.books()),
+            Held(books=await ledger.write(lambda tx: tx.books()), balances=self._looked.balances),
             given.clock,
             asks_turnover=given.options.candles is None,
             check=self._check_names,
@@ -514,7 +517,8 @@ class Run:
         )  # fmt: skip
         timeframes = assembling.timeframes_of(settings)
         bar_s = timeframes[0].seconds if self.given.is_lock_step else None
-        books = await ledger.write(lambda tx: tx.books())
+        places = self.given.places
+        books = await ledger.write(lambda tx: books_with_folder(tx, places.bars, places.database))
         account = Account(
             books,
             fingerprint=translating.fingerprint_of(settings),
@@ -542,7 +546,7 @@ class Run:
             rules=self._rules(bar_s),
         )
         self._offset.watch(desk.guard, most_s=self._offset_max_s())
-        store = self.given.edges.bar_store(self.given.places.bars)
+        store = self.given.edges.bar_store(places.bars)
         self._stack.callback(store.close)
         cycler = Cycler(desk, store, sleeves, translating.limits_of(settings))
         return Engine(
@@ -590,10 +594,12 @@ class Run:
             alone.cancel()
 
     async def _open_books(self, engine: Engine) -> None:
-        self._looked_at = self.leading.begin_look()
         await opening.begin_books(engine, on_ours=self.leading.found_ours)
         await engine.executor.drop_pending()
-        await agree(engine, waits_for_unknown=False)
+        # A look before that had to be made again, and the venue counts questions.
+        await self.leading.sit_out_quarantine()
+        self._looked_at = self.leading.begin_look()
+        await agree(engine, waits_for_unknown=False, is_first=True)
         self._check_foreign(engine.reconciler.foreign)
         await self._prover(engine).look()
         snapshot = await engine.marker.mark()

@@ -45,6 +45,24 @@ def test_replay_of_two_pairs_ends_with_books_that_agree_and_one_digest_under_two
     assert folders == ["replay-0001", "replay-0002"]
 
 
+def test_replay_beside_another_with_a_database_of_its_own_has_the_digest_of_a_fresh_one(
+    krakked: Any, invented: Path
+) -> None:
+    short = ("--from", "2024-01-01", "--to", "2024-01-05")
+    fresh = replay(krakked, invented, *short)
+    named = [
+        replay(krakked, invented, *short, "--db-path", f"{name}.db") for name in ("one", "two")
+    ]
+    assert [digest(lines) for lines in named] == [digest(fresh)] * 2
+    assert counts(fresh)["bars"] > 200
+    assert [counts(lines) for lines in named] == [counts(fresh)] * 2
+    flags = ("--candles", str(invented), *short, "--speed", "max", "--db-path", "one.db")
+    again = krakked.run("run", "--env", "dev", *flags)
+    assert again.returncode == 78, again.stderr
+    words = r"krakked: one\.bars: the 1h bars of \w+ reach to 2024-01-05T23:00:00.*of another run"
+    assert re.search(words, again.stderr), again.stderr
+
+
 def test_replay_under_faults_ends_with_books_that_agree(krakked: Any, invented: Path) -> None:
     chances = [text for kind in FAULTS for text in ("--fault", f"{kind}=0.01")]
     lines = replay(krakked, invented, *SPAN, *chances)

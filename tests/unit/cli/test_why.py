@@ -17,6 +17,7 @@ from krakked.adapters.sqlite.ledger import open_ledger
 from krakked.domain.bars import Bar, Timeframe
 from krakked.domain.decisions import NotEvaluated, Outcome
 from krakked.domain.ids import PairName
+from krakked.runtime.bar_folders import books_with_folder
 from krakked.runtime.exit_codes import ExitCode
 
 Krakked = Callable[..., Result]
@@ -100,6 +101,21 @@ def test_why_at_an_hour_without_a_bar_says_that_there_was_none(
     result = why(krakked, "--at", at)
     assert result.exit_code == ExitCode.FINDINGS
     assert f"the 1h bar that opened {opened} UTC: there is no such bar, for no" in result.stderr
+
+
+def test_why_looks_for_bars_where_the_books_say_that_they_are(
+    krakked: Krakked, with_holes: Path, records: Any, tmp_path: Path
+) -> None:
+    elsewhere = tmp_path / "elsewhere" / "kept"
+    elsewhere.parent.mkdir()
+    (with_holes.parent / "bars").rename(elsewhere)
+    assert why(krakked, "--at", "2023-11-15 01:30").exit_code == 0
+    opened = open_ledger(with_holes, records.IDENTITY, clock=records.FixedClock(), threaded=False)
+    opened.run(lambda transaction: books_with_folder(transaction, elsewhere, with_holes))
+    asyncio.run(opened.close())
+    result = why(krakked, "--at", "2023-11-15 01:30")
+    assert result.exit_code == ExitCode.FINDINGS
+    assert "there is no such bar" in result.stderr
 
 
 @pytest.mark.usefixtures("with_holes")

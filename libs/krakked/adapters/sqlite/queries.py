@@ -111,6 +111,14 @@ class SqliteQueries:
         with self.moment():
             return check_projections(self._connection.execute)
 
+    def cursor(self, name: str) -> str | None:
+        """What is kept under that name; None if nothing is."""
+        with translated(self.path):
+            row = self._connection.execute(
+                "SELECT value FROM cursors WHERE name = ?", (name,)
+            ).fetchone()
+        return None if row is None else str(row[0])
+
     def books(self) -> Books:
         """What an engine would go on with, at one moment."""
         with self.moment():

@@ -185,7 +185,9 @@ class OhlcStore(Section):
     backend: Literal["parquet"] = "parquet"
     """Files of whole ticks, compacted by day."""
     root_dir: Path = Path("bars")
-    """Folder; a relative one is beside the database."""
+    """Folder; a relative one is beside the database, and one whose name is not `portfolio.db` puts
+    its own in front (`other.db` has `other.bars`): two databases share no bars. A replay keeps its
+    bars beside its database whatever stands here."""
 
 
 class MarketStream(Section):
