@@ -190,8 +190,8 @@ class Run:
         if self.by_hand is not None:
             await self.stage("streams", self._try_feed(engine), timeout_s=2 * FEED_BY_HAND_S)
             return
-        await self.stage("warm-up", contact.told(engine.load_history()), timeout_s=300)
         engine.check_history(str(self.given.places.bars))
+        await self.stage("warm-up", contact.told(engine.load_history()), timeout_s=300)
         await self.stage(
             "streams",
             self._start_feed(engine, contact),
