@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -28,3 +29,11 @@ def records() -> ModuleType:
         sys.modules[_NAME] = module  # records of that module are looked up by its name
         spec.loader.exec_module(module)
     return sys.modules[_NAME]
+
+
+@pytest.fixture(autouse=True)
+def forget_servers() -> Iterator[None]:
+    """aiohttp remembers the handlers of the last 1,024 servers, and each keeps its whole venue."""
+    yield
+    if "aiohttp.web_app" in sys.modules:
+        sys.modules["aiohttp.web_app"]._cached_build_middleware.cache_clear()
