@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 import subprocess
 import sys
@@ -290,3 +291,26 @@ def test_a_sweep_of_a_failing_seed_is_told_by_the_command_too(
 
 def test_a_world_played_for_a_sweep_is_the_world_itself() -> None:
     assert play(recipe_of(4)) == World(recipe_of(4)).run()
+
+
+@pytest.mark.parametrize("is_enabled", [True, False])
+def test_no_garbage_is_looked_for_while_a_world_is_played_and_all_when_it_is_over(
+    monkeypatch: pytest.MonkeyPatch, *, is_enabled: bool
+) -> None:
+    seen: list[str] = []
+
+    def run(_: World) -> None:
+        seen.append("enabled" if gc.isenabled() else "disabled")
+        raise RuntimeError("a bug of ours")
+
+    before = gc.isenabled()
+    monkeypatch.setattr(World, "run", run)
+    monkeypatch.setattr(gc, "collect", lambda: seen.append("collected"))
+    try:
+        (gc.enable if is_enabled else gc.disable)()
+        with pytest.raises(RuntimeError):
+            play(recipe_of(4))
+        assert seen == ["disabled", "collected"]
+        assert gc.isenabled() is is_enabled
+    finally:
+        (gc.enable if before else gc.disable)()

@@ -8,6 +8,8 @@ that no caller can take the wrong one without naming it.
 
 from __future__ import annotations
 
+from operator import sub
+
 import msgspec
 
 
@@ -44,9 +46,9 @@ class Odometer:
     def read(self, *, steady_ns: int, others_ns: tuple[int, ...], wall_ns: int) -> Instant:
         """The instant of these readings."""
         now = (steady_ns, *others_ns, wall_ns)
-        steps = [after - before for before, after in zip(self._last, now, strict=True)]
+        assert len(now) == len(self._last), "a clock came or went"
+        steps = tuple(map(sub, now, self._last))
         self._last = now
-        steady = max(0, steps[0])
-        self._least_ns += steady
-        self._most_ns += max(steady, *steps)
+        self._least_ns += max(0, steps[0])
+        self._most_ns += max(0, *steps)
         return Instant(least_ns=self._least_ns, most_ns=self._most_ns, wall_ns=wall_ns)

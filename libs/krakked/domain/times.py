@@ -8,6 +8,7 @@ from typing import Final
 
 NS_PER_SECOND: Final = 1_000_000_000
 DAY_S: Final = 86_400
+_SECONDS_LENGTH: Final = len("2026-11-23T08:53:00")
 
 
 def seconds(ns: int) -> Decimal:
@@ -47,7 +48,7 @@ def _whole_seconds(text: str) -> int:
 def to_rfc3339(ns: int, *, decimals: int = 6) -> str:
     """``2026-11-23T08:53:00.123456Z``; ``decimals`` from 0 to 9, cut, not rounded."""
     whole, rest = divmod(ns, NS_PER_SECOND)
-    text = dt.datetime.fromtimestamp(whole, tz=dt.UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    text = dt.datetime.fromtimestamp(whole, tz=dt.UTC).isoformat()[:_SECONDS_LENGTH]
     return f"{text}.{rest:09d}"[: len(text) + 1 + decimals].rstrip(".") + "Z"
 
 

@@ -32,6 +32,8 @@ from krakked.runtime.spans import Spans
 from krakked.runtime.version import version
 
 Fields: TypeAlias = Mapping[str, object]
+Series: TypeAlias = Mapping[tuple[str, ...], float]
+"""What one gauge shows, by labels."""
 
 BARE_NAMES: Final[Mapping[str, str]] = {
     "market_data_stale_pairs_count": "krakked_market_data_stale_pairs",
@@ -92,6 +94,7 @@ class Metrics:
         self.registry = CollectorRegistry(auto_describe=True)
         self._currency = currency
         self._lost: set[str] = set()
+        self._shown: dict[Gauge, Series] = {}
         info = Info("krakked_build", "Which krakked this is", registry=self.registry)
         info.info({"component": component, "version": version(), "env": environment})
         self._define_orders()
@@ -152,9 +155,9 @@ class Metrics:
 
     def on_request(self, endpoint: str, seconds: float, outcome: str) -> None:
         """One HTTP call ended."""
-        self.request_duration.labels(endpoint=endpoint).observe(seconds)
+        self.request_duration.labels(endpoint).observe(seconds)
         if outcome != "ok":
-            self.request_errors.labels(endpoint=endpoint, code=outcome).inc()
+            self.request_errors.labels(endpoint, outcome).inc()
 
     def on_malformed(self, source: str, problem: str) -> None:  # noqa: ARG002 - the problem is for logs
         """A part of an answer or frame was not usable."""
@@ -386,9 +389,10 @@ class Metrics:
         self.orders_unknown.set(figures.orders_unknown)
         self.mismatches.set(figures.mismatches)
         self.without_exit.set(figures.positions_without_exit)
-        self.positions.clear()
-        for sleeve, quantity in figures.positions.items():
-            self.positions.labels(sleeve.strategy_id, sleeve.pair).set(float(quantity))
+        held = figures.positions.items()
+        self._show_only(
+            self.positions, {(at.strategy_id, at.pair): float(held_base) for at, held_base in held}
+        )
 
     def _show_state(self, figures: Figures) -> None:
         self.engine_ready.set(figures.is_ready)
@@ -397,15 +401,22 @@ class Metrics:
         self.leader_epoch.set(figures.epoch)
         self.leader_renewed.set(figures.last_renew_ns / NS_PER_SECOND)
         self.leader_authority.set(figures.authority_s)
-        self.engine_mode.clear()
-        self.engine_mode.labels(figures.mode).set(1)
-        self.degraded.clear()
-        for what in figures.degraded:
-            self.degraded.labels(what).set(1)
+        self._show_only(self.engine_mode, {(figures.mode,): 1})
+        self._show_only(self.degraded, {(what,): 1 for what in figures.degraded})
         if figures.daily_realized is not None:
             self.daily_realized.labels(self._currency).set(float(figures.daily_realized))
         if figures.daily_drawdown_pct is not None:
             self.daily_drawdown.set(float(figures.daily_drawdown_pct / 100))
+
+    def _show_only(self, gauge: Gauge, series: Series) -> None:
+        """These and no others; what has not changed costs nothing, for most of it never does."""
+        before = self._shown.get(gauge, {})
+        for labels in before.keys() - series.keys():
+            gauge.remove(*labels)
+        for labels, value in series.items():
+            if before.get(labels) != value:
+                gauge.labels(*labels).set(value)
+        self._shown[gauge] = series
 
     def _show_market(self, figures: Figures) -> None:
         self.stale_pairs.set(figures.stale_pairs)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import enum
 import sys
+from functools import cache
 from typing import Final
 
 import msgspec
@@ -347,6 +348,7 @@ KINDS: Final = {row.name: row for row in _ROWS}
 """In the order in which they are drawn."""
 
 
+@cache
 def of_place(place: Strikes) -> tuple[FaultKind, ...]:
     """The kinds that strike there, in order."""
     return tuple(row.name for row in _ROWS if row.strikes is place)

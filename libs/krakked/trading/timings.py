@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
+from functools import cache
 from typing import Final
 
 import msgspec
@@ -231,6 +232,7 @@ NAMED: Final = {"default": DEFAULT, "quick": QUICK, "replay": replay(60)}
 """By the names that people use for them."""
 
 
+@cache  # of few different numbers, and asked for at each look at the lease
 def _ns(seconds: float) -> int:
     return int(Decimal(str(seconds)) * NS_PER_SECOND)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from krakked.adapters.kraken.rest import KrakenRest
 from krakked.domain.money import ZERO
 from krakked.domain.orders import Journal
@@ -50,9 +52,10 @@ class Heartbeat:
     def beat(self, lag_s: float) -> None:
         """One beat."""
         self._health.beat()
-        self._health.set_degraded(self._engine.degraded())
+        degraded = self._engine.degraded()
+        self._health.set_degraded(degraded)
         self._show_ownership(self._engine.desk.guard.refusal_to_prove())
-        self._metrics.show(self.figures(lag_s))
+        self._metrics.show(self.figures(lag_s, degraded))
 
     def _show_ownership(self, refusal: str | None) -> None:
         """Fenced or frozen it is up and not ready; it may come back."""
@@ -62,7 +65,7 @@ class Heartbeat:
             self._health.mark_ready()
         self._is_refused = refusal is not None
 
-    def figures(self, lag_s: float) -> Figures:
+    def figures(self, lag_s: float, degraded: Sequence[str]) -> Figures:
         """How the engine is now, for the gauges."""
         desk = self._engine.desk
         account, latest = desk.account, self._engine.marker.latest
@@ -98,5 +101,5 @@ class Heartbeat:
                 "private": self._feed.last_frame_ns(private=True),
             },
             loop_lag_s=lag_s,
-            degraded=tuple(self._engine.degraded()),
+            degraded=tuple(degraded),
         )

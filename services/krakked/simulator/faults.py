@@ -145,6 +145,8 @@ class Faults:
 
     def draw(self, kind: FaultKind, event: Asked | Told) -> Armed | None:
         """The fault of this kind that strikes this request or frame, if one does."""
+        if self.is_quiet:
+            return None
         found = self._take(kind, event) or self._by_chance(kind, event)
         if found is not None:
             self.note(kind)

@@ -61,10 +61,18 @@ CRASHES: Final = (
 
 
 def play(recipe: Recipe) -> Outcome:
-    """One world; called in a process that plays many."""
-    outcome = World(recipe).run()
-    gc.collect()
-    return outcome
+    """One world; called in a process that plays many.
+
+    Its garbage is collected once, when it is over: a world is too small to look for some before.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        return World(recipe).run()
+    finally:
+        if was_enabled:
+            gc.enable()
+        gc.collect()
 
 
 def sweep(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -59,6 +60,11 @@ def test_neither_side_ever_goes_back_and_most_is_never_below_least(
         assert now.least_ns <= now.most_ns
         assert (now.least_ns, now.most_ns) >= before
         before = (now.least_ns, now.most_ns)
+
+
+def test_clock_that_comes_or_goes_is_a_bug() -> None:
+    with pytest.raises(AssertionError, match="a clock came or went"):
+        begun().read(steady_ns=101, others_ns=(), wall_ns=1_001)
 
 
 def test_later_is_later_by_all_clocks() -> None:

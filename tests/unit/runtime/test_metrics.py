@@ -277,6 +277,20 @@ def test_position_that_was_closed_and_trouble_that_passed_leave_the_page(
     assert metrics.value("krakked_engine_degraded", what="exchange") is None
 
 
+def test_position_is_shown_as_it_is_now_however_often_it_changes_and_comes_back(
+    metrics: Metrics,
+) -> None:
+    for quantity in (Decimal(1), Decimal(1), Decimal(3), None, Decimal(1), None, Decimal(1)):
+        held = {} if quantity is None else {TREND: quantity, BASKET: Decimal(5)}
+        metrics.show(Figures(mode="paper", positions=held))
+        for strategy_id, pair, shown in (
+            ("trend", "XBTUSD", quantity),
+            ("basket", "ETHUSD", None if quantity is None else Decimal(5)),
+        ):
+            name = "krakked_position_quantity"
+            assert metrics.value(name, strategy_id=strategy_id, pair=pair) == shown
+
+
 def test_figure_that_is_not_known_leaves_its_gauge(metrics: Metrics) -> None:
     metrics.show(Figures(mode="paper", loop_lag_s=0.5, daily_realized=Decimal(7)))
     metrics.show(Figures(mode="paper"))

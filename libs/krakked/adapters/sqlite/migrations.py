@@ -12,6 +12,7 @@ import importlib.resources
 import re
 import sqlite3
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -37,6 +38,7 @@ class Migration(msgspec.Struct, frozen=True, kw_only=True):
         return hashlib.sha256(self.sql.encode()).hexdigest()
 
 
+@cache
 def shipped() -> tuple[Migration, ...]:
     """The migrations of this version of krakked, oldest first."""
     folder = importlib.resources.files("krakked.adapters.sqlite") / "schema"

@@ -10,6 +10,7 @@ import hashlib
 import importlib
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
+from functools import cache
 from types import ModuleType
 from typing import TYPE_CHECKING, Final, cast
 
@@ -118,16 +119,22 @@ def _parameters(
 
 
 def _check_bounds(where: str, parameters: Parameters) -> None:
-    schema = msgspec.json.schema(type(parameters))
-    name = type(parameters).__name__
-    properties = schema["$defs"][name]["properties"]
-    for field, described in properties.items():
+    for field, described in _described(type(parameters)).items():
         value = getattr(parameters, field)
         if not isinstance(value, Decimal):
             continue
         least, most = _bounds(described)
         if not (value.is_finite() and least <= value <= most):
             raise BadInput(f"{where}.{field}: {value} is not between {least} and {most}")
+
+
+@cache  # a schema is slow to make, and each start builds its strategies several times
+def _described(parameters_type: type[Parameters]) -> Mapping[str, Mapping[str, object]]:
+    """The schema of each field."""
+    schema = msgspec.json.schema(parameters_type)
+    properties: Mapping[str, Mapping[str, object]]
+    properties = schema["$defs"][parameters_type.__name__]["properties"]
+    return properties
 
 
 def _bounds(described: Mapping[str, object]) -> tuple[Decimal, Decimal]:
@@ -143,6 +150,7 @@ def _hash(module: ModuleType, parameters: Parameters) -> str:
     return digest.hexdigest()[:12]
 
 
+@cache
 def _source(module: ModuleType) -> str:
     """The module's text as it was imported (from a folder, a wheel or a zip alike)."""
     loader = module.__spec__.loader if module.__spec__ is not None else None
