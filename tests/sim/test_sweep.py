@@ -299,12 +299,13 @@ def test_no_garbage_is_looked_for_while_a_world_is_played_and_all_when_it_is_ove
 ) -> None:
     seen: list[str] = []
 
-    def run(_: World) -> None:
-        seen.append("enabled" if gc.isenabled() else "disabled")
-        raise RuntimeError("a bug of ours")
+    class Broken:
+        def __init__(self, _: Recipe) -> None:
+            seen.append("enabled" if gc.isenabled() else "disabled")
+            raise RuntimeError("a bug of ours")
 
     before = gc.isenabled()
-    monkeypatch.setattr(World, "run", run)
+    monkeypatch.setattr("krakked.worlds.sweep.World", Broken)
     monkeypatch.setattr(gc, "collect", lambda: seen.append("collected"))
     try:
         (gc.enable if is_enabled else gc.disable)()
