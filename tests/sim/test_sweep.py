@@ -130,6 +130,7 @@ def test_a_failing_seed_makes_exit_code_one_and_says_how_to_replay_it() -> None:
     assert failing == sorted(failing)
 
 
+@pytest.mark.long
 def test_cores_do_not_change_what_a_sweep_finds() -> None:
     """Order of arrival aside, which no line shows: it is sorted by seed."""
     told = [sweeping("sweep", "--seeds", "3", "--cores", cores).stdout for cores in ("1", "2")]

@@ -251,6 +251,7 @@ def small_disk(krakked: Any) -> Iterator[Path]:
     subprocess.run(("umount", "--lazy", str(folder)), check=True)
 
 
+@pytest.mark.long
 def test_disk_that_fills_up_ends_the_run_and_loses_nothing(krakked: Any, small_disk: Path) -> None:
     venue = krakked.simulator("--speed", "600", "--seed", "1", "--from", "2026-01-01")
     places = ("--db-path", "small/portfolio.db", "--set", "market_data.ohlc_store.root_dir=../bars")
@@ -280,6 +281,7 @@ def test_port_of_the_simulator_that_is_taken_is_named_by_its_flag(krakked: Any, 
         check(krakked, ("simulator", *flags), 74, words)
 
 
+@pytest.mark.long
 def test_keys_network_and_clock_are_told_apart(krakked: Any) -> None:
     """One venue for all cases; each is one run against it."""
     venue = krakked.simulator("--market", "calm", "--from", "2026-01-01", "--query-key", "asks")

@@ -36,6 +36,7 @@ def check_restored(krakked: Any, engine: Any, *, epoch: int) -> None:
     assert engine.lines[-1] == "books: zero differences"
 
 
+@pytest.mark.long
 @pytest.mark.timeout(120)
 def test_new_ledger_and_lease_find_orders_of_ours_in_the_accounts_history_and_are_restored(
     krakked: Any,
@@ -44,6 +45,7 @@ def test_new_ledger_and_lease_find_orders_of_ours_in_the_accounts_history_and_ar
     check_restored(krakked, venue.trade(*OTHER), epoch=1)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(120)
 def test_new_ledger_below_the_venues_epoch_is_fenced_and_told_how_to_go_on(krakked: Any) -> None:
     venue = traded(krakked, starts=2)

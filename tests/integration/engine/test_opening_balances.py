@@ -11,6 +11,7 @@ pytestmark = pytest.mark.timeout(200)
 D = Decimal
 
 
+@pytest.mark.long
 def test_opening_balances_with_known_costs_are_held_by_manual_and_the_books_agree(
     krakked: Any,
 ) -> None:

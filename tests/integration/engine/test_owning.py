@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 
 from krakked.adapters.kraken.nonces import epoch_of
 from krakked.adapters.system.lease_file import path_beside
@@ -73,6 +74,7 @@ def test_start_after_a_kill_takes_the_next_epoch_and_sits_out_its_quarantine(kra
     assert epochs(krakked) == [(1, 0, 0), (2, 1, 0)]
 
 
+@pytest.mark.long
 def test_fenced_lease_keeps_an_engine_up_and_idle_until_a_person_unfences(krakked: Any) -> None:
     first = krakked.start("run", "--env", "dev")
     first.wait_for("engine_started")
@@ -93,6 +95,7 @@ def test_fenced_lease_keeps_an_engine_up_and_idle_until_a_person_unfences(krakke
     assert engine.end(signal.SIGTERM) == 0
 
 
+@pytest.mark.long
 def test_engine_that_may_wait_takes_over_when_the_other_one_stops(krakked: Any) -> None:
     first = krakked.start("run", "--env", "dev")
     first.wait_for("engine_started")

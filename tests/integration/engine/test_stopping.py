@@ -81,6 +81,7 @@ def test_panic_turns_the_switch_cancels_all_sells_all_and_says_so(krakked: Any) 
     assert krakked.ask("positions") == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_second_signal_ends_a_stop_that_waits_for_the_venue_and_loses_nothing(
     krakked: Any, number: signal.Signals
@@ -104,6 +105,7 @@ def test_second_signal_ends_a_stop_that_waits_for_the_venue_and_loses_nothing(
     assert venue.process.end(signal.SIGINT) == 0
 
 
+@pytest.mark.long
 def test_engine_that_died_is_stopped_on_record_and_starts_stopped(krakked: Any) -> None:
     engine = krakked.start("run", "--env", "dev", "--speed", "600")
     engine.wait_for("engine_started")

@@ -48,6 +48,7 @@ def test_three_commands_are_printed_that_a_shell_can_read(tries: list[str]) -> N
     assert len(flags) == 2
 
 
+@pytest.mark.long
 def test_an_engine_trades_a_cycle_as_the_greeting_shows(tries: list[str], tmp_path: Path) -> None:
     words = shlex.split(tries[2])
     keys = dict(word.split("=", 1) for word in words if word.startswith("KRAKEN_API_"))
