@@ -19,19 +19,22 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 from tests.chaos.acts import Acts
-from tests.chaos.failovers import Interval, in_words
+from tests.chaos.failovers import Interval, in_words, table
 from tests.chaos.programs import MARK, left_behind
 from tests.chaos.sorts import Sort
+from tests.chaos.trials import trial
 from tests.chaos.volumes import own_mounts
 from tests.chaos.world import World
 
 from krakked.trading.timings import DEFAULT, QUICK
 
 INTERRUPTED = 130
+FULL_MINUTES = 60
 
 
 class Phase(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,6 +45,8 @@ class Phase(msgspec.Struct, frozen=True, kw_only=True):
     pauses: int
     stops: int
     pauses_s: tuple[float, float]
+    full_disks: int = 0
+    hangs: int = 0
 
 
 class Outcome(msgspec.Struct, kw_only=True):
@@ -49,8 +54,15 @@ class Outcome(msgspec.Struct, kw_only=True):
 
     kills: int = 0
     pauses: int = 0
+    default_kills: int = 0
+    """Those under the default timings."""
+    long_pauses: int = 0
+    """Those of an engine for a minute, under the default timings."""
     acts: Counter[str] = msgspec.field(default_factory=Counter)
     skipped: Counter[str] = msgspec.field(default_factory=Counter)
+    shown: Counter[str] = msgspec.field(default_factory=Counter)
+    met: Counter[str] = msgspec.field(default_factory=Counter)
+    ways: set[str] = set()
     ends: Counter[int] = msgspec.field(default_factory=Counter)
     refusals: Counter[str] = msgspec.field(default_factory=Counter)
     intervals: list[Interval] = []
@@ -64,22 +76,64 @@ class Outcome(msgspec.Struct, kw_only=True):
 def phases(minutes: float, *, is_quick: bool) -> list[Phase]:
     """The full run has its numbers at 60 minutes, and a share of them at fewer."""
     two, alone = Sort(name="two", timings=QUICK), Sort(name="alone", timings=QUICK, engines=1)
+    files = Sort(name="files", timings=QUICK, shares_volume=True)
     patient = Sort(name="patient", timings=DEFAULT, tier="intermediate", sync_s=60)
     if is_quick:
         return [
-            Phase(sort=two, kills=9, pauses=3, stops=1, pauses_s=(0.3, 9)),
-            Phase(sort=alone, kills=6, pauses=2, stops=1, pauses_s=(0.3, 6)),
+            Phase(sort=two, kills=8, pauses=3, stops=1, pauses_s=(0.3, 9), hangs=1),
+            Phase(sort=alone, kills=4, pauses=2, stops=1, pauses_s=(0.3, 6), full_disks=1),
+            Phase(sort=files, kills=3, pauses=0, stops=1, pauses_s=(0, 0)),
         ]
     share = minutes / 60
 
     def of(count: int) -> int:
         return max(1, round(count * share))
 
+    def world(sort: Sort, longest_s: tuple[float, float], counts: Sequence[int]) -> Phase:
+        kills, pauses, stops, full_disks, hangs = map(of, counts)
+        return Phase(
+            sort=sort,
+            kills=kills,
+            pauses=pauses,
+            stops=stops,
+            pauses_s=longest_s,
+            full_disks=full_disks,
+            hangs=hangs,
+        )
+
     return [
-        Phase(sort=patient, kills=of(30), pauses=of(12), stops=of(4), pauses_s=(60, 60)),
-        Phase(sort=alone, kills=of(150), pauses=of(40), stops=of(15), pauses_s=(0.3, 8)),
-        Phase(sort=two, kills=of(240), pauses=of(60), stops=of(20), pauses_s=(0.3, 14)),
+        world(patient, (60, 60), (24, 12, 4, 1, 1)),
+        world(alone, (0.3, 8), (150, 40, 15, 10, 5)),
+        world(two, (0.3, 14), (220, 60, 20, 10, 8)),
+        Phase(sort=files, kills=of(40), pauses=0, stops=of(15), pauses_s=(0, 0)),
     ]
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """At least so many."""
+
+    kills: int
+    pauses: int
+    default_kills: int = 0
+    long_pauses: int = 0
+
+
+QUICK_RUN = Wanted(kills=15, pauses=5)
+FULL_RUN = Wanted(kills=200, pauses=50, default_kills=10, long_pauses=5)
+
+
+def shortfalls(outcome: Outcome, wanted: Wanted) -> list[str]:
+    """What was to be seen and was not."""
+    counts = {name: getattr(wanted, name) for name in Wanted.__struct_fields__}
+    short = [
+        f"{getattr(outcome, name)} {name.replace('_', ' ')}, {count} were wanted"
+        for name, count in counts.items()
+        if getattr(outcome, name) < count
+    ]
+    full = outcome.acts["disk full"]
+    if outcome.shown["disk full"] < full:
+        short.append(f"{full} disks became full, {outcome.shown['disk full']} ended an engine")
+    return short
 
 
 async def play(phase: Phase, folder: Path, seed: int, outcome: Outcome) -> None:
@@ -113,27 +167,31 @@ async def play(phase: Phase, folder: Path, seed: int, outcome: Outcome) -> None:
 
 async def act_out(phase: Phase, acts: Acts, world: World) -> None:
     """Kills, pauses and stops in an order of the seed's, until their numbers are reached."""
-    stops = phase.stops
+    once = Counter({"stop": phase.stops, "disk full": phase.full_disks, "hang owner": phase.hangs})
     while not world.is_hopeless:
-        left = {
-            "kill": phase.kills - acts.kills,
-            "pause": phase.pauses - acts.pauses,
-            "stop": stops,
-        }
+        left = {"kill": phase.kills - acts.kills, "pause": phase.pauses - acts.pauses, **once}
         todo = {name: count for name, count in left.items() if count > 0}
         if not todo:
             return
         name = world.dice.choices(list(todo), list(todo.values()))[0]
-        if name == "stop":
-            stops -= 1
-        await {"kill": acts.kill, "pause": acts.pause, "stop": acts.stop}[name]()
+        once.subtract([name] if name in once else [])
+        if name in ("disk full", "hang owner"):
+            await trial(acts, name)
+        else:
+            await {"kill": acts.kill, "pause": acts.pause, "stop": acts.stop}[name]()
 
 
 def note(outcome: Outcome, world: World, acts: Acts) -> None:
     """Add a world's figures."""
     outcome.kills += acts.kills
     outcome.pauses += acts.pauses
+    if world.sort.timings is DEFAULT:
+        outcome.default_kills += acts.kills
+        outcome.long_pauses += acts.long_pauses
     outcome.acts += acts.done
+    outcome.shown += acts.shown
+    outcome.met += acts.met
+    outcome.ways |= acts.ways
     outcome.skipped += acts.skipped
     outcome.refusals += world.tape.refusals()
     outcome.intervals += world.failovers.intervals
@@ -150,12 +208,18 @@ def summary(outcome: Outcome, seed: int, minutes: float) -> str:
     ends = ", ".join(f"{code}: {n}" for code, n in sorted(outcome.ends.items()))
     fenced = sum(n for words, n in outcome.refusals.items() if "nonce" in words)
     skipped = "".join(f"; left out {n}: {why}" for why, n in outcome.skipped.items())
+    shown = outcome.shown
+    met = ", ".join(f"{name} {n}" for name, n in sorted(outcome.met.items()))
+    ways = ", ".join(sorted(outcome.ways))
     return (
         f"chaos: seed {seed}, {minutes:.1f} min, {outcome.kills} kills, {outcome.pauses} pauses "
-        f"({acts}{skipped}); ends of engines {{{ends}}}; {outcome.epochs} epochs, "
-        f"{outcome.calls} private calls, {fenced} refused by the fence, {outcome.orders} orders, "
-        f"{outcome.trades} trades; failovers: {in_words(outcome.intervals)}; "
-        f"{len(outcome.violations)} violations"
+        f"(default timings: {outcome.default_kills} kills, {outcome.long_pauses} pauses of 60 s) "
+        f"({acts}{skipped}); full disks ({ways}) met {shown['disk full']}, engines ended by "
+        f"them {shown['ends by it']} ({met}); hung loops ended by the watchdog "
+        f"{shown['hung loop']}; ends of engines {{{ends}}}; "
+        f"{outcome.epochs} epochs, {outcome.calls} private calls, {fenced} refused by the fence, "
+        f"{outcome.orders} orders, {outcome.trades} trades; "
+        f"failovers: {in_words(outcome.intervals)}; {len(outcome.violations)} violations"
     )
 
 
@@ -178,7 +242,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--only", help="one world: two, alone or patient")
+    parser.add_argument("--only", help="one world: two, alone, files or patient")
     parser.add_argument("--keep", action="store_true", help="logs and databases, whatever happens")
     options = parser.parse_args()
     root = Path(tempfile.mkdtemp(prefix="krakked-chaos-"))
@@ -192,6 +256,8 @@ def main() -> int:
         return INTERRUPTED
     if left := left_behind(root.name):
         outcome.violations.append(f"left behind: {left}")
+    if options.only is None and (options.quick or options.minutes >= FULL_MINUTES):
+        outcome.violations += shortfalls(outcome, QUICK_RUN if options.quick else FULL_RUN)
     for line in outcome.violations:
         sys.stderr.write(f"violation: {line}\n")
     if outcome.violations or options.keep:
@@ -199,6 +265,7 @@ def main() -> int:
     else:
         shutil.rmtree(root)
     minutes = (time.monotonic() - began_s) / 60
+    sys.stdout.write(table(outcome.intervals))
     sys.stdout.write(summary(outcome, options.seed, minutes) + "\n")
     return 1 if outcome.violations else 0
 

@@ -16,11 +16,12 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from tests.chaos.engines import Engine
 from tests.chaos.relay import Relay
-from tests.chaos.world import MEMORY_S, World
+from tests.chaos.world import World
 
 from krakked.domain.commands import CancelAll, Flatten, Halt, SetKillSwitch
 
 BAR_S = 60
+A_MINUTE_S = 60.0
 PATIENCE_S = 60.0
 AT_THE_BAR_CHANCE = 0.3
 BESIDE_CHANCE = 0.45
@@ -38,8 +39,9 @@ KILLS = {
     "kill waiting": 2,
     "kill both": 1,
     "kill venue": 3,
+    "kill api": 2,
 }
-PAUSES = {"pause owner": 8, "pause waiting": 1, "pause venue": 1}
+PAUSES = {"pause owner": 8, "pause waiting": 1, "pause venue": 1, "pause api": 1}
 BESIDE = {
     "cut": 3,
     "silence up": 2,
@@ -50,7 +52,6 @@ BESIDE = {
     "api away": 4,
     "api away for all": 3,
     "clock offset": 2,
-    "disk full": 2,
     "flatten": 6,
     "halt and resume": 2,
     "kill switch": 2,
@@ -66,6 +67,14 @@ class Acts:
         self.done: Counter[str] = Counter()
         self.kills = 0
         self.pauses = 0
+        self.long_pauses = 0
+        """Those of an engine for a minute or longer."""
+        self.shown: Counter[str] = Counter()
+        """What was wanted of an act, and happened."""
+        self.met: Counter[str] = Counter()
+        """What engines were doing when a full disk ended them."""
+        self.ways: set[str] = set()
+        """How disks became full."""
         self.skipped: Counter[str] = Counter()
         self._world = world
         self._dice = world.dice
@@ -76,38 +85,48 @@ class Acts:
     async def kill(self) -> None:
         """One of the kills, once somebody trades."""
         await self._before()
-        name = drawn(self._dice, KILLS)
-        await self._do(name, KILL[name])
+        name = drawn(self._dice, self._possible(KILLS))
+        await self.do(name, KILL[name])
 
     async def pause(self) -> None:
         """One of the pauses."""
         await self._before()
-        name = drawn(self._dice, PAUSES)
-        await self._do(name, PAUSE[name])
+        name = drawn(self._dice, self._possible(PAUSES))
+        await self.do(name, PAUSE[name])
 
     async def stop(self) -> None:
         """The owner is told to stop."""
         await self._before()
-        await self._do("stop owner", stop_owner)
+        await self.do("stop owner", stop_owner)
 
     def begin_beside(self) -> None:
         """Something goes wrong beside what comes next."""
         if self._dice.random() < BESIDE_CHANCE:
-            possible = {
-                n: w for n, w in BESIDE.items() if self._world.sort.has_api or "api" not in n
-            }
-            name = drawn(self._dice, possible)
+            name = drawn(self._dice, self._possible(BESIDE))
             self._world.failovers.disturb()
-            task = asyncio.create_task(self._do(name, AROUND[name]), name=name)
+            task = asyncio.create_task(self.do(name, AROUND[name]), name=name)
             self._beside.add(task)
             task.add_done_callback(self._beside.discard)
+
+    def _possible(self, weights: dict[str, int]) -> dict[str, int]:
+        has_api = self._world.sort.has_api
+        return {name: w for name, w in weights.items() if has_api or "api" not in name}
+
+    async def quieten(self) -> None:
+        """Nothing goes on beside, and somebody trades."""
+        await self.finish()
+        world = self._world
+        await world.wait_until_trading(world.failovers.bound_s("killed") + PATIENCE_S)
+        world.failovers.drop()
+        await asyncio.sleep(self._dice.uniform(0, 2))
 
     async def finish(self) -> None:
         """Wait for what goes on beside."""
         while tasks := [*self._beside, *self._sales]:
             await asyncio.gather(*tasks)
 
-    async def _do(self, name: str, act: Act) -> None:
+    async def do(self, name: str, act: Act) -> None:
+        """One act, counted and told."""
         self.done[name] += 1
         world = self._world
         epochs = max((entry.epoch for entry in world.tape.entries[-50:]), default=0)
@@ -178,7 +197,7 @@ class Acts:
     def begin_failover(self, kind: str, owner: Engine) -> None:
         """The owner works no more."""
         world = self._world
-        ready = any(e.is_candidate and e.can_answer for e in world.others(owner))
+        ready = any(map(world.stands_ready, world.others(owner)))
         alone = len(world.engines) == 1
         is_drained = not world.sort.has_limits or (
             time.monotonic() > world.started_s + LIMITS_DRAIN_S
@@ -251,6 +270,16 @@ async def kill_venue(acts: Acts) -> None:
     await world.start_venue()
 
 
+async def kill_api(acts: Acts) -> None:
+    world = acts.world
+    world.failovers.disturb()
+    await world.api.end(signal.SIGKILL, patience_s=10)
+    acts.kills += 1
+    away_s = acts.dice.uniform(0, world.sort.timings.lease_duration_s * 1.2)
+    await asyncio.sleep(away_s)
+    await world.start_api()
+
+
 async def stop_owner(acts: Acts) -> None:
     owner = acts.world.owner
     if owner is None or not owner.can_answer:
@@ -295,8 +324,10 @@ async def paused(acts: Acts, engine: Engine) -> None:
     if not engine.program.is_running:
         return
     acts.pauses += 1
+    seconds = acts.pause_s()
+    acts.long_pauses += seconds >= A_MINUTE_S
     engine.program.send(signal.SIGSTOP)
-    await asyncio.sleep(acts.pause_s())
+    await asyncio.sleep(seconds)
     engine.program.send(signal.SIGCONT)
 
 
@@ -308,6 +339,16 @@ async def pause_venue(acts: Acts) -> None:
     acts.world.venue.send(signal.SIGSTOP)
     await asyncio.sleep(acts.dice.uniform(0.3, 6))
     acts.world.venue.send(signal.SIGCONT)
+
+
+async def pause_api(acts: Acts) -> None:
+    """What it was asked before is done when it goes on, however long ago its asker gave up."""
+    world = acts.world
+    acts.pauses += 1
+    world.failovers.disturb()
+    world.api.send(signal.SIGSTOP)
+    await asyncio.sleep(acts.dice.uniform(0.3, 2 * world.sort.timings.lease_duration_s))
+    world.api.send(signal.SIGCONT)
 
 
 # beside
@@ -368,20 +409,6 @@ async def clock_offset(acts: Acts) -> None:
             await asyncio.sleep(acts.dice.uniform(2, 10))
 
 
-async def disk_full(acts: Acts) -> None:
-    engine = acts.engine()
-    volume = engine.volume
-    if volume.why_not_small:
-        acts.skipped[volume.why_not_small] += 1
-        return
-    world = acts.world
-    world.disk_trouble_s = time.monotonic() + MEMORY_S
-    await asyncio.to_thread(volume.fill)
-    await asyncio.sleep(acts.dice.uniform(1, 10))
-    await asyncio.to_thread(volume.free)
-    world.disk_trouble_s = time.monotonic()
-
-
 async def flatten(acts: Acts) -> None:
     await acts.engine().tell(Flatten, reason="chaos")
 
@@ -410,11 +437,13 @@ KILL: dict[str, Act] = {
     "kill waiting": kill_waiting,
     "kill both": kill_both,
     "kill venue": kill_venue,
+    "kill api": kill_api,
 }
 PAUSE: dict[str, Act] = {
     "pause owner": pause_owner,
     "pause waiting": pause_waiting,
     "pause venue": pause_venue,
+    "pause api": pause_api,
 }
 AROUND: dict[str, Act] = {
     "cut": cut,
@@ -426,7 +455,6 @@ AROUND: dict[str, Act] = {
     "api away": api_away,
     "api away for all": api_away_for_all,
     "clock offset": clock_offset,
-    "disk full": disk_full,
     "flatten": flatten,
     "halt and resume": halt_and_resume,
     "kill switch": kill_switch,

@@ -150,7 +150,7 @@ class Engine:
     @property
     def can_answer(self) -> bool:
         """Whether it makes sense to ask it."""
-        return self.program.is_running and not self.program.is_paused
+        return self.program.is_at_work
 
     async def keep(self) -> None:
         """Start it, and again whenever it ended, as long as it is wanted."""

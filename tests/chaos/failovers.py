@@ -4,7 +4,8 @@ An interval begins with what ended the owner's work and ends when an engine says
 started. It is held against its bound only if nothing else was wrong meanwhile: lines whole, another
 engine waiting (or, where there is but one, itself started again).
 
-    killed, paused   D + P + B + Q from the signal on
+    killed, paused, hung
+                     D + P + B + Q from the signal on
     stopped          P + B from the end of the process on: it let go by itself
     restarted        P + B + Q from the start of the process on (one engine, its own files)
 """
@@ -14,6 +15,8 @@ from __future__ import annotations
 import msgspec
 
 from krakked.trading.timings import Timings
+
+_MANNER = {"stopped": "clean", "restarted": "alone"}
 
 
 class Interval(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,7 +45,7 @@ class Failovers:
         """Of that kind."""
         t = self._timings
         whole_s = t.retry_period_s + t.start_budget_s
-        if kind in ("killed", "paused"):
+        if kind in ("killed", "paused", "hung"):
             whole_s += t.lease_duration_s
         return whole_s if kind == "stopped" else whole_s + t.quarantine_s
 
@@ -91,3 +94,22 @@ def in_words(intervals: list[Interval]) -> str:
     if others := [i.seconds for i in intervals if i.is_disturbed]:
         lines.append(f"amid other faults n={len(others)} max {max(others):.1f} s")
     return "; ".join(lines) or "none"
+
+
+def table(intervals: list[Interval]) -> str:
+    """One line for each kind and bound: those held against the bound, and those amid other faults.
+
+    Clean ones let go by themselves; unclean ones are over when their lease is.
+    """
+    lines = ["failover              n  median     max   bound | amid other faults: n     max"]
+    for kind, bound_s in sorted({(i.kind, i.bound_s) for i in intervals}):
+        mine = [i for i in intervals if (i.kind, i.bound_s) == (kind, bound_s)]
+        alone = sorted(i.seconds for i in mine if not i.is_disturbed)
+        amid = [i.seconds for i in mine if i.is_disturbed]
+        cells = f"{alone[len(alone) // 2]:5.1f} s {alone[-1]:5.1f} s" if alone else " " * 15
+        worst = f" {max(amid):5.1f} s" if amid else ""
+        name = f"{_MANNER.get(kind, 'unclean')} {kind}"
+        lines.append(
+            f"{name:<18} {len(alone):4} {cells} {bound_s:5.1f} s |{len(amid):21}{worst}".rstrip()
+        )
+    return "\n".join(lines) + "\n"

@@ -46,6 +46,11 @@ class Program:
         return self._process is not None and self._process.returncode is None
 
     @property
+    def is_at_work(self) -> bool:
+        """Whether it runs and is not paused."""
+        return self.is_running and not self.is_paused
+
+    @property
     def pid(self) -> int:
         """Of the process there is or was."""
         assert self._process is not None

@@ -18,6 +18,9 @@ class Sort(msgspec.Struct, frozen=True, kw_only=True):
     start that waits for them proves nothing about ownership; so the mass has none."""
     sync_s: int = 10
     """Between two comparisons of the books."""
+    shares_volume: bool = False
+    """One database for all: they compete for its lock, and the lease is in a file beside it. Who
+    holds the lock keeps it while it is paused, so such a world has restarts only."""
 
     @property
     def has_limits(self) -> bool:
@@ -26,5 +29,5 @@ class Sort(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def has_api(self) -> bool:
-        """One engine with one volume needs nobody's lease."""
-        return self.engines > 1
+        """Engines with one volume need nobody's lease."""
+        return self.engines > 1 and not self.shares_volume

@@ -39,6 +39,7 @@ from krakked.domain.commands import Acknowledge, Halt, Resume, SetKillSwitch, Un
 
 LOOK_S = 0.25
 START_S = 40.0
+READY_AFTER_S = 4.0
 QUIET_S = 120.0
 END_S = 45.0
 VIOLATIONS_MAX = 8
@@ -67,7 +68,7 @@ class World:
         self.disk_trouble_s = self.clock_trouble_s = -MEMORY_S
         self.keys_of_venue = (TRADE_KEY, QUERY_KEY)
         self.venue = Program("venue", folder / "venue.log", self._hear_venue)
-        self._api = Program("api", folder / "api.log", self._hear_api)
+        self.api = Program("api", folder / "api.log", self._hear_api)
         self._place = Place(folder, sort, self.dice)
         self._admin_url = self._api_admin_url = ""
         self.venue_url = ""
@@ -82,10 +83,7 @@ class World:
         (self.folder / "token").write_text("chaos")
         await self.start_venue()
         if self.sort.has_api:
-            argv = [sys.executable, "-m", "krakked.simulator.coordination"]
-            argv += ["--lease", "chaos/engine"]
-            await self._api.start(argv, self.folder, {})
-            await self._up(self._api_up)
+            await self.start_api()
             # The chart does this once: nobody ever owned the account.
             lease = {"namespace": "chaos", "name": "engine"}
             word = {"krakked.io/released": "0"}
@@ -103,7 +101,10 @@ class World:
         venue.target = self._target(self.venue_url)
         if api is not None:
             api.target = self._api_target
-        volume = Volume(self.folder / f"volume-{name}")
+        if self.sort.shares_volume and self.engines:
+            volume = self.engines[0].volume
+        else:
+            volume = Volume(self.folder / f"volume-{name}")
         self.engines.append(Engine(name, self._place, volume, (venue, api), self))
 
     async def start_venue(self) -> None:
@@ -116,6 +117,14 @@ class World:
         argv += ["--query-key", query, "--query-secret", auditor.SECRET]
         await self.venue.start(argv, self.folder, {})
         await self._up(self._venue_up)
+
+    async def start_api(self) -> None:
+        """Or again: what it answered is in a file."""
+        self._api_up.clear()
+        argv = [sys.executable, "-m", "krakked.simulator.coordination", "--lease", "chaos/engine"]
+        argv += ["--state", str(self.folder / "api.state")]
+        await self.api.start(argv, self.folder, {})
+        await self._up(self._api_up)
 
     async def _up(self, event: asyncio.Event) -> None:
         async with asyncio.timeout(START_S):
@@ -135,6 +144,9 @@ class World:
     def _hear_api(self, line: dict[str, object]) -> None:
         self._api_target = self._target(str(line["api"]))
         self._api_admin_url = str(line["admin"])
+        for engine in self.engines:
+            if engine.api_line is not None:
+                engine.api_line.target = self._api_target
         self._api_up.set()
 
     @staticmethod
@@ -146,7 +158,7 @@ class World:
         """End all of it, whatever state it is in."""
         for engine in self.engines:
             engine.is_wanted = False
-        for program in (*(e.program for e in self.engines), self.venue, self._api):
+        for program in (*(e.program for e in self.engines), self.venue, self.api):
             await program.clear()
         for task in self._keeping:
             task.cancel()
@@ -196,12 +208,26 @@ class World:
         """All but that one."""
         return [one for one in self.engines if one is not engine]
 
+    def _answering(self) -> list[Engine]:
+        """Who can be asked: on one volume there is one control socket, the owner's."""
+        if not self.sort.shares_volume:
+            return self.engines
+        return [] if self.owner is None else [self.owner]
+
+    def stands_ready(self, engine: Engine) -> bool:
+        """Whether it can take over at once; who waits for a file does not say so."""
+        if self.sort.shares_volume:
+            return engine.can_answer and engine.running_s() > READY_AFTER_S
+        return engine.can_answer and engine.is_candidate
+
     @property
     def is_disturbed(self) -> bool:
         """Whether a line or a disk is bad now, or nobody stands ready."""
         lines = [one for e in self.engines for one in (e.venue_line, e.api_line) if one]
         bad = any(any(vars(line.faults).values()) for line in lines)
-        return bad or not self.venue.is_running or any(e.volume.is_full for e in self.engines)
+        is_api_bad = self.sort.has_api and not self.api.is_at_work
+        is_full = any(e.volume.is_full for e in self.engines)
+        return bad or is_api_bad or is_full or not self.venue.is_at_work
 
     @property
     def is_hopeless(self) -> bool:
@@ -212,7 +238,7 @@ class World:
         """An engine that leads and is ready, the person helping; None: a violation."""
         until_s = time.monotonic() + patience_s
         while time.monotonic() < until_s and not self.is_hopeless:
-            for engine in self.engines:
+            for engine in self._answering():
                 status = await engine.status()
                 await self._help(engine, status)
                 if status.get("ownership") == "leading" and status.get("ready"):
@@ -253,13 +279,16 @@ class World:
         for engine in self.engines:
             engine.program.send(signal.SIGCONT)
             if engine.volume.is_full:
-                engine.volume.free()
+                engine.volume.free(engine.program.pid)
             for line in (engine.venue_line, engine.api_line):
                 if line is not None:
                     line.heal()
         self.venue.send(signal.SIGCONT)
         if not self.venue.is_running:
             await self.start_venue()
+        self.api.send(signal.SIGCONT)
+        if self.sort.has_api and not self.api.is_running:
+            await self.start_api()
 
     async def settle_and_audit(self) -> audit.VenueBooks | None:
         """Heal, let one engine trade, bring it to rest, stop it, and compare from outside."""
