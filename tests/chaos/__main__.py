@@ -24,7 +24,8 @@ from pathlib import Path
 
 import msgspec
 from tests.chaos.acts import Acts
-from tests.chaos.failovers import Interval, in_words, table
+from tests.chaos.failovers import in_words, table
+from tests.chaos.outcome import FULL_RUN, QUICK_RUN, Outcome, note, shortfalls, summary
 from tests.chaos.programs import MARK, left_behind
 from tests.chaos.sorts import Sort
 from tests.chaos.trials import trial
@@ -47,30 +48,6 @@ class Phase(msgspec.Struct, frozen=True, kw_only=True):
     pauses_s: tuple[float, float]
     full_disks: int = 0
     hangs: int = 0
-
-
-class Outcome(msgspec.Struct, kw_only=True):
-    """What came of all phases."""
-
-    kills: int = 0
-    pauses: int = 0
-    default_kills: int = 0
-    """Those under the default timings."""
-    long_pauses: int = 0
-    """Those of an engine for a minute, under the default timings."""
-    acts: Counter[str] = msgspec.field(default_factory=Counter)
-    skipped: Counter[str] = msgspec.field(default_factory=Counter)
-    shown: Counter[str] = msgspec.field(default_factory=Counter)
-    met: Counter[str] = msgspec.field(default_factory=Counter)
-    ways: set[str] = set()
-    ends: Counter[int] = msgspec.field(default_factory=Counter)
-    refusals: Counter[str] = msgspec.field(default_factory=Counter)
-    intervals: list[Interval] = []
-    orders: int = 0
-    trades: int = 0
-    epochs: int = 0
-    calls: int = 0
-    violations: list[str] = []
 
 
 def phases(minutes: float, *, is_quick: bool) -> list[Phase]:
@@ -107,33 +84,6 @@ def phases(minutes: float, *, is_quick: bool) -> list[Phase]:
         world(two, (0.3, 14), (220, 60, 20, 10, 8)),
         Phase(sort=files, kills=of(40), pauses=0, stops=of(15), pauses_s=(0, 0)),
     ]
-
-
-class Wanted(msgspec.Struct, frozen=True, kw_only=True):
-    """At least so many."""
-
-    kills: int
-    pauses: int
-    default_kills: int = 0
-    long_pauses: int = 0
-
-
-QUICK_RUN = Wanted(kills=15, pauses=5)
-FULL_RUN = Wanted(kills=200, pauses=50, default_kills=10, long_pauses=5)
-
-
-def shortfalls(outcome: Outcome, wanted: Wanted) -> list[str]:
-    """What was to be seen and was not."""
-    counts = {name: getattr(wanted, name) for name in Wanted.__struct_fields__}
-    short = [
-        f"{getattr(outcome, name)} {name.replace('_', ' ')}, {count} were wanted"
-        for name, count in counts.items()
-        if getattr(outcome, name) < count
-    ]
-    full = outcome.acts["disk full"]
-    if outcome.shown["disk full"] < full:
-        short.append(f"{full} disks became full, {outcome.shown['disk full']} ended an engine")
-    return short
 
 
 async def play(phase: Phase, folder: Path, seed: int, outcome: Outcome) -> None:
@@ -179,48 +129,6 @@ async def act_out(phase: Phase, acts: Acts, world: World) -> None:
             await trial(acts, name)
         else:
             await {"kill": acts.kill, "pause": acts.pause, "stop": acts.stop}[name]()
-
-
-def note(outcome: Outcome, world: World, acts: Acts) -> None:
-    """Add a world's figures."""
-    outcome.kills += acts.kills
-    outcome.pauses += acts.pauses
-    if world.sort.timings is DEFAULT:
-        outcome.default_kills += acts.kills
-        outcome.long_pauses += acts.long_pauses
-    outcome.acts += acts.done
-    outcome.shown += acts.shown
-    outcome.met += acts.met
-    outcome.ways |= acts.ways
-    outcome.skipped += acts.skipped
-    outcome.refusals += world.tape.refusals()
-    outcome.intervals += world.failovers.intervals
-    outcome.epochs += len({entry.epoch for entry in world.tape.entries})
-    outcome.calls += len(world.tape.entries)
-    outcome.violations += world.violations
-    for engine in world.engines:
-        outcome.ends += engine.ends
-
-
-def summary(outcome: Outcome, seed: int, minutes: float) -> str:
-    """The last line."""
-    acts = ", ".join(f"{name} {n}" for name, n in sorted(outcome.acts.items()))
-    ends = ", ".join(f"{code}: {n}" for code, n in sorted(outcome.ends.items()))
-    fenced = sum(n for words, n in outcome.refusals.items() if "nonce" in words)
-    skipped = "".join(f"; left out {n}: {why}" for why, n in outcome.skipped.items())
-    shown = outcome.shown
-    met = ", ".join(f"{name} {n}" for name, n in sorted(outcome.met.items()))
-    ways = ", ".join(sorted(outcome.ways))
-    return (
-        f"chaos: seed {seed}, {minutes:.1f} min, {outcome.kills} kills, {outcome.pauses} pauses "
-        f"(default timings: {outcome.default_kills} kills, {outcome.long_pauses} pauses of 60 s) "
-        f"({acts}{skipped}); full disks ({ways}) met {shown['disk full']}, engines ended by "
-        f"them {shown['ends by it']} ({met}); hung loops ended by the watchdog "
-        f"{shown['hung loop']}; ends of engines {{{ends}}}; "
-        f"{outcome.epochs} epochs, {outcome.calls} private calls, {fenced} refused by the fence, "
-        f"{outcome.orders} orders, {outcome.trades} trades; "
-        f"failovers: {in_words(outcome.intervals)}; {len(outcome.violations)} violations"
-    )
 
 
 async def run(options: argparse.Namespace, root: Path) -> Outcome:

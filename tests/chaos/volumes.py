@@ -41,17 +41,20 @@ def _may_unshare() -> bool:
     return True
 
 
+def _mounted(folder: Path) -> str:
+    """Nothing, or why not."""
+    command = ["mount", "-t", "tmpfs", "-o", f"size={SIZE_MB}m", "krakked-chaos", str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return f"no tmpfs may be mounted: {done.stderr.strip()}" if done.returncode else ""
+
+
 class Volume:
     """One folder that outlives its engine's processes."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, why_not_small: str = "") -> None:
         self.folder = folder
-        self.why_not_small = ""
         folder.mkdir(parents=True)
-        command = ["mount", "-t", "tmpfs", "-o", f"size={SIZE_MB}m", "krakked-chaos", str(folder)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            self.why_not_small = f"no tmpfs may be mounted: {done.stderr.strip()}"
+        self.why_not_small = why_not_small or _mounted(folder)
         self.is_full = False
         self._is_mounted = not self.why_not_small
 
