@@ -292,9 +292,20 @@ def _judge(state: State, record: LeaseRecord, now: Instant) -> _Verdict:
 
 def _take(state: State, record: LeaseRecord, now: Instant, *, is_unclean: bool) -> Step:
     state = _replace(
-        state, is_unclean=is_unclean, is_restored=_is_behind(state, record), lease_uid=""
+        state,
+        is_unclean=is_unclean,
+        is_restored=_is_behind(state, record),
+        silent_ns=_silent_ns(state, record, now),
+        lease_uid="",
     )
     return _write(state, Call.TAKE, leases.taking(state, record, now), now)
+
+
+def _silent_ns(state: State, record: LeaseRecord, now: Instant) -> int:
+    """Known of an owner whose record was waited out, and of no other."""
+    if not record.holder or record.is_abandoned or state.me.was(record.holder):
+        return 0
+    return now.least_ns - state.seen_since_least_ns
 
 
 def _is_behind(state: State, record: LeaseRecord) -> bool:

@@ -325,6 +325,9 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     """Of the lease that we took."""
     is_unclean: bool = False
     is_restored: bool = False
+    silent_ns: int = 0
+    """How long nothing was heard of the owner before when the lease was taken from it; 0: it let
+    go, or may have worked until a moment before."""
     authority_until_ns: int = 0
     """By what may have passed at most; 0: none."""
     watchdog_least_ns: int | None = None
@@ -360,6 +363,12 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     def holds(self, now: Instant, *, margin_ns: int = 0) -> bool:
         """Whether we own the account for certain, ``margin_ns`` from now on as well."""
         return now.most_ns < self.authority_until_ns - margin_ns
+
+    def quarantine_left_ns(self, now: Instant) -> int:
+        """How long an order of the owner before may still come to rest; 0: it cannot."""
+        if not self.is_unclean:
+            return 0
+        return max(0, self.quarantine_until_least_ns - now.least_ns)
 
     def wake_least_ns(self, now: Instant) -> int | None:
         """When it wants the next Tick, if nothing is observed before; None: never."""

@@ -3,10 +3,14 @@
 1  orders of which we do not know whether they exist are looked up by client id, and among the
 executions before one is called absent
 2  open orders and balances are compared
-3  where they differ: executions and ledger rows since the cursor are booked, ended orders
-settled, and the comparison is made again
+3  where they differ: executions since the cursor are booked and ended orders settled; where that
+does not explain it, rows of the venue's ledger are booked, and the comparison is made again
 4  what still differs is late, and after its patience drift, which blocks new risk; a balance that
 differs by no more than the tolerance is shown, and so are somebody else's open orders
+
+The first pass of a start reads executions in any case, and takes orders in doubt for sent where
+what it reads shows them; the others it leaves to the passes to come. The venue counts questions,
+and those of a start before this one count too: what is dear is asked only where it is needed.
 
 A venue that does not answer is asked again, later each time, before it is called unreliable.
 """
@@ -15,7 +19,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from decimal import Decimal
 
 import msgspec
 
@@ -23,7 +28,7 @@ from krakked.domain.commands import Resolve
 from krakked.domain.errors import Permanent, Refused, Transient
 from krakked.domain.events import Event, EventName
 from krakked.domain.fills import VenueTrade
-from krakked.domain.ids import VenueOrderId
+from krakked.domain.ids import Asset, VenueOrderId
 from krakked.domain.orders import Journal, Order, OrderRequest, VenueOrder
 from krakked.domain.portfolio import Difference, Drift, DriftKind
 from krakked.domain.times import NS_PER_SECOND
@@ -47,6 +52,13 @@ from krakked.trading.owing import Debt, Owed
 from krakked.trading.recording import order_fields
 
 UNKNOWN_PAUSE_S = 2.0
+
+
+class Seen(msgspec.Struct, frozen=True, kw_only=True):
+    """What one look at the venue showed."""
+
+    open_orders: Sequence[VenueOrder]
+    balances: Mapping[Asset, Decimal]
 
 
 class Reconciler:
@@ -144,20 +156,17 @@ class Reconciler:
 
     # one pass
 
-    async def reconcile(self) -> Sequence[Difference]:
+    async def reconcile(self, *, is_first: bool = False) -> Sequence[Difference]:
         """One pass; what still differs after it.
+
+        Args:
+            is_first: of a start.
 
         Raises:
             Transient, Permanent: the venue could not be asked; nothing was concluded.
         """
         began_ns = self._desk.now_ns()
-        await self._resolve_unknown()
-        await self._booker.confirm()
-        differences = await self._compare()
-        if differences and not self._was_read_for(differences):
-            await self.catch_up()
-            self._read_at_ns = self._desk.now_ns()
-            differences = await self._compare()
+        differences = await (self._first_pass() if is_first else self._pass())
         await self._conclude(differences)
         if not differences:
             await self._follow_confirmed()
@@ -174,6 +183,37 @@ class Reconciler:
         )
         return differences
 
+    async def _pass(self) -> Sequence[Difference]:
+        await self._resolve_unknown()
+        await self._booker.confirm()
+        seen = await self._look()
+        differences = self._between(seen)
+        if differences and not self._was_read_for(differences):
+            return await self._read_on(seen)
+        return differences
+
+    async def _first_pass(self) -> Sequence[Difference]:
+        # What the streams asked for when they came up is answered by this.
+        self._wanted.clear()
+        seen = await self._look()
+        await self._find_sent(seen.open_orders)
+        return await self._read_on(seen)
+
+    async def _read_on(self, seen: Seen) -> Sequence[Difference]:
+        """Book what happened, the cheaper history first; what still differs.
+
+        It is held against what the venue showed before it was asked: if the books are as that was,
+        nothing is missing in them. What has happened since makes a difference here, or is left to
+        the next pass.
+        """
+        await self._book_trades()
+        await self._settle_live_orders(still_open=seen.open_orders)
+        if not self._between(seen):
+            return ()
+        await self._flows.book()
+        self._read_at_ns = self._desk.now_ns()
+        return self._between(seen) and self._between(await self._look())
+
     def _was_read_for(self, differences: Sequence[Difference]) -> bool:
         """The same as on record, past their patience: reading all again would explain no more.
 
@@ -185,16 +225,19 @@ class Reconciler:
         is_recent = gone_s < self._desk.rules.reconcile_interval_s
         return is_recent and all(difference in known for difference in differences)
 
-    async def _compare(self) -> list[Difference]:
-        """The venue is asked twice about orders, so that a fill between the calls shows itself."""
+    async def _look(self) -> Seen:
         open_orders = await self._desk.exchange.open_orders()
         balances = await self._desk.exchange.balances()
-        account = self._desk.account
-        self.foreign = foreign_orders(open_orders, account.fingerprint)
+        self.foreign = foreign_orders(open_orders, self._desk.account.fingerprint)
         await self._booker.adopter.adopt(open_orders)
+        return Seen(open_orders=open_orders, balances=spot_totals(balances))
+
+    def _between(self, seen: Seen) -> list[Difference]:
+        """In what the books are not as that was."""
+        account = self._desk.account
         return [
-            *compare_open_orders(self._live(), open_orders, account.fingerprint),
-            *compare_balances(account.totals, spot_totals(balances)),
+            *compare_open_orders(self._live(), seen.open_orders, account.fingerprint),
+            *compare_balances(account.totals, seen.balances),
             *self._booker.differences,
         ]
 
@@ -216,8 +259,11 @@ class Reconciler:
         if confirmed_ns > cursor_ns and not self._booker.unconfirmed:
             await self._cursors.move(TRADES_CURSOR, confirmed_ns)
 
-    async def _settle_live_orders(self) -> None:
-        ids = [o.venue_order_id for o in self._live() if o.venue_order_id is not None]
+    async def _settle_live_orders(self, *, still_open: Sequence[VenueOrder] = ()) -> None:
+        """Learn how orders ended; of those that are ``still_open`` there is nothing to learn."""
+        resting = {report.venue_order_id for report in still_open}
+        live = [o.venue_order_id for o in self._live() if o.venue_order_id is not None]
+        ids = [order_id for order_id in live if order_id not in resting]
         if ids:
             reports = await self._desk.exchange.orders(ids)
             await self._booker.settle(reports.values())
@@ -226,8 +272,19 @@ class Reconciler:
 
     async def _resolve_unknown(self) -> None:
         for order in self._live():
-            if order.journal is Journal.UNKNOWN or self._is_orphan(order):
+            if self._is_in_doubt(order):
                 await self._resolve(order)
+
+    async def _find_sent(self, open_orders: Sequence[VenueOrder]) -> None:
+        """Orders in doubt that rest; those that were executed are found by their executions."""
+        reports = {report.client_order_id: report for report in open_orders}
+        for order in self._live():
+            report = reports.get(order.request.client_order_id)
+            if report is not None and self._is_in_doubt(order):
+                await self._put_found(order, report)
+
+    def _is_in_doubt(self, order: Order) -> bool:
+        return order.journal is Journal.UNKNOWN or self._is_orphan(order)
 
     def _is_orphan(self, order: Order) -> bool:
         """Sent by a process that died before it recorded the answer."""
@@ -284,7 +341,7 @@ class Reconciler:
             return False
         return await self._desk.exchange.venue_time_ns() >= over_ns
 
-    async def _adopt(self, order: Order, report: VenueOrder) -> None:
+    async def _put_found(self, order: Order, report: VenueOrder) -> None:
         await self._put_resolved(
             msgspec.structs.replace(
                 order,
@@ -295,6 +352,9 @@ class Reconciler:
             ),
             "found",
         )
+
+    async def _adopt(self, order: Order, report: VenueOrder) -> None:
+        await self._put_found(order, report)
         if report.filled_base:
             await self._book_trades()
         await self._booker.settle([report])
@@ -335,7 +395,7 @@ class Reconciler:
                 id given is another one.
         """
         order = self._desk.account.order(command.client_order_id)
-        if order is None or not (order.journal is Journal.UNKNOWN or self._is_orphan(order)):
+        if order is None or not self._is_in_doubt(order):
             raise Refused(f"order {command.client_order_id} is not in doubt; nothing to resolve")
         if command.outcome == "absent":
             return await self._take_for_absent(order)

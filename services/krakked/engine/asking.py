@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
@@ -18,15 +19,19 @@ LONG_S = 60.0
 """Who is told to come back later than this is told so, not kept waiting in silence."""
 AGREE_TRIES_MAX = 40
 AGREE_PAUSE_S = 1.0
+PASS_TRIES_MAX = 10
+"""A pass is several questions, and begins anew if one of them is not answered."""
 
 
-async def patiently(clock: Clock, ask: Callable[[], Awaitable[T]]) -> T:
+async def patiently(
+    clock: Clock, ask: Callable[[], Awaitable[T]], *, tries_max: int = TRIES_MAX
+) -> T:
     """The answer, after a few tries and the pauses that the venue asks for.
 
     Raises:
         Transient: it did not answer at all, or only wants to after a long while.
     """
-    for _ in range(TRIES_MAX - 1):
+    for _ in range(tries_max - 1):
         try:
             return await ask()
         except Transient as error:
@@ -37,7 +42,7 @@ async def patiently(clock: Clock, ask: Callable[[], Awaitable[T]]) -> T:
 
 
 async def agree(
-    engine: Engine, *, waits_for_unknown: bool, reads_on: bool = True
+    engine: Engine, *, waits_for_unknown: bool, is_first: bool = False
 ) -> Sequence[Difference]:
     """Reconcile until the books agree with the venue, or waiting explains nothing more.
 
@@ -45,8 +50,8 @@ async def agree(
         engine: whose books.
         waits_for_unknown: whether to stay until no order is in doubt either; a start need not,
             for the pair of such an order is blocked.
-        reads_on: whether to read at once what happened since the last time; without it that is
-            done only if the books differ, which costs a stop far less of the venue's limits.
+        is_first: whether it is the first time of a start, which reads what happened since the
+            last one. Otherwise that is done only if the books differ: the venue counts questions.
 
     Raises:
         Transient: the venue did not answer at all.
@@ -54,10 +59,9 @@ async def agree(
     desk, reconciler = engine.desk, engine.reconciler
     differences: Sequence[Difference] = ()
     for _ in range(AGREE_TRIES_MAX):
-        if reads_on:
-            await patiently(desk.clock, reconciler.catch_up)
-        reads_on = True
-        differences = await patiently(desk.clock, reconciler.reconcile)
+        make_pass = functools.partial(reconciler.reconcile, is_first=is_first)
+        differences = await patiently(desk.clock, make_pass, tries_max=PASS_TRIES_MAX)
+        is_first = False
         in_doubt = waits_for_unknown and desk.account.unknown_pairs()
         if reconciler.is_settled and not in_doubt:
             break

@@ -18,7 +18,7 @@ import msgspec
 from krakked.domain.errors import BadInput, BadKey, Fenced, MissingPermission, Transient
 from krakked.engine.asking import LONG_S, patiently
 from krakked.ports.clock import Clock
-from krakked.ports.exchange import Exchange, KeyFacts
+from krakked.ports.exchange import Balance, Exchange, KeyFacts
 from krakked.runtime.credentials import QUERY_VARIABLES, TRADE_VARIABLES
 from krakked.runtime.exit_codes import ExitCode
 
@@ -57,6 +57,8 @@ class Looked(msgspec.Struct, frozen=True):
     account: str
     """The venue's own mark of the account; empty where it tells none."""
     cautions: tuple[str, ...] = ()
+    balances: tuple[Balance, ...] = ()
+    """What the account held when the key that asks was tried."""
 
 
 class KeyNames(msgspec.Struct, frozen=True):
@@ -91,8 +93,8 @@ async def check_keys(
             found[role] = await patiently(clock, functools.partial(venue.key_facts, role))
     _check_permissions(found, named, places_orders=places_orders)
     with _told(named, _asking_role(found)):
-        await patiently(clock, venue.balances)
-    return Looked(_account_of(found, named), tuple(_cautions(found, named)))
+        balances = await patiently(clock, venue.balances)
+    return Looked(_account_of(found, named), tuple(_cautions(found, named)), tuple(balances))
 
 
 @contextlib.contextmanager

@@ -26,6 +26,7 @@ from krakked.domain.errors import (
 from krakked.domain.events import Event, EventName
 from krakked.domain.instants import Instant
 from krakked.domain.leadership import Leadership
+from krakked.domain.times import NS_PER_SECOND
 from krakked.engine import translating
 from krakked.engine.given import Given
 from krakked.engine.keys import HOW_TO_UNFENCE
@@ -224,6 +225,12 @@ class Leading:
         """The first fenced call was answered; a later epoch's is made beside what goes on."""
         self._armed = engine
         self.owner.note(DeadManTaken())
+
+    async def sit_out_quarantine(self) -> None:
+        """Wait until no order of the owner before can come to rest any more."""
+        owner = self.owner
+        while (left_ns := owner.state.quarantine_left_ns(owner.elapsed.now())) > 0:
+            await self._given.clock.sleep(left_ns / NS_PER_SECOND)
 
     def begin_look(self) -> Instant:
         """The books are compared from now on."""

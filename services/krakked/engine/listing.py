@@ -24,7 +24,7 @@ from krakked.domain.valuation import Valuation
 from krakked.engine.asking import patiently
 from krakked.engine.translating import strategy_of
 from krakked.ports.clock import Clock
-from krakked.ports.exchange import Exchange
+from krakked.ports.exchange import Balance, Exchange
 from krakked.ports.ledger import Books
 from krakked.ports.market_feed import MarketHistory, Ticker
 from krakked.runtime.settings import Settings
@@ -36,6 +36,13 @@ NAMED_MAX: Final = 12
 
 class Venue(Exchange, MarketHistory, Protocol):
     """What is asked for the account, and for the market."""
+
+
+class Held(msgspec.Struct, frozen=True, kw_only=True):
+    """What the account holds, by our books and by the venue's word."""
+
+    books: Books
+    balances: Sequence[Balance]
 
 
 class Listing(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,7 +59,7 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
 async def read_listing(
     settings: Settings,
     venue: Venue,
-    books: Books,
+    held: Held,
     clock: Clock,
     *,
     asks_turnover: bool,
@@ -70,7 +77,7 @@ async def read_listing(
     turnovers: Mapping[PairName, Decimal] = {}
     if asks_turnover:
         turnovers = turnovers_of(await patiently(clock, venue.tickers), valuation)
-    rules = universe_rules(settings, valuation, books, asks_turnover=asks_turnover)
+    rules = universe_rules(settings, valuation, held.books, asks_turnover=asks_turnover)
     universe = choose_universe(rules, pairs, turnovers)
     if not universe.pairs:
         raise BadInput(f"universe: no pair is left{_why(universe)}; look at universe.*")
@@ -79,13 +86,14 @@ async def read_listing(
         pairs[name] = msgspec.structs.replace(
             pairs[name], fee_taker_pct=fee.taker_pct, fee_maker_pct=fee.maker_pct
         )
-    balances = spot_totals(await patiently(clock, venue.balances))
-    held = [asset for asset, total in {**books.totals, **balances}.items() if total]
+    totals = {**held.books.totals, **spot_totals(held.balances)}
     return Listing(
         pairs=pairs,
         universe=universe,
         valuation=valuation,
-        valuing=_valuing(valuation, held, universe.pairs),
+        valuing=_valuing(
+            valuation, [asset for asset, total in totals.items() if total], universe.pairs
+        ),
     )
 
 

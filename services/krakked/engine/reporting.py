@@ -97,7 +97,7 @@ async def compare_books(
     began_ns, stood_ns = engine.desk.now_ns(), waited_ns()
     try:
         async with asyncio.timeout(None if math.isinf(limit_s) else limit_s):
-            found = await agree(engine, waits_for_unknown=True, reads_on=False)
+            found = await agree(engine, waits_for_unknown=True)
             executions = await _compare_executions(engine, read_fills, since_ns)
             return Compared(differences=(*found, *executions))
     except TimeoutError:

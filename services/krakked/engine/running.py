@@ -442,6 +442,8 @@ class Run:
         )
         self._stack.push_async_callback(rest.close)
         rest.transport.permit = self.leading.permit
+        if silent_ns := self.leading.owner.state.silent_ns:
+            rest.transport.limits.were_full(given.clock.now_ns() - silent_ns)
         self.rest = rest
         self._feed = venues.open_feed(addresses, given.settings, rest, given.clock, pace=given.pace)
         return rest

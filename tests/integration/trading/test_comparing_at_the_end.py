@@ -151,7 +151,7 @@ def test_drift_on_record_is_the_answer_where_no_question_gets_one(
             for _ in range(50):
                 world.fault(FaultKind.REQUEST_LOST)
         else:
-            world.rest.transport.limits.rest_tripped("trade")
+            world.rest.transport.limits.rest_tripped("trade", "BalanceEx")
             world.rest.transport.limits._rest["trade"].charge(10, world.clock.now_ns())
         compared = await comparing(world)
         assert [(d.subject, d.key) for d in compared.differences] == [("balance", "USD")]
@@ -168,7 +168,7 @@ def test_drift_on_record_is_the_answer_where_no_question_gets_one(
 def test_rate_limit_that_leaves_no_time_at_all_is_not_called_a_silent_venue(play: Play) -> None:
     async def scenario(world: Any) -> None:
         await traded(world)
-        world.rest.transport.limits.rest_tripped("trade")
+        world.rest.transport.limits.rest_tripped("trade", "BalanceEx")
         world.rest.transport.limits._rest["trade"].charge(10, world.clock.now_ns())
         with pytest.raises(BadInput, match="rate limit left no time") as caught:
             await comparing(world)

@@ -72,7 +72,8 @@ class Books:
     def __init__(self, *passes: tuple[int, bool], unknown: int = 0) -> None:
         self.passes = list(passes)
         self.unknown = unknown
-        self.caught_up = self.compared = 0
+        self.compared = 0
+        self.first: list[bool] = []
         self.is_settled = False
         self.desk = self.account = self.reconciler = self
         self.clock = Watch()
@@ -81,17 +82,16 @@ class Books:
         self.unknown -= 1
         return ("XBTUSD",) if self.unknown >= 0 else ()
 
-    async def catch_up(self) -> None:
-        self.caught_up += 1
-
-    async def reconcile(self) -> list[str]:
+    async def reconcile(self, *, is_first: bool) -> list[str]:
         self.compared += 1
+        self.first.append(is_first)
         count, self.is_settled = self.passes[min(self.compared, len(self.passes)) - 1]
         return ["difference"] * count
 
 
-def agreed(books: Any, *, waits_for_unknown: bool = False) -> int:
-    return len(asyncio.run(agree(books, waits_for_unknown=waits_for_unknown)))
+def agreed(books: Any, *, waits_for_unknown: bool = False, is_first: bool = False) -> int:
+    differences = agree(books, waits_for_unknown=waits_for_unknown, is_first=is_first)
+    return len(asyncio.run(differences))
 
 
 def test_books_that_agree_are_asked_for_once() -> None:
@@ -102,8 +102,14 @@ def test_books_that_agree_are_asked_for_once() -> None:
 def test_young_difference_is_waited_for_until_it_is_explained() -> None:
     books = Books((2, False), (1, False), (0, True))
     assert agreed(books) == 0
-    assert books.caught_up == books.compared == 3
+    assert books.compared == 3
     assert books.clock.waits == [AGREE_PAUSE_S, AGREE_PAUSE_S]
+
+
+def test_only_the_first_pass_of_a_start_reads_what_happened_whatever_the_books_say() -> None:
+    books = Books((2, False), (1, False), (0, True))
+    agreed(books, is_first=True)
+    assert books.first == [True, False, False]
 
 
 def test_difference_that_had_its_patience_is_not_waited_for() -> None:

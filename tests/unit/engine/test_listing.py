@@ -17,7 +17,13 @@ from krakked.domain.ids import MANUAL, Asset, PairName, StrategyId
 from krakked.domain.pairs import Pair, PairStatus
 from krakked.domain.positions import Position, Sleeve
 from krakked.engine import assembling
-from krakked.engine.listing import Listing, kept_in_words, read_listing, remarks_as_events
+from krakked.engine.listing import (
+    Held,
+    Listing,
+    kept_in_words,
+    read_listing,
+    remarks_as_events,
+)
 from krakked.ports.exchange import Balance, Fees
 from krakked.ports.market_feed import Ticker
 from krakked.runtime.settings import Settings
@@ -65,7 +71,8 @@ class Venue:
     async def fees(self, pairs: Sequence[PairName]) -> Mapping[PairName, Fees]:
         return {pair: Fees(taker_pct=D("0.26"), maker_pct=D("0.16")) for pair in pairs}
 
-    async def balances(self) -> Sequence[Balance]:
+    @property
+    def balances(self) -> Sequence[Balance]:
         return [
             Balance(asset=Asset(asset), total=total, held=D(0))
             for asset, total in self.held.items()
@@ -93,7 +100,7 @@ def look(venue: Venue) -> Look:
             read_listing(
                 Settings.model_validate(sections),
                 venue,  # type: ignore[arg-type]  # as much of a venue as a start asks
-                books,  # type: ignore[arg-type]  # and of the books
+                Held(books=books, balances=venue.balances),  # type: ignore[arg-type]  # the same
                 None,  # type: ignore[arg-type]  # nobody waits
                 asks_turnover=asks_turnover,
                 check=lambda _: None,

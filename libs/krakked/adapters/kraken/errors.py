@@ -64,6 +64,10 @@ class NonceRefused(Transient):
     """The venue has seen a higher nonce on the query key: once more with a fresh one."""
 
 
+class RateRefused(Transient):
+    """The key has asked too much: once more when there is room, which the rate limiter knows."""
+
+
 class Unreachable(Transient):
     """Nothing of the venue's own came back: the address, the network, or the edge before it."""
 
@@ -101,6 +105,8 @@ def error_from(verdict: Verdict, *, method: str, mutates: bool, on_trade_key: bo
             return Fenced(message, code=verdict.code) if on_trade_key else NonceRefused(message)
         case Meaning.IN_DOUBT:
             return lost(message, mutates=mutates, retry_after_s=verdict.retry_after_s)
+        case Meaning.LATER if verdict.code == REST_RATE and not mutates:
+            return RateRefused(message, retry_after_s=verdict.retry_after_s)
         case Meaning.LATER:
             return Transient(message, retry_after_s=verdict.retry_after_s)
         case Meaning.CLIENT_ID if mutates:

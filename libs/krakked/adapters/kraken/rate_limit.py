@@ -8,7 +8,8 @@ Two counters that fill with calls and drain with time, by the account's tier:
 
 Both stay one point below the venue's threshold: our clock is not the venue's, and the dead-man's
 refresh must never stand in line. Public calls are spaced by pair. Whatever the venue says about a
-limit all the same (:meth:`RateLimiter.rest_tripped`) fills our counter to the brim.
+limit all the same (:meth:`RateLimiter.rest_tripped`) fills our counter to the brim and beyond: it
+knows of calls that we do not, as those of a process before us.
 """
 
 from __future__ import annotations
@@ -95,10 +96,16 @@ class Counter:
         self._drain(now_ns)
         self._units += points * _UNITS_PER_POINT
 
-    def fill(self, now_ns: int) -> None:
-        """The venue refused a call: there is no room at all."""
+    def fill(self, now_ns: int, *, beyond: int = 0) -> None:
+        """The venue refused a call that costs so much, and charged it all the same.
+
+        It had less room than that: with the call it is no further beyond the brim than the call
+        costs, whoever filled it. Waiting for less would have the next call refused as well, and
+        each refused call costs what it would have cost.
+        """
         self._drain(now_ns)
-        self._units = max(self._units, self._limit.points_max * _UNITS_PER_POINT)
+        brim = self._limit.points_max + beyond
+        self._units = max(self._units, brim * _UNITS_PER_POINT)
 
     @property
     def points_max(self) -> int:
@@ -142,6 +149,7 @@ class RateLimiter:
         self._engine: dict[PairName, Counter] = {}
         self._young: dict[str, _YoungOrder] = {}
         self._public_at_ns: dict[str, int] = {}
+        self._full_at_ns: int | None = None
         self.waited_ns = 0
         """How long calls of an account have stood in line for room, all told."""
 
@@ -259,11 +267,19 @@ class RateLimiter:
         young = self._young.get(order_id)
         return None if young is None else young.pair
 
-    def rest_tripped(self, key_role: str) -> None:
-        """The venue refused a call of that key for its rate."""
+    def were_full(self, at_ns: int) -> None:
+        """Somebody may have asked with our keys until then, as much as the venue takes.
+
+        For a process that follows another: counting on room that is surely there costs less than
+        a refusal, and bounds how long all that it must ask takes.
+        """
+        self._full_at_ns = at_ns
+
+    def rest_tripped(self, key_role: str, method: str) -> None:
+        """The venue refused that call of that key for its rate."""
         counter = self._rest_counter(key_role)
         if counter is not None:
-            counter.fill(self._clock.now_ns())
+            counter.fill(self._clock.now_ns(), beyond=self._points(method))
 
     def engine_tripped(self, pair: PairName) -> None:
         """The venue refused an order of that pair, or the cancelling of one, for its rate."""
@@ -308,7 +324,13 @@ class RateLimiter:
 
     def _rest_counter(self, key_role: str) -> Counter | None:
         limit = REST_LIMITS.get(self._tier)
-        return None if limit is None else self._rest.setdefault(key_role, Counter(limit))
+        if limit is None:
+            return None
+        if key_role not in self._rest:
+            counter = self._rest[key_role] = Counter(limit)
+            if self._full_at_ns is not None:
+                counter.fill(self._full_at_ns)
+        return self._rest[key_role]
 
     def _engine_counter(self, pair: PairName) -> Counter | None:
         limit = ENGINE_LIMITS.get(self._tier)

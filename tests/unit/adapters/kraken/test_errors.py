@@ -10,6 +10,7 @@ from krakked.adapters.kraken.errors import (
     UNKNOWN_ORDER,
     Malformed,
     NonceRefused,
+    RateRefused,
     Verdict,
     error_from,
     failures,
@@ -96,7 +97,9 @@ NOT_PLACED_EVER = [
 def test_refusal_that_passes_is_transient_for_orders_and_questions(
     text: str, mutates: bool
 ) -> None:
-    assert type(translated(text, mutates=mutates)) is Transient
+    is_waited_out = text == "EAPI:Rate limit exceeded" and not mutates
+    expected = RateRefused if is_waited_out else Transient
+    assert type(translated(text, mutates=mutates)) is expected
 
 
 @pytest.mark.parametrize("text", IN_DOUBT)

@@ -110,9 +110,20 @@ def test_refusal_of_the_venue_means_no_room_until_it_has_drained(
     still_clock: Any, tier: Tier, seconds: float
 ) -> None:
     limiter = RateLimiter(tier, still_clock)
-    limiter.rest_tripped("query")
+    limiter.rest_tripped("query", "BalanceEx")
     calls(limiter, "BalanceEx", 1)
-    assert still_clock.slept_s == [pytest.approx(2 / seconds)]
+    assert still_clock.slept_s == [pytest.approx(3 / seconds)]
+
+
+def test_refused_call_counts_for_what_it_costs_so_that_the_next_is_not_refused_too(
+    still_clock: Any,
+) -> None:
+    """The venue had room for three points of four, and charged all four."""
+    limiter = RateLimiter(Tier.INTERMEDIATE, still_clock)
+    limiter.rest_tripped("query", "TradesHistory")
+    assert limiter.headroom().rest["query"] == -4
+    calls(limiter, "TradesHistory", 1)
+    assert still_clock.slept_s == [pytest.approx((4 + 4 + 1) / 0.5)]
 
 
 def test_two_that_wait_for_one_point_go_one_after_the_other(kit: Any) -> None:

@@ -361,18 +361,33 @@ def test_throttled_answer_tells_the_seconds_until_its_timestamp(kit: Any, venue:
     assert error.retry_after_s == pytest.approx(30, abs=1)
 
 
-def test_venue_that_names_our_rate_makes_the_next_call_wait(kit: Any, venue: Any) -> None:
-    venue.answer("BalanceEx", kit.refusal("EAPI:Rate limit exceeded"), {})
+def test_question_refused_for_its_rate_is_put_once_more_when_there_is_room(
+    kit: Any, venue: Any
+) -> None:
+    venue.answer("BalanceEx", kit.refusal("EAPI:Rate limit exceeded"), {"ZUSD": {}})
 
     async def work(transport: Transport) -> float:
-        with pytest.raises(Transient):
-            await transport.private(READ)
         started = asyncio.get_running_loop().time()
-        await transport.private(READ)
+        assert bytes(await transport.private(READ)) == b'{"ZUSD": {}}'
         return asyncio.get_running_loop().time() - started
 
-    # Starter: 15 points drain at 0.33 a second, and one is kept in reserve.
-    assert talk(kit, venue, work) == pytest.approx(2 / 0.33, abs=0.1)
+    # Starter: 15 points drain at 0.33 a second, one is kept in reserve, and the refused one counts.
+    assert talk(kit, venue, work) == pytest.approx(3 / 0.33, abs=0.1)
+    assert len(venue.requests) == 2
+
+
+def test_question_refused_twice_for_its_rate_is_the_callers_to_put_again(
+    kit: Any, venue: Any
+) -> None:
+    venue.answer("BalanceEx", *[kit.refusal("EAPI:Rate limit exceeded")] * 2, {})
+    assert isinstance(failure(kit, venue, READ), Transient)
+    assert len(venue.requests) == 2
+
+
+def test_change_refused_for_its_rate_is_never_sent_again_by_itself(kit: Any, venue: Any) -> None:
+    venue.answer("AddOrder", kit.refusal("EAPI:Rate limit exceeded"), {})
+    assert isinstance(failure(kit, venue, WRITE), Transient)
+    assert len(venue.requests) == 1
 
 
 def test_observer_hears_of_each_call_with_its_outcome(kit: Any, venue: Any) -> None:
