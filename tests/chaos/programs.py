@@ -90,7 +90,8 @@ class Program:
     def send(self, number: signal.Signals) -> None:
         """Send one; who is gone does not hear it."""
         if self.is_running:
-            os.kill(self.pid, number)
+            with suppress(ProcessLookupError):  # it ended, and nobody has told us yet
+                os.kill(self.pid, number)
             if number in (signal.SIGSTOP, signal.SIGCONT):
                 self.is_paused = number == signal.SIGSTOP
 
