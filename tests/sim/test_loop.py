@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import weakref
 from random import Random
 from typing import Any
 
 import pytest
 
 from krakked.domain.times import NS_PER_SECOND
-from krakked.worlds.loop import PROCESS, Process, WorldLoop, WorldStuck
+from krakked.worlds.loop import PROCESS, TASKS_KEPT, Process, WorldLoop, WorldStuck
 
 START_NS = 1_767_571_200 * NS_PER_SECOND
 
@@ -102,6 +103,30 @@ def test_timers_of_different_instants_keep_their_order_under_every_seed(make_lab
             lab.loop.call_later(delay_us / 1_000_000, seen.append, delay_us)
         lab.pass_(1.0)
         assert seen == [1, 3, 5, 7]
+
+
+def test_a_cancelled_step_lets_go_of_what_it_would_have_used(lab: Any) -> None:
+    class Heavy:
+        pass
+
+    heavy = Heavy()
+    seen = weakref.ref(heavy)
+    step = lab.loop.call_later(60.0, print, heavy)
+    del heavy
+    assert not step.cancelled()
+    step.cancel()
+    assert step.cancelled()
+    assert seen() is None
+
+
+def test_a_step_shows_what_it_is(lab: Any) -> None:
+    assert "test_a_step_shows" in repr(lab.loop.call_soon(lambda: None))
+    step = lab.loop.call_later(1.0, print)
+    assert step.when() == 1.0
+    assert "print" in repr(step)
+    assert "when=1.0" in repr(step)
+    step.cancel()
+    assert "cancelled" in repr(step)
 
 
 def test_cancelled_callbacks_and_timers_never_run(lab: Any) -> None:
@@ -224,6 +249,27 @@ def test_tasks_of_a_dead_process_are_kept_so_that_throwing_them_away_tidies_noth
     gc.collect()
     assert seen == []
     assert lab.loop.problems == []
+
+
+def test_tasks_that_are_done_are_not_kept_while_their_process_lives(
+    lab: Any, process: Process
+) -> None:
+    grave: list[weakref.ref[asyncio.Task[None]]] = []
+
+    async def brief() -> None:
+        await asyncio.sleep(0.001)
+
+    async def busy() -> None:
+        for _ in range(10 * TASKS_KEPT):
+            task = asyncio.create_task(brief())
+            grave.append(weakref.ref(task))
+            await task
+
+    lab.start(busy(), process)
+    lab.pass_(10.0)
+    gc.collect()
+    assert len(grave) == 10 * TASKS_KEPT
+    assert sum(each() is not None for each in grave) <= 2 * TASKS_KEPT
 
 
 def test_cancelling_a_task_of_a_dead_process_wakes_nothing(lab: Any, process: Process) -> None:

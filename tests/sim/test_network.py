@@ -10,7 +10,7 @@ import pytest
 
 from krakked.adapters.kraken.network import Broken, NoAnswer, NotConnected, Silent
 from krakked.worlds.loop import Process
-from krakked.worlds.network import FIN_AFTER_S, LATENCY_S, Weather
+from krakked.worlds.network import FIN_AFTER_S, LATENCY_S, Weather, by, give
 
 PLACED = "aaaaaaaa-0000-0000-0000-000000000001"
 
@@ -139,6 +139,27 @@ def test_weather_strikes_about_as_often_as_it_says(town: Any) -> None:
 
 
 # cuts
+
+
+def test_a_wait_ends_with_what_came_or_with_what_was_to_be_said_at_its_end(town: Any) -> None:
+    loop = town.lab.loop
+
+    async def wait(after_s: float | None, deadline_s: float | None) -> tuple[str, float]:
+        began_s = loop.time()
+        answer: asyncio.Future[str] = loop.create_future()
+        if after_s is not None:
+            loop.call_later(after_s, give, answer, "came")
+        deadline = None if deadline_s is None else began_s + deadline_s
+        try:
+            said = await by(deadline, answer, LookupError("did not come"))
+        except LookupError as error:
+            said = str(error)
+        return said, round(loop.time() - began_s, 6)
+
+    assert town.lab.run(wait(1.0, 2.0)) == ("came", 1.0)
+    assert town.lab.run(wait(3.0, 2.0)) == ("did not come", 2.0)
+    assert town.lab.run(wait(None, -1.0)) == ("did not come", 0.0)
+    assert town.lab.run(wait(3.0, None)) == ("came", 3.0)
 
 
 def test_a_line_that_is_cut_outward_lets_nothing_arrive(town: Any) -> None:

@@ -143,9 +143,15 @@ class Faults:
         """It happened."""
         self.happened[kind] = self.happened.get(kind, 0) + 1
 
+    def may_strike(self, kind: FaultKind) -> bool:
+        """Whether anything of this kind can go wrong now."""
+        if kind in self.probabilities:
+            return True
+        return any(fault.kind is kind for fault in (*self.armed, *self.mixture))
+
     def draw(self, kind: FaultKind, event: Asked | Told) -> Armed | None:
         """The fault of this kind that strikes this request or frame, if one does."""
-        if self.is_quiet:
+        if not self.may_strike(kind):
             return None
         found = self._take(kind, event) or self._by_chance(kind, event)
         if found is not None:

@@ -134,6 +134,8 @@ class RequestFaults:
     def _draw(self, kind: FaultKind, asked: Asked) -> Armed | None:
         if kind in _REST_ONLY and len(asked.names) > 1:
             return None
+        if not self._venue.faults.may_strike(kind):
+            return None
         if kind in acts.LIMITS and not self._is_limited(asked):
             return None
         return self._venue.faults.draw(kind, asked)

@@ -89,8 +89,8 @@ class Venue:
 
     def next_event_ns(self) -> int | None:
         """When something happens by itself."""
-        due = (self.market.next_event_ns(), self.exchange.next_event_ns(), self.later.next_ns())
-        return min((at_ns for at_ns in due if at_ns is not None), default=None)
+        due = [self.market.next_event_ns(), self.exchange.next_event_ns(), self.later.next_ns()]
+        return min([at_ns for at_ns in due if at_ns is not None], default=None)
 
     def catch_up(self) -> int:
         """Play everything that is due; the instant it is now."""

@@ -26,7 +26,7 @@ from krakked.sim.leases import SimLeases
 from krakked.trading.owning import Me
 from krakked.trading.timings import Timings
 from krakked.worlds.loop import NS_PER_US, Process, WorldLoop
-from krakked.worlds.network import Link, fail, give
+from krakked.worlds.network import Link, fail, give, within
 
 T = TypeVar("T")
 
@@ -82,11 +82,8 @@ class WorldLeaseStore:
             self._link.later(self._travel_s(), self._arrive, work, answer)
         else:
             self._server.note("lease line cut")
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                return await answer
-        except TimeoutError:
-            raise LeaseUnreachable(f"no answer within {self._timeout_s} s") from None
+        unreachable = LeaseUnreachable(f"no answer within {self._timeout_s} s")
+        return await within(self._timeout_s, answer, unreachable)
 
     def _travel_s(self) -> float:
         return self._server.rng.uniform(*LATENCY_S) + self._server.slow_s

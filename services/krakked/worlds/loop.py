@@ -16,8 +16,7 @@ import asyncio
 import contextvars
 import heapq
 import math
-import weakref
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator, Sequence
 from random import Random
 from typing import Any, Final, TypeVar, TypeVarTuple, Unpack
 
@@ -26,10 +25,8 @@ Ts = TypeVarTuple("Ts")
 
 NS_PER_US: Final = 1_000
 US_PER_SECOND: Final = 1_000_000
-ROUNDS_MAX: Final = 200_000
-"""So many without time going on are a loop that never ends."""
-
-
+TASKS_KEPT: Final = 64
+"""So many of a process are remembered before it is looked which are done."""
 SPINS_MAX: Final = 100_000
 """A world that runs so many rounds at one instant is one in which time does not go on."""
 
@@ -54,10 +51,10 @@ class Process:
         self.frozen_us = 0
         """How long its clocks have stood still, all told."""
         self.on_death: Callable[[], None] | None = None
-        self.tasks: weakref.WeakSet[asyncio.Task[Any]] = weakref.WeakSet()
-        self._dead: list[asyncio.Task[Any]] = []
-        """Kept: what is thrown away tidies up, and the dead do not."""
-        self._waiting: list[asyncio.Handle] = []
+        self._tasks: list[asyncio.Task[Any]] = []
+        """Kept, and most of all when it is dead: what is thrown away tidies up."""
+        self._tasks_max = TASKS_KEPT
+        self._waiting: list[Step] = []
 
     def __repr__(self) -> str:
         state = "dead" if self.is_dead else "stopped" if self.is_stopped else "running"
@@ -67,10 +64,16 @@ class Process:
         """End it between two steps."""
         if not self.is_dead:
             self.is_dead = True
-            self._dead.extend(self.tasks)
             self._waiting.clear()
             if self.on_death is not None:
                 self.on_death()
+
+    def keep(self, task: asyncio.Task[Any]) -> None:
+        """Remember a task of it until it is done."""
+        self._tasks.append(task)
+        if len(self._tasks) > self._tasks_max:
+            self._tasks = [each for each in self._tasks if not each.done()]
+            self._tasks_max = 2 * len(self._tasks) + TASKS_KEPT
 
     def stop(self, *, clocks_stand: bool = False) -> None:
         """Run nothing of it until :meth:`go_on`."""
@@ -92,12 +95,12 @@ class Process:
         waiting, self._waiting = self._waiting, []
         loop.ready_again(waiting)
 
-    def admits(self, handle: asyncio.Handle) -> bool:
+    def admits(self, step: Step) -> bool:
         """Whether this step may be run now; counts it."""
         if self.is_dead:
             return False
         if self.is_stopped:
-            self._waiting.append(handle)
+            self._waiting.append(step)
             return False
         self.steps += 1
         if self.dies_at_step is not None and self.steps >= self.dies_at_step:
@@ -112,14 +115,43 @@ PROCESS: Final[contextvars.ContextVar[Process | None]] = contextvars.ContextVar(
 """Whose step this is; None: the world's own."""
 
 
-class WorldTimer(asyncio.TimerHandle):
-    """A callback that is due later."""
+class Step(asyncio.TimerHandle):
+    """A callback that runs once, soon or when it is due; it knows whose it is.
+
+    It sets itself what asyncio's constructors would, which also look whether somebody debugs: a
+    world makes so many steps that this is a few per cent of what it costs.
+    """
 
     __slots__ = ("due_us", "frozen_us", "process")
 
-    due_us: int
-    frozen_us: int
-    process: Process | None
+    def __init__(
+        self,
+        callback: Callable[..., object],
+        args: Sequence[Any],
+        loop: WorldLoop,
+        context: contextvars.Context | None,
+    ) -> None:
+        if context is None:
+            self._context = contextvars.copy_context()
+            self.process = PROCESS.get()
+        else:
+            self._context = context
+            self.process = context.get(PROCESS)
+        self._loop = loop
+        self._callback = callback
+        self._args = args
+        self._cancelled = False
+        self._repr = self._source_traceback = None
+        self._when = 0.0
+        self.due_us: int | None = None
+        """When; None: soon."""
+        self.frozen_us = 0
+        """How long its clocks had stood when that was reckoned."""
+
+    def cancel(self) -> None:
+        """Let it not run."""
+        self._cancelled = True
+        self._callback, self._args = _nothing, ()  # what they hold may go
 
 
 class WorldLoop(asyncio.BaseEventLoop):
@@ -136,11 +168,9 @@ class WorldLoop(asyncio.BaseEventLoop):
         self._start_ns = start_ns - start_ns % NS_PER_US
         self._now_us = 0
         self._order = order
-        self._timers: list[tuple[int, int, WorldTimer]] = []
+        self._timers: list[tuple[int, int, Step]] = []
         self._timed = 0
-        self._rounds = 0
-        """Since time went on last."""
-        self._soon: list[asyncio.Handle] = []
+        self._soon: list[Step] = []
         self._spins = 0
         """Rounds since time went on."""
         self.set_exception_handler(_raise)
@@ -170,7 +200,7 @@ class WorldLoop(asyncio.BaseEventLoop):
         task = super().create_task(coro, name=name, context=context)
         process = PROCESS.get() if context is None else context.get(PROCESS)
         if process is not None:
-            process.tasks.add(task)
+            process.keep(task)
         return task
 
     def call_soon(
@@ -180,9 +210,9 @@ class WorldLoop(asyncio.BaseEventLoop):
         context: contextvars.Context | None = None,
     ) -> asyncio.Handle:
         """Run it among the next ones."""
-        handle = asyncio.Handle(callback, args, self, context)
-        self._soon.append(handle)
-        return handle
+        step = Step(callback, args, self, context)
+        self._soon.append(step)
+        return step
 
     def call_soon_threadsafe(
         self,
@@ -204,11 +234,11 @@ class WorldLoop(asyncio.BaseEventLoop):
         # Never too soon: who finds that his time has not come would ask again at the same instant.
         when_us = math.ceil(round(when * US_PER_SECOND, 3))
         due_us = max(self._now_us, when_us + _stood_us(PROCESS.get()))
-        timer = WorldTimer(when, callback, args, self, context)
-        timer.process = _process_of(timer)
-        timer.frozen_us = _stood_us(timer.process)
-        self._push(timer, due_us)
-        return timer
+        step = Step(callback, args, self, context)
+        step._when = when
+        step.frozen_us = _stood_us(step.process)
+        self._push(step, due_us)
+        return step
 
     def call_later(
         self,
@@ -220,21 +250,18 @@ class WorldLoop(asyncio.BaseEventLoop):
         """Run it after so many seconds."""
         return self.call_at(self.time() + delay, callback, *args, context=context)
 
-    def ready_again(self, handles: list[asyncio.Handle]) -> None:
+    def ready_again(self, steps: list[Step]) -> None:
         """Take over what had to wait; a timer whose clock stood still is not due yet."""
-        for handle in handles:
-            if isinstance(handle, WorldTimer):
-                self._push(handle, handle.due_us)
+        for step in steps:
+            if step.due_us is not None:
+                self._push(step, step.due_us)
             else:
-                self._soon.append(handle)
+                self._soon.append(step)
 
-    def _push(self, timer: WorldTimer, due_us: int) -> None:
-        timer.due_us = due_us
+    def _push(self, step: Step, due_us: int) -> None:
+        step.due_us = due_us
         self._timed += 1
-        heapq.heappush(self._timers, (due_us, self._timed, timer))
-
-    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
-        """Cancelled timers are dropped when they come due."""
+        heapq.heappush(self._timers, (due_us, self._timed, step))
 
     def _run_once(self) -> None:
         if not self._soon:
@@ -242,19 +269,14 @@ class WorldLoop(asyncio.BaseEventLoop):
         self._spins += 1
         if self._spins > SPINS_MAX:
             raise WorldStuck(f"the world spins: time stands at {self._now_us} us")
-        self._take_due()
+        if self._timers and self._timers[0][0] <= self._now_us:
+            self._take_due()
         batch, self._soon = self._soon, []
-        self._rounds += 1
-        if self._rounds > ROUNDS_MAX:
-            raise RuntimeError(f"time stands still at {self.time():.6f} s: {batch[:3]}")
         if self._order is not None and len(batch) > 1:
             self._order.shuffle(batch)
-        for handle in batch:
-            if handle._cancelled:
-                continue
-            process = _process_of(handle)
-            if process is None or process.admits(handle):
-                handle._run()
+        for step in batch:
+            if not step._cancelled and (step.process is None or step.process.admits(step)):
+                step._run()
 
     def _jump(self) -> None:
         while self._timers and self._timers[0][2]._cancelled:
@@ -264,27 +286,26 @@ class WorldLoop(asyncio.BaseEventLoop):
         if self._timers[0][0] > self._now_us:
             self._now_us = self._timers[0][0]
             self._spins = 0
-        self._rounds = 0
 
     def _take_due(self) -> None:
         while self._timers and self._timers[0][0] <= self._now_us:
-            _, _, timer = heapq.heappop(self._timers)
-            if timer._cancelled:
+            due_us, _, step = heapq.heappop(self._timers)
+            if step._cancelled:
                 continue
-            stood_us = _stood_us(timer.process) - timer.frozen_us
+            stood_us = _stood_us(step.process) - step.frozen_us
             if stood_us:
-                timer.frozen_us += stood_us
-                self._push(timer, timer.due_us + stood_us)
+                step.frozen_us += stood_us
+                self._push(step, due_us + stood_us)
             else:
-                self._soon.append(timer)
-
-
-def _process_of(handle: asyncio.Handle) -> Process | None:
-    return handle._context.get(PROCESS)  # type: ignore[attr-defined, no-any-return]  # not in typeshed
+                self._soon.append(step)
 
 
 def _stood_us(process: Process | None) -> int:
     return 0 if process is None else process.frozen_us
+
+
+def _nothing() -> None:
+    """What a cancelled step would do."""
 
 
 def _raise(loop: asyncio.AbstractEventLoop, problem: dict[str, Any]) -> None:

@@ -133,11 +133,7 @@ class WorldNetwork:
         link = self._link
         answer: asyncio.Future[Answer] = link.loop.create_future()
         self._send(request, answer)
-        try:
-            async with asyncio.timeout(self.bounds.timeout_s):
-                return await answer
-        except TimeoutError:
-            raise NoAnswer("TimeoutError") from None
+        return await within(self.bounds.timeout_s, answer, NoAnswer("TimeoutError"))
 
     def _send(self, request: Request, answer: asyncio.Future[Answer]) -> None:
         link, weather = self._link, self._link.weather
@@ -189,11 +185,7 @@ class WorldNetwork:
         opened: asyncio.Future[ClientEnd] = link.loop.create_future()
         if not (link.is_cut_out or link.is_cut_in):
             link.later(2 * link.latency_s(), self._open, opened)
-        try:
-            async with asyncio.timeout(timeout_s):
-                return await opened
-        except TimeoutError:
-            raise NotConnected("TimeoutError") from None
+        return await within(timeout_s, opened, NotConnected("TimeoutError"))
 
     def _open(self, opened: asyncio.Future[ClientEnd]) -> None:
         if opened.done():
@@ -242,11 +234,7 @@ class ClientEnd:
             if self.over is not None:
                 raise Broken(self.over)
             self._waiter = self._link.loop.create_future()
-            try:
-                async with asyncio.timeout_at(deadline):
-                    await self._waiter
-            except TimeoutError:
-                raise Silent("nothing was received for too long") from None
+            await by(deadline, self._waiter, Silent("nothing was received for too long"))
         return self._frames.popleft()
 
     async def close(self) -> None:
@@ -368,3 +356,22 @@ def give(answer: asyncio.Future[T], result: T) -> None:
     """The same with what was waited for."""
     if not answer.done():
         answer.set_result(result)
+
+
+async def within(seconds: float, answer: asyncio.Future[T], otherwise: Exception) -> T:
+    """What was waited for; raises ``otherwise`` if it does not come in that time.
+
+    A world waits so often that ``asyncio.timeout``, which can do more, would be felt.
+    """
+    return await by(answer.get_loop().time() + seconds, answer, otherwise)
+
+
+async def by(deadline: float | None, answer: asyncio.Future[T], otherwise: Exception) -> T:
+    """The same until an instant of the loop, or for ever."""
+    if deadline is None:
+        return await answer
+    timer = answer.get_loop().call_at(deadline, fail, answer, otherwise)
+    try:
+        return await answer
+    finally:
+        timer.cancel()

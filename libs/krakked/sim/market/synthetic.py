@@ -66,7 +66,7 @@ _DAY_MINUTES: Final = DAY_S // 60
 _UNIT_DECIMALS: Final = 8
 _PRINT_QUOTE: Final = Decimal(3_000)
 """A large everyday trade, in dollars at the base price."""
-_CHUNK_HOURS: Final = 4
+_CHUNK_HOURS: Final = 1
 _PORTION_S: Final = 2 * DAY_S
 """Trades of longer stretches are made in portions that the processor's memory holds."""
 
@@ -163,6 +163,10 @@ class Trades(msgspec.Struct, frozen=True):
         first, last = np.searchsorted(self.at_us, [-(-from_ns // 1000), -(-before_ns // 1000)])
         return Trades(*(getattr(self, name)[first:last] for name in self.__struct_fields__))
 
+    def newest(self, count: int) -> Trades:
+        """The last of them."""
+        return Trades(*(getattr(self, name)[-count:] for name in self.__struct_fields__))
+
 
 class Stream:
     """One pair's trades, of any stretch of time."""
@@ -198,8 +202,13 @@ class Stream:
 
     def prints(self, from_ns: int, before_ns: int) -> list[Print]:
         """The trades of ``[from_ns, before_ns)`` as records."""
+        return self._printed(self._traded(from_ns, before_ns))
+
+    def _traded(self, from_ns: int, before_ns: int) -> Trades:
         trades = self.trades(from_ns // NS_PER_SECOND, -(-before_ns // NS_PER_SECOND))
-        found = trades.within(from_ns, before_ns)
+        return trades.within(from_ns, before_ns)
+
+    def _printed(self, found: Trades) -> list[Print]:
         tick_size = self.pair.tick_size
         rows = zip(
             found.at_us.tolist(),
@@ -325,8 +334,8 @@ class Stream:
 
     def _open(self, now_ns: int, venue: Venue) -> None:
         """Stand the book of the newest trade before ``now_ns``."""
-        past = self.prints(now_ns - 6 * _HOUR_S * NS_PER_SECOND, now_ns + 1)
-        for last in past[-1:]:
+        past = self._traded(now_ns - 6 * _HOUR_S * NS_PER_SECOND, now_ns + 1)
+        for last in self._printed(past.newest(1)):
             bids, asks = ladder(self._scaled(last), self.pair, self._level_quantity)
             venue.set_house_book(self.pair.altname, bids, asks, now_ns)
 
