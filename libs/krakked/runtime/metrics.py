@@ -147,6 +147,22 @@ class Metrics:
         """The venue's clock less ours."""
         self.clock_offset.set(seconds)
 
+    def observe_renewal(self, seconds: float, failure: str | None) -> None:
+        """One writing of the lease by its holder; ``failure``: why it was not taken."""
+        self.leader_renewal.observe(seconds)
+        if failure is not None:
+            self.leader_renew_failures.labels(reason=failure).inc()
+
+    def note_phase(self, before: str, phase: str) -> None:
+        """Ownership left one phase for another."""
+        self.leader_transitions.labels(before, phase).inc()
+        self.engine_state.clear()
+        self.engine_state.labels(phase).set(1)
+
+    def count_veto(self, reason: str) -> None:
+        """What was on its way to the venue was held back right before the wire."""
+        self.guard_rejections.labels(reason=reason).inc()
+
     def watch_wal(self, size_bytes: Callable[[], int]) -> None:
         """Ask for the size of the ledger's log whenever the page is made."""
         self.wal_bytes.set_function(size_bytes)
@@ -218,6 +234,19 @@ class Metrics:
         )
         self.leader_authority = self._gauge(
             "leader_authority_remaining_seconds", "For which the account is ours for certain"
+        )
+        self.engine_state = self._gauge("engine_state", "1 for its phase of ownership", "state")
+        self.leader_transitions = self._counter(
+            "leader_transitions", "Phases of ownership left for others", "from", "to"
+        )
+        self.leader_renewal = self._histogram(
+            "leader_renew_duration_seconds", "Writing the lease anew, answered or not"
+        )
+        self.leader_renew_failures = self._counter(
+            "leader_renew_failures", "Renewals of the lease that were not taken", "reason"
+        )
+        self.guard_rejections = self._counter(
+            "submit_guard_rejections", "Held back right before the wire", "reason"
         )
         self.degraded = self._gauge("engine_degraded", "1 for each thing out of order", "what")
         self.kill_switch = self._gauge("kill_switch_active", "1 while it stops new risk")

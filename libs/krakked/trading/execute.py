@@ -162,10 +162,11 @@ class Executor:
             return sent
 
     def _refusal(self, order: Order, plan: ExecutionPlan, now_ns: int) -> str | None:
-        refusal = self._guard.refusal(order, plan_expires_at_ns=plan.expires_at_ns, now_ns=now_ns)
-        if refusal is None and not self._rules.sends_orders:
-            return "dry run: nothing is sent"
-        return refusal
+        veto = self._guard.veto(order, plan_expires_at_ns=plan.expires_at_ns, now_ns=now_ns)
+        if veto is not None:
+            self._guard.held_back(veto)
+            return veto.words
+        return None if self._rules.sends_orders else "dry run: nothing is sent"
 
     def _expiry(self, plan: ExecutionPlan, now_ns: int) -> list[Event]:
         """A plan that expires before all of it was sent is told of once, with what is left."""

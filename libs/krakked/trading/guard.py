@@ -12,8 +12,10 @@ from typing import Protocol
 
 from krakked.domain.orders import LegKind, Order
 from krakked.trading.account import Account
+from krakked.trading.vetoes import Veto, VetoReason
 
 NS_PER_MS = 1_000_000
+BEHIND = "the ledger was behind the account: `krakked acknowledge` after a look"
 
 
 class Owned(Protocol):
@@ -21,6 +23,8 @@ class Owned(Protocol):
 
     @property
     def epoch(self) -> int: ...
+    @property
+    def veto_reason(self) -> VetoReason: ...
     def refusal_of_order(self) -> str | None: ...
     def refusal(self) -> str | None: ...
 
@@ -34,6 +38,8 @@ class Guard:
         """Whether the account is ours; None: nobody else can have it."""
         self.on_fenced: Callable[[str], None] | None = None
         """Hears the venue's word that a newer owner exists."""
+        self.on_veto: Callable[[VetoReason], None] | None = None
+        """Hears of each order that was held back right before the wire."""
         self.needs_acknowledgement = False
         """The ledger was behind the account: a person must look before anything adds risk."""
         self.was_behind = False
@@ -79,15 +85,25 @@ class Guard:
         return None if self.authority is None else self.authority.refusal()
 
     def refusal(self, order: Order, *, plan_expires_at_ns: int, now_ns: int) -> str | None:
+        """Why this order must not be sent, in words, or None."""
+        veto = self.veto(order, plan_expires_at_ns=plan_expires_at_ns, now_ns=now_ns)
+        return None if veto is None else veto.words
+
+    def veto(self, order: Order, *, plan_expires_at_ns: int, now_ns: int) -> Veto | None:
         """Why this order must not be sent, or None."""
         general = self._refusal_of_all()
         if general is not None:
             return general
         if now_ns >= plan_expires_at_ns:
-            return "the plan expired"
+            return Veto(VetoReason.PLAN_EXPIRED, "the plan expired")
         if order.request.kind is not LegKind.ENTRY:
             return None
         return self._refusal_of_entry(order, now_ns)
+
+    def held_back(self, veto: Veto) -> None:
+        """An order that was on its way to the wire was not sent."""
+        if self.on_veto is not None:
+            self.on_veto(veto.reason)
 
     @property
     def is_clock_trusted(self) -> bool:
@@ -99,29 +115,36 @@ class Guard:
         """Whether the venue would cancel what rests if we died now; true where none is wanted."""
         return self.dead_man_until_ns is None or now_ns < self.dead_man_until_ns
 
-    def _refusal_of_all(self) -> str | None:
+    def _refusal_of_all(self) -> Veto | None:
         if self.fenced_by is not None:
-            return f"fenced: {self.fenced_by}"
+            return Veto(VetoReason.FENCED, f"fenced: {self.fenced_by}")
         if self.is_stopping:
-            return "the engine is stopping"
+            return Veto(VetoReason.STOPPING, "the engine is stopping")
         if not self.is_ready:
-            return "the engine is starting"
+            return Veto(VetoReason.STARTING, "the engine is starting")
         if self.venue_status not in ("online", "post_only"):
-            return f"the venue is in {self.venue_status}"
+            return Veto(VetoReason.VENUE_STATUS, f"the venue is in {self.venue_status}")
         if not self.is_clock_trusted:
             late_ms = -self.clock_offset_ns // NS_PER_MS
-            return f"this clock is {late_ms:+d} ms from the venue's"
-        return None if self.authority is None else self.authority.refusal_of_order()
+            return Veto(VetoReason.CLOCK, f"this clock is {late_ms:+d} ms from the venue's")
+        return self._refusal_of_lease()
 
-    def _refusal_of_entry(self, order: Order, now_ns: int) -> str | None:
+    def _refusal_of_lease(self) -> Veto | None:
+        words = None if self.authority is None else self.authority.refusal_of_order()
+        if self.authority is None or words is None:
+            return None
+        return Veto(self.authority.veto_reason, words)
+
+    def _refusal_of_entry(self, order: Order, now_ns: int) -> Veto | None:
         if self._account.kill_switch.active:
-            return "the kill switch is on"
+            return Veto(VetoReason.KILL_SWITCH, "the kill switch is on")
         if self._account.halted:
-            return "halted"
+            return Veto(VetoReason.HALTED, "halted")
         if order.request.pair in self._account.unknown_pairs():
-            return f"{order.request.pair} has an order in an unknown state"
+            words = f"{order.request.pair} has an order in an unknown state"
+            return Veto(VetoReason.UNKNOWN_ORDER, words)
         if self.needs_acknowledgement:
-            return "the ledger was behind the account: `krakked acknowledge` after a look"
+            return Veto(VetoReason.UNACKNOWLEDGED, BEHIND)
         if not self.is_dead_man_trusted(now_ns):
-            return "the dead-man switch is not armed"
+            return Veto(VetoReason.DEAD_MAN, "the dead-man switch is not armed")
         return None

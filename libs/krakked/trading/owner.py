@@ -48,6 +48,7 @@ from krakked.trading.owning import (
     Written,
 )
 from krakked.trading.timings import Timings
+from krakked.trading.vetoes import VetoReason
 
 Listen = Callable[[Action, State], None]
 """Hears every action but calls to the lease and the watchdog's, with the state it came with."""
@@ -70,6 +71,8 @@ class Owner:
     ) -> None:
         self.state = State(me=me, timings=timings)
         self.elapsed = elapsed
+        self.on_phase: Callable[[Phase, Phase], None] | None = None
+        """Hears which phase was left for which."""
         self._store = store
         self._watchdog = watchdog
         self._listen = listen
@@ -88,7 +91,10 @@ class Owner:
 
     def note(self, observation: Observation) -> None:
         """Take it in and begin what follows."""
+        before = self.state.phase
         self.state, actions = step(self.state, observation, self.elapsed.now())
+        if self.state.phase is not before and self.on_phase is not None:
+            self.on_phase(before, self.state.phase)
         for action in actions:
             self._begin(action)
         self._changed.set()
@@ -222,6 +228,18 @@ class Authority:
         """What is left of it; 0 if nothing is."""
         left_ns = self._owner.state.authority_until_ns - self._owner.elapsed.now().most_ns
         return max(0, left_ns) / NS_PER_SECOND
+
+    @property
+    def veto_reason(self) -> VetoReason:
+        """By which what is refused now is counted; means nothing where nothing is."""
+        state = self._owner.state
+        if state.phase is Phase.FENCED:
+            return VetoReason.FENCED
+        if state.phase is Phase.DRAINING:
+            return VetoReason.STOPPING
+        is_sure = state.holds(self._owner.elapsed.now(), margin_ns=state.timings.margin_ns)
+        has_lapsed = state.phase is Phase.FROZEN or (state.may_ask_venue and not is_sure)
+        return VetoReason.LEASE_EXPIRED if has_lapsed else VetoReason.NOT_OWNER
 
     def refusal_of_order(self) -> str | None:
         """Why no order may be sent or amended now, or None."""

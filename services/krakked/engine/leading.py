@@ -31,6 +31,7 @@ from krakked.engine import translating
 from krakked.engine.given import Given
 from krakked.engine.keys import HOW_TO_UNFENCE
 from krakked.engine.lease_edges import OwnLease
+from krakked.engine.measuring import MeasuredLeases
 from krakked.ports.lease_store import LeaseEventKind
 from krakked.ports.ledger import Ledger
 from krakked.runtime.lease_timings import timings_of
@@ -132,6 +133,7 @@ class Leading:
             account=translating.fingerprint_of(given.settings),
             program=version(),
         )
+        store = MeasuredLeases(store, given.clock, self._measure_renewal)
         self._owner = Owner(
             store,
             me,
@@ -140,6 +142,7 @@ class Leading:
             watchdog=edges.watchdog(),
             listen=self._listen,
         )
+        self._owner.on_phase = self._count_phase
         self._store = store
         self._owner.note(Begin(ledger_epoch=epoch))
 
@@ -172,8 +175,22 @@ class Leading:
         self._nonces = nonces
         nonces.enter_epoch(self.owner.state.epoch)
 
+    def _measure_renewal(self, seconds: float, failure: str | None) -> None:
+        """A candidate's tries to take the lease are no renewals."""
+        if self.owner.state.phase in owning.HOLDING:
+            self._given.metrics.observe_renewal(seconds, failure)
+
+    def _count_phase(self, before: Phase, phase: Phase) -> None:
+        self._given.metrics.note_phase(before.value, phase.value)
+
     def permit(self, call: Call) -> str | None:
         """Why that call must not be written to the socket now."""
+        refusal = self._refusal(call)
+        if refusal is not None:
+            self._given.metrics.count_veto(self.owner.authority.veto_reason.value)
+        return refusal
+
+    def _refusal(self, call: Call) -> str | None:
         authority = self.owner.authority
         if call.method in ORDERING:
             return authority.refusal_of_order()
@@ -186,6 +203,7 @@ class Leading:
     def watch(self, guard: Guard) -> None:
         """The submit guard asks the lease, and tells it what the venue says."""
         guard.authority = self.owner.authority
+        guard.on_veto = lambda reason: self._given.metrics.count_veto(reason.value)
         guard.on_fenced = lambda words: self.owner.note(NonceRefused(reason=words))
         self._guard = guard
         self._tell_guard()

@@ -64,7 +64,7 @@ MUTANTS = (
         patches=(
             passage(
                 Guard,
-                "refusal",
+                "veto",
                 "        general = self._refusal_of_all()\n",
                 "        self._fenced_by = None\n        general = None\n",
             ),

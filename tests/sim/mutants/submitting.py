@@ -139,7 +139,7 @@ MUTANTS = (
     Mutant(
         name="expiry unchecked",
         breaks="Nothing is sent once its plan has expired.",
-        patches=(passage(Guard, "refusal", "now_ns >= plan_expires_at_ns", "False"),),
+        patches=(passage(Guard, "veto", "now_ns >= plan_expires_at_ns", "False"),),
         mixture=mixed(RESTING, CROWDED),
     ),
     Mutant(

@@ -25,6 +25,11 @@ USED_BY_ALERTS = (
     "krakked_leader_epoch",
     "krakked_leader_last_renew_timestamp_seconds",
     "krakked_leader_authority_remaining_seconds",
+    "krakked_leader_renew_duration_seconds",
+    "krakked_leader_renew_failures_total",
+    "krakked_leader_transitions_total",
+    "krakked_engine_state",
+    "krakked_submit_guard_rejections_total",
     "krakked_exchange_fenced_total",
     "krakked_deadman_armed",
     "krakked_deadman_last_refresh_timestamp_seconds",
@@ -413,6 +418,35 @@ def test_no_label_can_grow_without_bound(metrics: Metrics) -> None:
 def test_page_has_no_created_series(metrics: Metrics) -> None:
     metrics.listen(event(EventName.PLAN_CREATED))
     assert "_created" not in metrics.page().decode()
+
+
+def test_renewals_leave_their_time_and_what_stood_in_their_way(metrics: Metrics) -> None:
+    metrics.observe_renewal(0.25, None)
+    metrics.observe_renewal(3.0, "unreachable")
+    assert metrics.value("krakked_leader_renew_duration_seconds_count") == 2
+    assert metrics.value("krakked_leader_renew_duration_seconds_sum") == 3.25
+    failures = "krakked_leader_renew_failures_total"
+    assert metrics.value(failures, reason="unreachable") == 1
+    assert metrics.value(failures, reason="conflict") is None
+
+
+def test_phase_is_one_at_a_time_and_its_changes_add_up(metrics: Metrics) -> None:
+    for before, phase in (("leading", "frozen"), ("frozen", "leading"), ("leading", "frozen")):
+        metrics.note_phase(before, phase)
+    assert metrics.value("krakked_engine_state", state="frozen") == 1
+    assert metrics.value("krakked_engine_state", state="leading") is None
+    moved = metrics.registry.get_sample_value
+    name = "krakked_leader_transitions_total"
+    assert moved(name, {"from": "leading", "to": "frozen"}) == 2
+    assert moved(name, {"from": "frozen", "to": "leading"}) == 1
+
+
+def test_what_is_held_back_before_the_wire_is_counted_by_its_reason(metrics: Metrics) -> None:
+    for reason in ("lease_expired", "clock", "lease_expired"):
+        metrics.count_veto(reason)
+    name = "krakked_submit_guard_rejections_total"
+    assert metrics.value(name, reason="lease_expired") == 2
+    assert metrics.value(name, reason="clock") == 1
 
 
 def test_figures_show_who_owns_the_account_and_for_how_long(metrics: Metrics) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
+import msgspec
 import pytest
 
 from krakked.domain.ids import PairName
@@ -11,6 +13,7 @@ from krakked.domain.kill_switch import KillSwitch
 from krakked.domain.orders import Journal, LegKind, Order
 from krakked.trading.account import Account
 from krakked.trading.guard import Guard
+from krakked.trading.vetoes import Veto, VetoReason
 
 MakeOrder = Callable[..., Order]
 EXPIRES_NS = 100
@@ -152,3 +155,59 @@ def test_guard_whose_clock_is_further_from_the_venues_than_allowed_lets_nothing_
     )
     guard.clock_offset_ns = 1_000_000_000
     assert refusal(guard, make_order(kind=kind)) is None
+
+
+def reason(guard: Guard, order: Order, *, now_ns: int = 0) -> VetoReason | None:
+    veto = guard.veto(order, plan_expires_at_ns=EXPIRES_NS, now_ns=now_ns)
+    return None if veto is None else veto.reason
+
+
+def _is_killed(guard: Guard, account: Account, order: Order) -> None:
+    account.kill_switch = KillSwitch(active=True)
+
+
+def _is_halted(guard: Guard, account: Account, order: Order) -> None:
+    account.halted = True
+
+
+def _is_in_doubt(guard: Guard, account: Account, order: Order) -> None:
+    account.put_order(msgspec.structs.replace(order, journal=Journal.UNKNOWN))
+
+
+@pytest.mark.parametrize(
+    ("change", "counted"),
+    [
+        ({}, None),
+        ({"fenced_by": "a newer owner"}, VetoReason.FENCED),
+        ({"is_stopping": True}, VetoReason.STOPPING),
+        ({"is_ready": False}, VetoReason.STARTING),
+        ({"venue_status": "maintenance"}, VetoReason.VENUE_STATUS),
+        ({"clock_offset_max_ns": 1, "clock_offset_ns": 2}, VetoReason.CLOCK),
+        ({"needs_acknowledgement": True}, VetoReason.UNACKNOWLEDGED),
+        ({"dead_man_until_ns": 0}, VetoReason.DEAD_MAN),
+        (_is_killed, VetoReason.KILL_SWITCH),
+        (_is_halted, VetoReason.HALTED),
+        (_is_in_doubt, VetoReason.UNKNOWN_ORDER),
+    ],
+)
+def test_guard_counts_an_entry_that_it_holds_back_by_its_safeguard(
+    guard: Guard, account: Account, make_order: MakeOrder, change: Any, counted: VetoReason | None
+) -> None:
+    if callable(change):
+        change(guard, account, make_order(1))
+    else:
+        for name, value in change.items():
+            setattr(guard, name, value)
+    assert reason(guard, make_order(2)) is counted
+
+
+def test_guard_counts_an_expired_plan_as_such(guard: Guard, make_order: MakeOrder) -> None:
+    assert reason(guard, make_order(), now_ns=EXPIRES_NS) is VetoReason.PLAN_EXPIRED
+
+
+def test_guard_tells_whoever_counts_of_each_order_that_was_held_back(guard: Guard) -> None:
+    heard: list[VetoReason] = []
+    guard.held_back(Veto(VetoReason.CLOCK, "nobody listens yet"))
+    guard.on_veto = heard.append
+    guard.held_back(Veto(VetoReason.HALTED, "halted"))
+    assert heard == [VetoReason.HALTED]

@@ -9,6 +9,7 @@ import pytest
 from krakked.domain.orders import LegKind, Order
 from krakked.trading.account import Account
 from krakked.trading.guard import Guard
+from krakked.trading.vetoes import Veto, VetoReason
 
 MakeOrder = Callable[..., Order]
 
@@ -19,6 +20,7 @@ class Lease:
     def __init__(self) -> None:
         self.epoch = 7
         self.words: str | None = None
+        self.veto_reason = VetoReason.LEASE_EXPIRED
 
     def refusal_of_order(self) -> str | None:
         return self.words
@@ -52,6 +54,8 @@ def test_nothing_is_sent_without_authority(
     lease.words = "the authority of the lease has run out"
     assert refusal(guard, make_order(kind=kind)) == lease.words
     assert guard.refusal_to_prove() == lease.words
+    veto = guard.veto(make_order(kind=kind), plan_expires_at_ns=100, now_ns=0)
+    assert veto == Veto(VetoReason.LEASE_EXPIRED, lease.words)
 
 
 def test_orders_carry_the_epoch_of_the_lease(guard: Guard, account: Account) -> None:

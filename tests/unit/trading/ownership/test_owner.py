@@ -41,6 +41,7 @@ from krakked.trading.owning import (
     Tell,
 )
 from krakked.trading.timings import DEFAULT, QUICK, Timings
+from krakked.trading.vetoes import VetoReason
 
 START_NS = 1_767_225_600_000_000_000
 
@@ -330,6 +331,51 @@ def test_two_runs_make_the_same_calls_at_the_same_instants() -> None:
         return leases.history
 
     assert run() == run()
+
+
+def test_phases_are_told_as_they_are_left_and_entered() -> None:
+    async def main() -> None:
+        bench = Bench(SimLeases())
+        moves: list[tuple[str, str]] = []
+        bench.owner.on_phase = lambda before, after: moves.append((before.value, after.value))
+        await bench.lead()
+        bench.owner.note(StopAsked())
+        await bench.owner.wait_for(Phase.RELEASED)
+        path = [moves[0][0], *(after for _, after in moves)]
+        assert path == [
+            *("starting", "candidate", "acquired", "fencing", "reconciling", "leading"),
+            *("draining", "released"),
+        ]
+        assert [before for before, _ in moves[1:]] == [after for _, after in moves[:-1]]
+        await bench.end()
+
+    simulate(main)
+
+
+def test_what_is_refused_is_counted_by_what_ended_the_authority() -> None:
+    async def main() -> None:
+        leases = SimLeases()
+        bench = Bench(leases)
+        authority = bench.owner.authority
+        assert authority.veto_reason is VetoReason.NOT_OWNER
+        await bench.lead()
+        bench.store.is_cut = True
+        while authority.refusal() is None:
+            await bench.clock.sleep(0.1)
+        assert bench.owner.state.phase is Phase.LEADING
+        assert authority.veto_reason is VetoReason.LEASE_EXPIRED
+        await bench.owner.wait_for(Phase.FROZEN)
+        assert authority.veto_reason is VetoReason.LEASE_EXPIRED
+        bench.store.is_cut = False
+        await bench.owner.wait_for(Phase.LEADING)
+        bench.owner.note(NonceRefused(reason="EAPI:Invalid nonce"))
+        assert authority.veto_reason is VetoReason.FENCED
+        bench.is_obliging = False
+        bench.owner.note(StopAsked())
+        assert authority.veto_reason is VetoReason.STOPPING
+        await bench.end()
+
+    simulate(main)
 
 
 def test_owner_says_what_it_is() -> None:
