@@ -2,7 +2,8 @@
 
 ``2026-11-23.parquet`` for 1m, 5m and 15m; ``2026-11.parquet`` for 1h and 4h; ``2026.parquet`` for
 1d: a few hundred bars each, so that adding a day rewrites little and years are few files. All
-columns are int64, delta-coded and compressed; the tick size stands in the file's metadata.
+columns are int64, delta-coded and (where there are many) compressed; the tick size stands in the
+file's metadata.
 pyarrow is imported when the first file is touched: a short-lived command never pays for it.
 """
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 _TICK_SIZE: Final = b"krakked.tick_size"
 _SUFFIX: Final = ".parquet"
+_COMPRESSED_MIN: Final = 128
+"""Fewer bars fit into a block or two of the disk as they are, and are written much faster."""
 _UNIT: Final[dict[Timeframe, Literal["D", "M", "Y"]]] = {
     Timeframe.M1: "D",
     Timeframe.M5: "D",
@@ -131,7 +134,7 @@ def write(path: Path, block: Block) -> None:
         pq.write_table(
             pa.table(list(block.table), schema=schema),
             out,
-            compression="zstd",
+            compression="zstd" if len(block) >= _COMPRESSED_MIN else "none",
             use_dictionary=False,
             column_encoding=dict.fromkeys(COLUMNS, "DELTA_BINARY_PACKED"),
         )

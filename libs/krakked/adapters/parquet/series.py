@@ -58,10 +58,13 @@ class Series:
     def insert(self, tick_size: Decimal, bars: Sequence[Bar]) -> int:
         """Add them wherever they belong; kept ones win; how many were new."""
         by_start = {bar.start_s: self._checked(bar) for bar in reversed(bars)}
+        window, self._window = self._window, None  # if the disk fails, it tells what is there
         self.compact()
-        ordered = [by_start[start_s] for start_s in sorted(by_start)]
-        added = self._fold(block_of(tick_size, ordered)) if ordered else 0
-        self._window = None
+        block = block_of(tick_size, [by_start[start_s] for start_s in sorted(by_start)])
+        added = self._fold(block) if len(block) else 0
+        if window is not None and window.is_whole:
+            whole = merged(window.all(), block)
+            self._window = Window(whole, keep=self._keep, is_whole=True)
         return added
 
     def last(self, count: int) -> Block:

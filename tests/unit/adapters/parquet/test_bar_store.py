@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from krakked.adapters.parquet import partitions
 from krakked.adapters.parquet import series as series_module
 from krakked.adapters.parquet.bar_store import ParquetBarStore
 from krakked.domain.bars import Bar, Bars, Gap, Timeframe, bars_from
@@ -385,6 +386,32 @@ def test_appending_goes_on_after_an_insert(opened: Opened, bars: Make, tick: Dec
     store.insert(XBTUSD, H1, tick, bars(range(8)))
     assert store.append(XBTUSD, H1, tick, bars([9, 10, 11])) == 1
     assert everything(store, tick) == bars([*range(8), 10, 11])
+
+
+@pytest.mark.parametrize("keep", [1_000, 12])
+def test_inserts_leave_in_memory_what_another_store_reads_from_the_files(
+    opened: Opened, bars: Make, tick: Decimal, keep: int
+) -> None:
+    store = opened(keep=keep)
+    for some, ticks in ((range(5, 9), 1), (range(20, 30), 5_000), ([1, 6, 25, 40], 9_000), ([], 1)):
+        store.insert(XBTUSD, H1, tick, bars(some, ticks=ticks))
+        store.append(XBTUSD, H1, tick, bars([max(some, default=50) + 1], ticks=777))
+        fresh = opened(keep=1_000)
+        for count in (1, 3, 10, 100):
+            seen = records(store.last(XBTUSD, H1, count, tick))
+            assert seen == records(fresh.last(XBTUSD, H1, count, tick))
+        assert everything(store, tick) == everything(fresh, tick)
+        assert store.newest_start_s(XBTUSD, H1) == fresh.newest_start_s(XBTUSD, H1)
+
+
+def test_no_file_is_read_again_after_an_insert(
+    opened: Opened, bars: Make, tick: Decimal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = opened()
+    assert store.newest_start_s(XBTUSD, H1) is None
+    monkeypatch.delattr(partitions, "read")
+    store.insert(XBTUSD, H1, tick, bars(range(8)))
+    assert records(store.last(XBTUSD, H1, 100, tick)) == bars(range(8))
 
 
 def test_views_survive_an_insert(opened: Opened, bars: Make, tick: Decimal) -> None:

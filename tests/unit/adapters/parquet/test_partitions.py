@@ -52,6 +52,21 @@ def test_file_is_whole_numbers_delta_coded_and_compressed(path: Path) -> None:
     file.close()
 
 
+def test_few_bars_are_not_compressed_and_come_back_all_the_same(tmp_path: Path, bars: Make) -> None:
+    path = tmp_path / "2019-01.parquet"
+    for count, compression in ((1, "UNCOMPRESSED"), (127, "UNCOMPRESSED"), (128, "ZSTD")):
+        block = block_of(Decimal("0.10"), bars(range(count)))
+        partitions.write(path, block)
+        with pq.ParquetFile(path) as file:
+            column = file.metadata.row_group(0).column(4)
+        assert (column.compression, "DELTA_BINARY_PACKED" in column.encodings) == (
+            compression,
+            True,
+        )
+        assert (partitions.read(path).table == block.table).all()
+        assert path.stat().st_size < 8_000
+
+
 def test_summary_reads_the_footer_alone(path: Path, bars: Make) -> None:
     first, last = bars([0, 699])
     assert partitions.summary(path) == partitions.Summary(first.start_s, last.start_s, 700)
