@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
+import pytest
 from tests.chaos import audit
 from tests.chaos.audit import Ledger, VenueBooks
 from tests.chaos.tape import Entry, Tape
@@ -92,6 +93,25 @@ def test_filled_order_that_the_venue_does_not_know_is_a_difference() -> None:
     more = {"c-1": ORDER, "c-2": ORDER | {"client_order_id": "c-2"}}
     (found,) = audit.differences(ledger(orders=more), venue())
     assert found == "order c-2: filled in a, unknown to the venue"
+
+
+@pytest.mark.parametrize(
+    "changes", [{"vol_exec": "0.00000001", "status": "canceled"}, {"status": "open"}]
+)
+def test_order_that_rests_or_was_filled_must_be_known_to_the_owner(changes: dict[str, str]) -> None:
+    row = AT_VENUE | {"cl_ord_id": "c-2", "vol_exec": "0.00000000"} | changes
+    (found,) = audit.differences(ledger(), venue(orders={"O1": AT_VENUE, "O2": row}))
+    assert found == "order c-2 of the venue: a does not know it"
+
+
+def test_order_that_ended_without_a_fill_must_be_in_its_senders_journal_alone() -> None:
+    row = {"cl_ord_id": "c-2", "vol_exec": "0.00000000", "status": "canceled"}
+    books, sent = venue(orders={"O1": AT_VENUE, "O2": row}), tape("c-1", "c-2", sender="b")
+    unfilled = ORDER | {"client_order_id": "c-2", "filled_base": "0"}
+    sender = ledger(name="b", orders={"c-1": ORDER, "c-2": unfilled})
+    assert audit.violations(ledger(), [ledger(), sender], books, sent) == []
+    found = audit.violations(ledger(), [ledger(), ledger(name="b")], books, sent)
+    assert "order c-2 of the venue is in no journal" in found
 
 
 def test_client_id_accepted_twice_is_told() -> None:
