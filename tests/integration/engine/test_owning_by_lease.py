@@ -5,17 +5,25 @@ from __future__ import annotations
 import json
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
 
 
 @pytest.fixture
-def api(krakked: Any) -> Iterator[str]:
+def api(apis: tuple[str, str]) -> str:
+    return apis[0]
+
+
+@pytest.fixture
+def apis() -> Iterator[tuple[str, str]]:
+    """Where the lease is kept, and where people change it."""
     process = subprocess.Popen(
         [sys.executable, "-m", "krakked.simulator.coordination", "--lease", "trading/engine"],
         stdout=subprocess.PIPE,
@@ -28,10 +36,18 @@ def api(krakked: Any) -> Iterator[str]:
     body = json.dumps(word).encode()
     with urllib.request.urlopen(f"{told['admin']}/change", body) as answer:  # noqa: S310 - our own
         assert answer.status == 200
-    yield told["api"]
+    yield told["api"], told["admin"]
     process.terminate()
     process.wait(timeout=10)
     process.stdout.close()
+
+
+def steal(admin: str) -> None:
+    """As somebody with write access to the lease would."""
+    spec = {"holderIdentity": "other_uid_1", "leaseDurationSeconds": 15}
+    body = json.dumps({"namespace": "trading", "name": "engine", "spec": spec}).encode()
+    with urllib.request.urlopen(f"{admin}/change", body) as answer:  # noqa: S310 - our own
+        assert answer.status == 200
 
 
 def flags(krakked: Any, api: str) -> list[str]:
@@ -73,3 +89,20 @@ def test_configuration_that_breaks_the_contract_is_refused_with_its_numbers(
     done = krakked.run("run", "--env", "dev", *common, "--set", "leader.clock_offset_max_seconds=2")
     assert done.returncode == 78
     assert "R + δ + ε < D: 10 + 3 + 2 = 15 is not below 15" in done.stderr
+
+
+def test_leader_whose_lease_is_taken_ends_in_the_ordinary_way_with_its_books_closed(
+    krakked: Any, apis: tuple[str, str]
+) -> None:
+    api, admin = apis
+    engine = krakked.start("run", "--env", "dev", *flags(krakked, api))
+    engine.wait_for("engine_started")
+    steal(admin)
+    assert engine.wait() == 70, engine.story()
+    assert "the lease is held by other_uid_1" in engine.story()
+    assert "Traceback" not in engine.story()
+    left = {path.name for path in krakked.folder.iterdir()}
+    # What only a process that ended by itself leaves: no log beside the ledger, no door.
+    assert {"portfolio.db-wal", "portfolio.db.sock"} & left == set()
+    with closing(sqlite3.connect(krakked.folder / "portfolio.db")) as ledger:
+        assert ledger.execute("PRAGMA integrity_check").fetchone() == ("ok",)
