@@ -142,7 +142,7 @@ class Owner:
     def _raise(self) -> None:
         # Not by os._exit, also where another one owns: whoever gets here is a loop that turns, and
         # the supervisor's ordinary end keeps the ledger whole. Nothing is sent on the way, for the
-        # guard asks the phase; and an end that hangs is cut off by the watchdog, where it was armed.
+        # guard asks the phase; an end that hangs is cut off by the watchdog, where it was armed.
         raise OwnershipEnded(self.state.exit_reason, exit_code=EXIT_CODES.get(self.state.phase, 0))
 
     async def run(self) -> None:
