@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,6 +34,15 @@ def place(shelf: Any) -> str | None:
     found = shelf.books().cursors.get("place")
     assert found is None or isinstance(found, str)
     return found
+
+
+def said_by(database: Path) -> list[str]:
+    """Everything in it but when its schema was made and what SQLite reckons of sizes."""
+    with closing(sqlite3.connect(database)) as connection:
+        pragmas = ("user_version", "application_id", "journal_mode", "page_size")
+        headed = [str(connection.execute(f"PRAGMA {name}").fetchone()) for name in pragmas]
+        rows = [line for line in connection.iterdump() if not line.startswith("ANALYZE")]
+    return headed + [re.sub(r'("migrations" .*),\d+\);$', r"\1", row) for row in rows]
 
 
 @pytest.mark.parametrize("power_lost", [False, True])
@@ -199,11 +212,21 @@ def test_a_ledger_of_a_world_is_in_use_by_one_alone_like_any_other(shelf: Any) -
         shelf.open()
 
 
-def test_a_new_volume_may_begin_with_the_files_of_another(shelf: Any) -> None:
-    ledger = shelf.open()
-    write(shelf, ledger, "template")
-    shelf.lab.run(ledger.close())
-    template = shelf.disk.database
+def test_a_ledger_that_was_put_there_is_the_one_that_an_engine_makes(shelf: Any) -> None:
+    made = shelf.open()
+    shelf.lab.run(made.close())
+    by_engine = said_by(shelf.disk.database)
     shelf.disk.lose()
-    shelf.disk.put(template)
-    assert place(shelf) == "template"
+    shelf.disk.begin()
+    assert shelf.disk.database.stat().st_size > 0
+    put = shelf.open()
+    shelf.lab.run(put.close())
+    assert said_by(shelf.disk.database) == by_engine
+
+
+def test_a_ledger_that_is_there_stays_as_it_is(shelf: Any) -> None:
+    shelf.disk.begin()
+    write(shelf, shelf.open(), "kept")
+    shelf.disk.survive(power_lost=True)
+    shelf.disk.begin()
+    assert place(shelf) == "kept"

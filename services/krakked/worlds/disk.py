@@ -11,10 +11,15 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import Callable
+from contextlib import closing
+from functools import cache
 from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 from typing import TypeVar
 
+from krakked.adapters.sqlite import migrations
+from krakked.adapters.sqlite.connections import open_writer, prepare_writer
 from krakked.adapters.sqlite.ledger import SqliteLedger, to_the_end
 from krakked.domain.errors import LedgerFailed
 from krakked.ports.ledger import Transaction
@@ -74,9 +79,10 @@ class Disk:
         """A new, empty volume."""
         self.folder = self._next_folder()
 
-    def put(self, template: Path) -> None:
-        """Begin with the files of a ledger that was opened and closed before."""
-        shutil.copyfile(template, self.database)
+    def begin(self) -> None:
+        """Put a ledger without a word in it there, unless there is one."""
+        if not self.database.exists():
+            self.database.write_bytes(_blank())
 
 
 class WorldLedger:
@@ -125,6 +131,20 @@ class WorldLedger:
     def let_go(self) -> None:
         """The world is over: close the files, whoever had them open."""
         self._ledger.abandon()
+
+
+@cache
+def _blank() -> bytes:
+    """A ledger of the newest schema that belongs to nobody yet: an engine would make the same.
+
+    It takes a world's engine longer to make one than to use it for a minute.
+    """
+    with TemporaryDirectory(prefix="krakked-") as folder:
+        path = Path(folder) / DATABASE
+        with closing(open_writer(path)) as connection:
+            prepare_writer(connection, path)
+            migrations.migrate(connection, path, migrations.shipped(), now_ns=0)
+        return path.read_bytes()
 
 
 def _done(work: Callable[[Transaction], T], tx: Transaction, *, is_full: bool) -> T:

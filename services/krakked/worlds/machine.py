@@ -260,6 +260,7 @@ class _Edges:
         self, path: Path, identity: Identity, *, clock: Clock, observe: Observe
     ) -> WorldLedger:
         """Real SQLite, on a disk that may fail."""
+        self._machine.disk.begin()
         ledger = open_ledger(path, identity, clock=clock, threaded=False, observe=observe)
         return self._machine.keep(WorldLedger(ledger, self._machine.disk))
 
