@@ -105,7 +105,7 @@ def test_lines_of_a_log_count_from_where_the_act_began(tmp_path: Path) -> None:
     log.write_text("krakked: ledger /v/portfolio.db: the disk is full; earlier\n")
     began = log.stat().st_size
     with log.open("a") as file:
-        file.write("\n".join(["nothing", *LINES[1:]]) + "\n")
+        file.write("\n".join(["nothing", *LINES]) + "\n")
     assert lines_since(log, began, WORDS_OF_FULL) == LINES[1:]
     assert lines_since(log, began, WORDS_OF_LIMIT) == []
 
@@ -168,6 +168,17 @@ def test_full_volume_fails_a_transaction_and_a_freed_one_takes_it(tmp_path: Path
             assert any(word in writer.write() for word in WORDS_OF_FULL)
             volume.free(writer.process.pid)
             assert writer.write() == "written"
+
+
+def test_volume_with_room_for_little_is_full_after_a_few_rows(tmp_path: Path) -> None:
+    with closing(Volume(tmp_path / "volume")) as volume:
+        if volume.why_not_small:
+            pytest.skip(volume.why_not_small)
+        with closing(Writer(volume.database)) as writer:
+            volume.fill(writer.process.pid, room_pages=40)
+            said = [writer.write() for _ in range(5)]
+            assert said[0] == "written"
+            assert any(word in said[-1] for word in WORDS_OF_FULL)
 
 
 def test_limit_of_a_process_stands_for_a_full_disk_where_none_may_be_mounted(

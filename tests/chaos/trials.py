@@ -29,10 +29,13 @@ BITES_WITHIN_S = 90.0
 BY_ITSELF_S = 8.0
 """So long it has what it does anyway to write down; then it is told to do something."""
 WRITES_EVERY_S = 0.3
-AMID_S = 0.5
+ROOM_LEFT_PAGES = 60
+"""What it is told to sell uses up so many, so that now a command, now an order, now a fill is the
+one that finds none."""
 FULL_LONGER_S = 4.0
 HELD_LONGER_S = 3.0
 HOLD = Path(__file__).with_name("hold.py")
+SAID = "krakked: "
 WORDS_OF_FULL = ("the disk is full", "No space left on device")
 WORDS_OF_LIMIT = ("the disk gave an I/O error", "File too large")
 """What a person reads of a disk that takes nothing, and of the limit that stands for one."""
@@ -46,10 +49,9 @@ async def disk_full(acts: Acts) -> None:
     volume, pid = engine.volume, engine.program.pid
     written, ended = engine.program.log.stat().st_size, engine.ends[ENDS_BY_DISK]
     world.disk_trouble_s = time.monotonic() + BITES_WITHIN_S
-    await acts.amid_sales(engine, is_sure=True)
-    await asyncio.sleep(acts.dice.uniform(0, AMID_S))
-    await asyncio.to_thread(volume.fill, pid)
+    await asyncio.to_thread(volume.fill, pid, acts.dice.randrange(ROOM_LEFT_PAGES))
     began_s = time.monotonic()
+    await acts.amid_sales(engine, is_sure=True)
     await bitten(engine, ended)
     bit_s = time.monotonic() - began_s
     await asyncio.sleep(acts.dice.uniform(0, FULL_LONGER_S))
@@ -80,16 +82,17 @@ async def bitten(engine: Engine, ended: int) -> None:
 
 
 def lines_since(log: Path, offset: int, words: tuple[str, ...]) -> list[str]:
-    """The lines of the log behind that place that have any of the words."""
+    """What was said to a person behind that place of the log that has any of the words."""
     with log.open("rb") as file:
         file.seek(offset)
         lines = file.read().decode(errors="replace").splitlines()
-    return [line for line in lines if any(word in line for word in words)]
+    said = [line for line in lines if line.startswith(SAID)]
+    return [line for line in said if any(word in line for word in words)]
 
 
 def what_met_it(line: str) -> str:
     """What an engine was doing, by its last line: ``krakked: a command failed: ledger …``."""
-    return line.removeprefix("krakked: ").partition("ledger ")[0].rstrip(": ") or "its own work"
+    return line.removeprefix(SAID).partition("ledger ")[0].rstrip(": ") or "its own work"
 
 
 async def hang_owner(acts: Acts) -> None:

@@ -16,6 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 
 SIZE_MB = 96
+PAGE_BYTES = 4096
 _CLONE_NEWNS = 0x20000
 _CLONE_NEWUSER = 0x10000000
 _BALLAST = "ballast"
@@ -68,8 +69,8 @@ class Volume:
         """How it becomes full."""
         return "tmpfs" if not self.why_not_small else f"limit of the process ({self.why_not_small})"
 
-    def fill(self, pid: int) -> None:
-        """Leave no room, or let that process write nothing."""
+    def fill(self, pid: int, room_pages: int = 0) -> None:
+        """Leave no room, or so little, or let that process write nothing."""
         self.is_full = True
         if self.why_not_small:
             limit_files(pid, 0)
@@ -80,6 +81,7 @@ class Volume:
                 with suppress(OSError):
                     while os.write(file, block):
                         pass
+            os.ftruncate(file, max(0, os.fstat(file).st_size - room_pages * PAGE_BYTES))
         finally:
             os.close(file)
 
