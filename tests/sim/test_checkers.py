@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from decimal import Decimal
+from random import Random
 from types import SimpleNamespace
 from typing import Any
 
@@ -25,6 +26,7 @@ from krakked.simulator.faults import Armed
 from krakked.worlds.checkers import Checkers
 from krakked.worlds.checkers.books import sinks_below_zero
 from krakked.worlds.host import TRADE_KEY
+from krakked.worlds.leases import LeaseServer
 from krakked.worlds.person import Said
 from krakked.worlds.recipe import Behaviour, Happening, Recipe, What
 from krakked.worlds.tape import Call
@@ -47,6 +49,7 @@ class Court:
             crashes=[],
             disk=shelf.disk,
             is_trading=True,
+            run=None,
         )
         happenings = tuple(Happening(at_s=1.0, what=one) for one in what)
         world: Any = SimpleNamespace(
@@ -56,6 +59,7 @@ class Court:
             machines=[self.machine],
             recipe=Recipe(seed=1, behaviour=behaviour, happenings=happenings),
             person=SimpleNamespace(said=[]),
+            leases=LeaseServer(Random("the lease")),
             trace=SimpleNamespace(tell=lambda *_, **__: None),
         )
         self.said: list[Said] = world.person.said
@@ -155,7 +159,8 @@ class Court:
     def broken(self) -> set[str]:
         """The names of the rules that did not hold."""
         self.checkers.look_back()
-        return {violation.partition(":")[0] for violation in self.checkers.violations}
+        found = {violation.partition(":")[0] for violation in self.checkers.violations}
+        return found - {"authority"}  # nobody has a lease here: ``test_authority.py``
 
     def books(self) -> str:
         """What the books have to say at rest."""
@@ -476,7 +481,7 @@ def test_a_refresh_by_a_process_whose_orders_stand_still_is_noticed(court: Court
     assert court.broken() == set()
     court.lab.pass_(31.0)
     court.begin()
-    assert court.broken() == {"proof"}
+    assert court.broken() == {"stuck"}
 
 
 def test_the_first_refresh_of_a_process_may_find_what_another_planned(court: Court) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from krakked.sim.fault_kinds import FaultKind
 from krakked.worlds.network import Weather
-from krakked.worlds.recipe import FAULT_CHANCES, SECONDS, What
+from krakked.worlds.recipe import DRIFT, DRIFT_PPM, FAULT_CHANCES, SECONDS, What
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "docs/simulation.md").read_text(encoding="utf-8")
@@ -44,6 +44,11 @@ def test_faults_that_worlds_do_not_draw_are_told_too() -> None:
 @pytest.mark.parametrize("name", [n for n in Weather.__struct_fields__ if n != "stuck_max_s"])
 def test_every_weather_is_told(name: str) -> None:
     assert ROWS[name]
+
+
+def test_the_drift_of_clocks_is_told_with_how_far_it_goes() -> None:
+    assert ROWS["clock drift"][1] == "{} to {} ppm".format(*DRIFT_PPM)
+    assert f"`{DRIFT}`" in TEXT
 
 
 def test_every_module_of_a_world_is_told() -> None:

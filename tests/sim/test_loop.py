@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import weakref
 from random import Random
@@ -549,3 +550,76 @@ def test_after_a_freeze_waits_and_time_outs_of_that_process_are_as_long_as_they_
     lab.start(live(), process)
     lab.pass_(10.0)
     assert ended_us == [1_000_000, 3_000_000]
+
+
+# clocks that drift
+
+
+def drifting(lab: Any, ppm: int, waits_s: list[float]) -> list[tuple[float, float]]:
+    """What a process on such a machine reads after each wait, and the world's own time then."""
+    seen: list[tuple[float, float]] = []
+
+    async def live() -> None:
+        for wait_s in waits_s:
+            await asyncio.sleep(wait_s)
+            seen.append((lab.loop.time(), lab.loop.now_us() / 1e6))
+
+    lab.start(live(), Process("a.1", drift_ppm=ppm))
+    lab.pass_(sum(waits_s) * 1.1)
+    return seen
+
+
+@pytest.mark.parametrize("ppm", [-20_000, -137, 0, 20, 137, 20_000])
+def test_a_drifting_process_waits_by_its_own_clock_and_never_wakes_too_soon(
+    lab: Any, ppm: int
+) -> None:
+    waits_s = [0.000001, 0.3, 7.0, 60.0, 0.123457]
+    seen = drifting(lab, ppm, waits_s)
+    assert len(seen) == len(waits_s)
+    own_s = 0.0
+    for wait_s, (read_s, world_s) in zip(waits_s, seen, strict=True):
+        own_s += wait_s
+        assert 0 <= read_s - own_s < 10e-6
+        assert world_s == pytest.approx(own_s / (1 + ppm / 1e6), abs=10e-6)
+        own_s = read_s
+
+
+def test_a_clock_that_is_fast_shows_more_than_the_worlds_and_the_worlds_shows_its_own(
+    lab: Any,
+) -> None:
+    fast, slow = Process("a.1", drift_ppm=20_000), Process("b.1", drift_ppm=-20_000)
+    lab.pass_(100.0)
+    assert [lab.loop.own_us(one) for one in (fast, slow, None)] == [
+        102_000_000, 98_000_000, 100_000_000,
+    ]  # fmt: skip
+
+
+def test_a_time_limit_ends_by_the_clock_of_who_set_it(lab: Any) -> None:
+    ended: list[int] = []
+
+    async def wait() -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(10.0):
+                await asyncio.Event().wait()
+        ended.append(lab.loop.now_us())
+
+    for ppm in (20_000, -20_000):
+        lab.start(wait(), Process("a.1", drift_ppm=ppm))
+    lab.pass_(11.0)
+    assert ended == [9_803_922, 10_204_082]
+
+
+def test_a_drifting_clock_that_stood_goes_on_from_where_it_stood(lab: Any) -> None:
+    process, ended = Process("a.1", drift_ppm=10_000), []
+
+    async def wait() -> None:
+        await asyncio.sleep(10.1)
+        ended.append((lab.loop.time(), lab.loop.now_us()))
+
+    lab.start(wait(), process)
+    lab.pass_(4.0)
+    process.stop(clocks_stand=True)
+    lab.pass_(50.0)
+    process.go_on(lab.loop, frozen_us=50_000_000)
+    lab.pass_(7.0)
+    assert ended == [(10.1, 60_000_000)]

@@ -10,9 +10,18 @@ import pytest
 
 from krakked.sim.fault_kinds import FaultKind
 from krakked.worlds.network import Weather
+from krakked.worlds.person import COMMANDS
 from krakked.worlds.recipe import (
+    AT_BARS,
+    CANCELLING,
+    CANCELS,
+    COMMANDS_MOST,
+    DRIFT,
+    DRIFT_PPM,
     FAULT_CHANCES,
     HAPPENS,
+    HAPPENS_OFTENER,
+    KNOB_OFTENER,
     KNOB_ON,
     MOST_OF_A_KIND,
     SECONDS,
@@ -40,9 +49,10 @@ def test_recipe_survives_being_written_down() -> None:
 
 
 @pytest.mark.parametrize("kind", list(FAULT_CHANCES))
-def test_each_fault_of_the_venue_is_on_in_some_worlds_and_off_in_most(kind: FaultKind) -> None:
+def test_each_fault_of_the_venue_is_on_in_as_many_worlds_as_it_shall_be(kind: FaultKind) -> None:
     on = [recipe.venue_faults[kind] for recipe in MANY if kind in recipe.venue_faults]
-    assert len(MANY) * KNOB_ON / 2 < len(on) < len(MANY) / 2
+    share = KNOB_OFTENER.get(kind.value, KNOB_ON)
+    assert share / 2 < len(on) / len(MANY) < share * 1.5
     most = Decimal(str(FAULT_CHANCES[kind]))
     assert all(0 < chance <= most for chance in on)
     assert max(on) > most / 2 > min(on), "worlds differ in how much of it they have"
@@ -57,9 +67,10 @@ def test_each_weather_is_on_in_some_worlds_and_off_in_most(name: str) -> None:
 
 
 @pytest.mark.parametrize("what", [what for what in What if what not in NEEDS_ANOTHER_ENGINE])
-def test_each_happening_befalls_some_worlds_and_not_most(what: What) -> None:
+def test_each_happening_befalls_as_many_worlds_as_it_shall(what: What) -> None:
     worlds = sum(any(h.what is what for h in recipe.happenings) for recipe in MANY)
-    assert len(MANY) * HAPPENS / 2 < worlds < len(MANY) / 2
+    share = HAPPENS_OFTENER.get(what, HAPPENS)
+    assert share / 2 < worlds / len(MANY) < share * 1.5
 
 
 def test_a_volume_is_lost_only_where_another_engine_has_one() -> None:
@@ -93,6 +104,38 @@ def test_each_machine_has_a_clock_that_is_a_little_wrong() -> None:
         assert all(abs(offset_s) <= 0.4 for offset_s in recipe.clock_offsets_s)
 
 
+def test_some_worlds_have_clocks_that_drift_and_most_do_not() -> None:
+    drifting = [recipe for recipe in MANY if recipe.clock_drifts_ppm]
+    assert len(MANY) * KNOB_ON / 2 < len(drifting) < len(MANY) / 2
+    sizes = [ppm for recipe in drifting for ppm in recipe.clock_drifts_ppm]
+    least, most = DRIFT_PPM
+    assert all(len(recipe.clock_drifts_ppm) == recipe.engines for recipe in drifting)
+    assert all(least <= abs(ppm) <= most for ppm in sizes)
+    assert min(sizes) < 0 < max(sizes)
+    assert sum(abs(ppm) < 650 for ppm in sizes) > len(sizes) / 4, "small ones are as likely"
+
+
+def test_a_recipe_without_its_drift_is_otherwise_the_same() -> None:
+    recipe = next(recipe for recipe in MANY if recipe.clock_drifts_ppm)
+    assert DRIFT in recipe.ingredients
+    steady = recipe.without({DRIFT})
+    assert steady == msgspec.structs.replace(recipe, clock_drifts_ppm=())
+    assert DRIFT not in steady.ingredients
+
+
+def test_many_happenings_lie_around_the_end_of_a_bar() -> None:
+    after_s = [(h.at_s + r.offset_s + 1.0) % 60.0 for r in MANY for h in r.happenings]
+    share = sum(seconds < 5.0 for seconds in after_s) / len(after_s)
+    assert AT_BARS < share < AT_BARS + 0.15
+
+
+def test_most_commands_are_such_that_something_is_cancelled() -> None:
+    numbers = [h.number for r in MANY for h in r.happenings if h.what is What.COMMAND]
+    assert {number % len(COMMANDS) for number in numbers} == set(range(len(COMMANDS)))
+    share = sum(number in CANCELLING for number in numbers) / len(numbers)
+    assert share > CANCELS
+
+
 def test_happenings_lie_in_order_within_the_play_and_befall_a_machine_that_there_is() -> None:
     for recipe in MANY:
         times = [happening.at_s for happening in recipe.happenings]
@@ -110,6 +153,7 @@ def test_happenings_last_as_long_as_their_kind_may() -> None:
 def test_nothing_happens_more_often_than_it_may() -> None:
     for recipe in MANY:
         counts = Counter(happening.what for happening in recipe.happenings)
+        assert counts.pop(What.COMMAND, 0) <= COMMANDS_MOST
         assert all(count <= MOST_OF_A_KIND for count in counts.values())
 
 
@@ -145,7 +189,9 @@ def kinds(recipe: Recipe) -> list[tuple[str, object]]:
         if name != "stuck_max_s" and chance
     ]
     faults = [(kind.value, chance) for kind, chance in recipe.venue_faults.items()]
-    return [*weather, *faults, *(("happening", happening) for happening in recipe.happenings)]
+    drifts = [(DRIFT, recipe.clock_drifts_ppm)] if recipe.clock_drifts_ppm else []
+    happenings = [("happening", happening) for happening in recipe.happenings]
+    return [*weather, *faults, *happenings, *drifts]
 
 
 def test_ingredients_name_all_that_can_go_wrong() -> None:

@@ -24,7 +24,8 @@ from krakked.worlds.world import Outcome, World
 LINE = re.compile(
     r"seeds=(?P<seeds>\d+) first=(?P<first>\d+) simulated_hours=\d+\.\d orders=(?P<orders>\d+) "
     r"fills=(?P<fills>\d+) starts=(?P<starts>\d+) crashes=(?P<crashes>\d+) pauses=(?P<pauses>\d+) "
-    r"takeovers=\d+ faults=(?P<faults>\d+) violations=(?P<violations>\d+) \| (?P<kinds>.*)"
+    r"watchdogs=(?P<watchdogs>\d+) takeovers=\d+ faults=(?P<faults>\d+) "
+    r"violations=(?P<violations>\d+) \| (?P<kinds>.*)"
 )
 SABOTAGE = """
 import sys
@@ -60,7 +61,7 @@ def outcome(seed: int, *violations: str, **marks: int) -> Outcome:
 
 def test_summary_counts_worlds_hours_and_what_happened_in_them() -> None:
     summary = Summary(first_seed=5)
-    marks = {"order_sent": 3, "fill_booked": 2, "kill": 1, "pause": 1, "freeze": 1}
+    marks = {"order_sent": 3, "fill_booked": 2, "kill": 1, "pause": 1, "freeze": 1, "watchdog": 3}
     for seed in range(5, 15):
         world = outcome(seed)
         world.marks.update(marks | {"process started": 2, "fault:busy": 4, "fault:line cut": 1})
@@ -75,6 +76,7 @@ def test_summary_counts_worlds_hours_and_what_happened_in_them() -> None:
         "starts": "20",
         "crashes": "10",
         "pauses": "20",
+        "watchdogs": "30",
         "faults": "50",
         "violations": "0",
         "kinds": "busy=40 line cut=10",

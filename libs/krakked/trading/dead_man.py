@@ -61,7 +61,7 @@ class DeadMan:
         if timeout_s is None:
             return False
         await self._notice_fired()
-        self.is_withheld = self._why_withheld() is not None
+        self.is_withheld = self.refusal() is not None
         if self.is_withheld:
             return False
         try:
@@ -79,8 +79,12 @@ class DeadMan:
         self._note_refresh(reply)
         return True
 
-    def _why_withheld(self) -> str | None:
-        """What a refresh would prove and is not so, in the order in which it is asked."""
+    def refusal(self) -> str | None:
+        """What a refresh would prove and is not so, in the order in which it is asked.
+
+        Asked before a refresh is made, and again right before it is written to the socket: it may
+        have had to wait for its turn.
+        """
         desk = self._desk
         refusal = desk.guard.refusal_to_prove()
         if refusal is not None:

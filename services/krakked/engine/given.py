@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -36,6 +37,8 @@ class Given(msgspec.Struct, frozen=True, kw_only=True):
     edges: Edges
     leases: LeaseEdges = msgspec.field(default_factory=OwnLease)
     """Where the lease is; a run that nobody can compete with has its own."""
+    stopwatch_s: Callable[[], float] = time.perf_counter
+    """By which the duration of a stage is told."""
 
     @property
     def is_lock_step(self) -> bool:

@@ -14,7 +14,9 @@ from contextlib import AsyncExitStack
 from typing import TypeVar
 
 from krakked.adapters.kraken.nonces import Nonces, fingerprint
+from krakked.adapters.kraken.outcomes import Act
 from krakked.adapters.kraken.rest import KrakenRest
+from krakked.adapters.kraken.transport import Call
 from krakked.adapters.sqlite.connections import caution
 from krakked.domain.commands import Acknowledge, Command, Reply, Unfence
 from krakked.domain.errors import (
@@ -117,6 +119,7 @@ class Run:
         self._stages = Stages(
             listen=self._tell,
             now_ns=given.clock.now_ns,
+            elapsed_s=given.stopwatch_s,
             patience=None if given.pace.speed is None else given.pace.patience,
             waits_for=self._waits_for,
         )
@@ -431,6 +434,13 @@ class Run:
         self._warn(caution())
         return ledger
 
+    def _permit(self, call: Call) -> str | None:
+        """Why that call must not be written to the socket now, after it waited for its turn."""
+        refusal = self.leading.permit(call)
+        if refusal is None and call.method == Act.DEAD_MAN.value and self.engine is not None:
+            return self.engine.dead_man.refusal()
+        return refusal
+
     async def _open_rest(self, addresses: Addresses, ledger: OpenLedger) -> KrakenRest:
         given = self.given
         rest = venues.open_rest(
@@ -441,7 +451,7 @@ class Run:
             observer=given.metrics,
         )
         self._stack.push_async_callback(rest.close)
-        rest.transport.permit = self.leading.permit
+        rest.transport.permit = self._permit
         if silent_ns := self.leading.owner.state.silent_ns:
             rest.transport.limits.were_full(given.clock.now_ns() - silent_ns)
         self.rest = rest

@@ -1,4 +1,8 @@
-"""What befalls a world: happenings come true at their instants, and at the end all is mended."""
+"""What befalls a world: happenings come true at their instants, and at the end all is mended.
+
+What is mended: lines, disks, leases and the wall clocks, which are set right and drift no more. A
+machine's other clocks go on too fast or too slow; an engine must come to rest with them.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,7 @@ from krakked.simulator import acts
 from krakked.simulator.faults import Armed
 from krakked.worlds.host import QUERY_KEY, TRADE_KEY, Host
 from krakked.worlds.leases import LeaseServer
+from krakked.worlds.loop import NS_PER_US
 from krakked.worlds.machine import Machine
 from krakked.worlds.network import FAIR
 from krakked.worlds.person import THIEF, Person
@@ -51,6 +56,10 @@ class Fate:
         self._person = person
         self._trace = trace
         self._is_over = False
+        self.happened: dict[str, int] = {}
+        """How often what came true, by its name."""
+        self._asleep: dict[str, Callable[[], None]] = {}
+        """By machine: what wakes the process that was stopped on it last."""
         self._acts: dict[What, Callable[[Machine, Happening], None]] = {
             What.KILL: lambda machine, _: machine.kill(),
             What.POWER_LOSS: lambda machine, _: machine.kill(power_lost=True),
@@ -97,6 +106,8 @@ class Fate:
         self._trace.tell(
             "fate", happening.what.value, machine=machine.name, seconds=happening.seconds
         )
+        name = happening.what.value
+        self.happened[name] = self.happened.get(name, 0) + 1
         self._acts[happening.what](machine, happening)
         self._host.venue.settle(self._host.venue.catch_up())
 
@@ -107,18 +118,18 @@ class Fate:
         self._leases.is_down, self._leases.slow_s, self._leases.lost = False, 0.0, 0.0
         self._person.restore_lease()
         self._host.faults.probabilities.clear()
+        for go_on in self._asleep.values():
+            go_on()
         for machine in self._machines:
             machine.link.weather = FAIR
             machine.link.mend()
             machine.link.is_lease_cut = False
-            machine.clock.offset_ns = 0
+            machine.clock.offset_ns = machine.clock.drift_ppm = 0
             machine.disk.slow_s = 0.0
             machine.disk.is_full = False
             machine.disk.dies_at_commit = None
             if machine.process is not None:
                 machine.process.dies_at_step = None
-                if machine.process.is_stopped:
-                    machine.process.go_on(self._loop)
 
     # one each
 
@@ -132,10 +143,11 @@ class Fate:
         def go_on() -> None:
             if process.is_stopped and not process.is_dead:
                 stood_us = self._loop.now_us() - stopped_us if clocks_stand else 0
-                machine.clock.offset_ns -= stood_us * 1_000
+                machine.clock.offset_ns -= stood_us * NS_PER_US
                 process.go_on(self._loop, frozen_us=stood_us)
 
         self._loop.call_later(happening.seconds, go_on)
+        self._asleep[machine.name] = go_on
 
     def _cut(self, machine: Machine, happening: Happening, *, out: bool, into: bool) -> None:
         machine.link.cut(out=out, into=into)

@@ -14,6 +14,8 @@ from urllib.parse import parse_qs, urlsplit
 import msgspec
 
 from krakked.adapters.kraken.network import Answer, Request
+from krakked.adapters.kraken.nonces import epoch_of
+from krakked.adapters.kraken.outcomes import MUTATIONS
 from krakked.adapters.system.clock import LoopClock
 from krakked.domain.ids import Asset, PairName
 from krakked.domain.times import NS_PER_SECOND
@@ -34,7 +36,7 @@ from krakked.simulator.request_faults import Broken, Outcome
 from krakked.simulator.service import PublicRequest, Service
 from krakked.simulator.venue import Driver, Venue
 from krakked.worlds.loop import WorldLoop
-from krakked.worlds.tape import Call, Tape
+from krakked.worlds.tape import Call, Departure, Tape
 
 REST_URL: Final = "http://venue"
 WS_URL: Final = "ws://venue/v2"
@@ -105,6 +107,14 @@ class Host:
             await self.clock.sleep(BEAT_S)
             now_ns = self.clock.now_ns()
             self.venue.deliver(self.venue.hub.heartbeats(now_ns))
+
+    def leaves(self, request: Request, sender: str) -> None:
+        """A process writes it to its line; only changes are of interest."""
+        method = request.url.rpartition("/")[2]
+        if method not in MUTATIONS or request.body is None:
+            return
+        nonce = int(parse_qs(request.body)["nonce"][0])
+        self._tape.left(Departure(sender=sender, method=method, epoch=epoch_of(nonce)))
 
     async def answer(self, request: Request, sender: str) -> Answer | None:
         """What comes back; None: the connection breaks."""

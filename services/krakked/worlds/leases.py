@@ -1,7 +1,9 @@
 """The lease of a world, behind a line of its own; and each machine's stopwatches and watchdog.
 
 Calls to the lease travel as packets do: lost, late, answered after they were done, or done long
-after nobody waits for them any more. The server compares and swaps (``sim.leases``).
+after nobody waits for them any more. The server compares and swaps (``sim.leases``), and keeps a
+log of its own, which checkers read: what it has taken from whom, and what each process has heard
+of it when by its clocks. Who owns the account at an instant follows from that log alone.
 """
 
 from __future__ import annotations
@@ -10,6 +12,8 @@ import asyncio
 from collections.abc import Callable
 from random import Random
 from typing import Final, TypeVar
+
+import msgspec
 
 from krakked.domain.instants import Instant, Odometer
 from krakked.engine.places import Places
@@ -31,8 +35,64 @@ from krakked.worlds.network import Link, fail, give, within
 T = TypeVar("T")
 
 LATENCY_S: Final = (0.002, 0.020)
+BITES: Final = ("watchdog", "watchdog met a stopped process")
 STEPS_AFTER_BITE_MAX: Final = 4
 """A process that was stopped runs a moment before its watchdog's thread ends it."""
+
+
+class Reading(msgspec.Struct, frozen=True, kw_only=True):
+    """The clocks of one process at one moment."""
+
+    steady_ns: int
+    wall_ns: int
+    frozen_us: int
+    """How long its machine has stood still until then, clocks and all."""
+
+
+class Taken(msgspec.Struct, frozen=True, kw_only=True):
+    """A record that the server put in the place of another one."""
+
+    at_us: int
+    process: str
+    before: LeaseRecord
+    record: LeaseRecord
+
+
+class Heard(msgspec.Struct, frozen=True, kw_only=True):
+    """What a process learned from one call, in the very step in which it learned it."""
+
+    process: Process
+    sent: Reading
+    now: Reading
+    record: LeaseRecord | None
+    """None: there is no lease."""
+    is_written: bool
+    """It is its own record, which was taken."""
+
+
+class LeaseLog:
+    """What was taken, asked and heard; whoever wants to know is told at once."""
+
+    def __init__(self) -> None:
+        self.on_taken: list[Callable[[Taken], None]] = []
+        self.on_heard: list[Callable[[Heard], None]] = []
+        self.on_let_go: list[Callable[[Process], None]] = []
+        """A process asks to be the holder no longer: from here on it may be another one's."""
+
+    def taken(self, taken: Taken) -> None:
+        """Tell it."""
+        for listen in self.on_taken:
+            listen(taken)
+
+    def heard(self, heard: Heard) -> None:
+        """Tell it."""
+        for listen in self.on_heard:
+            listen(heard)
+
+    def let_go(self, process: Process) -> None:
+        """Tell it."""
+        for listen in self.on_let_go:
+            listen(process)
 
 
 class LeaseServer:
@@ -46,6 +106,7 @@ class LeaseServer:
         self.lost = 0.0
         """Chance of each answer to get lost, the call being done."""
         self.rng = rng
+        self.log = LeaseLog()
         self.happened: dict[str, int] = {}
 
     def note(self, what: str) -> None:
@@ -56,18 +117,52 @@ class LeaseServer:
 class WorldLeaseStore:
     """Implements ``LeaseStore`` for one process."""
 
-    def __init__(self, server: LeaseServer, link: Link, timeout_s: float) -> None:
+    def __init__(
+        self, server: LeaseServer, link: Link, clocks: ProcessClocks, timeout_s: float
+    ) -> None:
         self._server = server
         self._link = link
+        self._clocks = clocks
         self._timeout_s = timeout_s
 
     async def read(self) -> LeaseRecord:
         """The newest record."""
-        return await self._call(self._server.leases.read)
+        return await self._logged(self._server.leases.read, is_written=False)
 
     async def replace(self, record: LeaseRecord) -> LeaseRecord:
         """Compare and swap."""
-        return await self._call(lambda: self._server.leases.replace(record))
+        if not record.holder:
+            self._server.log.let_go(self._clocks.process)
+        return await self._logged(lambda: self._swap(record), is_written=True)
+
+    def _swap(self, record: LeaseRecord) -> LeaseRecord:
+        leases = self._server.leases
+        before = leases.read()
+        newest = leases.replace(record)
+        name, at_us = self._clocks.process.name, self._link.loop.now_us()
+        self._server.log.taken(Taken(at_us=at_us, process=name, before=before, record=newest))
+        return newest
+
+    async def _logged(self, work: Callable[[], LeaseRecord], *, is_written: bool) -> LeaseRecord:
+        sent = self._clocks.read()
+        try:
+            record = await self._call(work)
+        except LeaseMissing:
+            self._note(sent, None, is_written=False)
+            raise
+        self._note(sent, record, is_written=is_written)
+        return record
+
+    def _note(self, sent: Reading, record: LeaseRecord | None, *, is_written: bool) -> None:
+        clocks = self._clocks
+        heard = Heard(
+            process=clocks.process,
+            sent=sent,
+            now=clocks.read(),
+            record=record,
+            is_written=is_written,
+        )
+        self._server.log.heard(heard)
 
     async def announce(self, event: LeaseEvent) -> None:
         """Tell it."""
@@ -108,24 +203,40 @@ class WorldLeaseStore:
         self._link.later(self._travel_s(), give, answer, what)
 
 
-class WorldElapsed:
+class ProcessClocks:
     """A process's clocks: steady and boot time stand still with the machine, the wall is set."""
 
     def __init__(self, loop: WorldLoop, process: Process, clock: Clock) -> None:
         self._loop = loop
-        self._process = process
         self._clock = clock
-        steady_ns = self._steady_ns()
-        self._odometer = Odometer(steady_ns=steady_ns, others_ns=(), wall_ns=clock.now_ns())
+        self.process = process
+
+    def read(self) -> Reading:
+        """All of them, now."""
+        return clocks_of(self._loop, self.process, self._clock)
+
+
+def clocks_of(loop: WorldLoop, process: Process, clock: Clock) -> Reading:
+    """What the clocks of a process show, on a machine with that wall clock."""
+    return Reading(
+        steady_ns=loop.own_us(process) * NS_PER_US,
+        wall_ns=clock.now_ns(),
+        frozen_us=process.frozen_us,
+    )
+
+
+class WorldElapsed:
+    """What has passed by them."""
+
+    def __init__(self, clocks: ProcessClocks) -> None:
+        self._clocks = clocks
+        first = clocks.read()
+        self._odometer = Odometer(steady_ns=first.steady_ns, others_ns=(), wall_ns=first.wall_ns)
 
     def now(self) -> Instant:
         """The instant of this moment."""
-        return self._odometer.read(
-            steady_ns=self._steady_ns(), others_ns=(), wall_ns=self._clock.now_ns()
-        )
-
-    def _steady_ns(self) -> int:
-        return (self._loop.now_us() - self._process.frozen_us) * NS_PER_US
+        now = self._clocks.read()
+        return self._odometer.read(steady_ns=now.steady_ns, others_ns=(), wall_ns=now.wall_ns)
 
 
 class WorldWatchdog:
@@ -159,11 +270,11 @@ class WorldWatchdog:
             # How long it will stand is not known yet: look again when it goes on.
             process.when_going_on.append(lambda: self._bite(number))
         elif process.is_stopped:
-            self._link.note("watchdog met a stopped process")
+            self._link.note(BITES[1])
             steps = self._link.rng.randint(0, STEPS_AFTER_BITE_MAX)
             process.dies_at_step = process.steps + 1 + steps
         else:
-            self._link.note("watchdog")
+            self._link.note(BITES[0])
             process.kill()
 
 
@@ -180,8 +291,9 @@ class WorldLeases:
         self, settings: Settings, places: Places, clock: Clock, timings: Timings, *, is_first: bool
     ) -> WorldLeaseStore:
         """The world's one lease."""
-        del settings, places, clock, is_first
-        return WorldLeaseStore(self._server, self._link, timings.request_timeout_s)
+        del settings, places, is_first
+        clocks = ProcessClocks(self._link.loop, self._process, clock)
+        return WorldLeaseStore(self._server, self._link, clocks, timings.request_timeout_s)
 
     def me(self, clock: Clock) -> Me:
         """The pod of the machine; its process is new at each start."""
@@ -190,7 +302,7 @@ class WorldLeases:
 
     def elapsed(self, clock: Clock) -> WorldElapsed:
         """The clocks of the machine."""
-        return WorldElapsed(self._link.loop, self._process, clock)
+        return WorldElapsed(ProcessClocks(self._link.loop, self._process, clock))
 
     def watchdog(self) -> WorldWatchdog:
         """Of the process."""

@@ -25,6 +25,7 @@ Ts = TypeVarTuple("Ts")
 
 NS_PER_US: Final = 1_000
 US_PER_SECOND: Final = 1_000_000
+PPM: Final = 1_000_000
 TASKS_KEPT: Final = 64
 """So many of a process are remembered before it is looked which are done."""
 SPINS_MAX: Final = 100_000
@@ -38,8 +39,10 @@ class WorldStuck(RuntimeError):
 class Process:
     """What can die and stand still: one program on one machine."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, drift_ppm: int = 0) -> None:
         self.name = name
+        self.drift_ppm = drift_ppm
+        """So much faster than the world its clocks run; below zero: slower."""
         self.is_dead = False
         self.is_stopped = False
         self.steps = 0
@@ -179,7 +182,13 @@ class WorldLoop(asyncio.BaseEventLoop):
 
     def time(self) -> float:
         """Seconds since the world began, by the clock of whose step it is: it may have stood."""
-        return (self._now_us - _stood_us(PROCESS.get())) / US_PER_SECOND
+        return self.own_us(PROCESS.get()) / US_PER_SECOND
+
+    def own_us(self, process: Process | None) -> int:
+        """Microseconds since the world began, by the clock of that process."""
+        if process is None:
+            return self._now_us
+        return (self._now_us - process.frozen_us) * (PPM + process.drift_ppm) // PPM
 
     def now_us(self) -> int:
         """Microseconds since the world began."""
@@ -233,7 +242,7 @@ class WorldLoop(asyncio.BaseEventLoop):
         """Run it when that time has come, by the clock of who asks."""
         # Never too soon: who finds that his time has not come would ask again at the same instant.
         when_us = math.ceil(round(when * US_PER_SECOND, 3))
-        due_us = max(self._now_us, when_us + _stood_us(PROCESS.get()))
+        due_us = max(self._now_us, _worlds_us(PROCESS.get(), when_us))
         step = Step(callback, args, self, context)
         step._when = when
         step.frozen_us = _stood_us(step.process)
@@ -302,6 +311,13 @@ class WorldLoop(asyncio.BaseEventLoop):
 
 def _stood_us(process: Process | None) -> int:
     return 0 if process is None else process.frozen_us
+
+
+def _worlds_us(process: Process | None, own_us: int) -> int:
+    """When that process's clock will show it, unless it stands still before; never sooner."""
+    if process is None:
+        return own_us
+    return -(-own_us * PPM // (PPM + process.drift_ppm)) + process.frozen_us
 
 
 def _nothing() -> None:

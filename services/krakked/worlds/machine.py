@@ -36,7 +36,7 @@ from krakked.runtime.supervisor import Supervisor
 from krakked.worlds.configuration import WorldKeys
 from krakked.worlds.disk import Disk, WorldLedger
 from krakked.worlds.leases import LeaseServer, WorldLeases
-from krakked.worlds.loop import PROCESS, Process, WorldLoop
+from krakked.worlds.loop import NS_PER_US, PPM, PROCESS, Process, WorldLoop
 from krakked.worlds.network import Link, WorldNetwork
 from krakked.worlds.trace import Trace
 
@@ -48,16 +48,21 @@ SOON_US: Final = 30_000_000
 class MachineClock(LoopClock):
     """The wall clock of one machine: it may be wrong, drift, step, and stand still.
 
-    A step changes nothing of how long a wait lasts.
+    A step changes nothing of how long a wait lasts; a drift does, for the machine's other clocks
+    run by the same crystal.
     """
 
     def __init__(self, loop: WorldLoop) -> None:
         super().__init__(loop)
+        self._loop = loop
         self.offset_ns = 0
+        self.drift_ppm = 0
+        """So much it gains, or loses, since the world began."""
 
     def now_ns(self) -> int:
         """Nanoseconds since 1970 UTC, as this machine believes."""
-        return super().now_ns() + self.offset_ns
+        drifted_ns = self._loop.now_us() * self.drift_ppm * NS_PER_US // PPM
+        return super().now_ns() + self.offset_ns + drifted_ns
 
 
 class Machine:
@@ -78,6 +83,8 @@ class Machine:
         self.link = link
         self.disk = disk
         self.clock = MachineClock(loop)
+        self.drift_ppm = 0
+        """Of its crystal, by which its processes wait."""
         self.process: Process | None = None
         self.run: Run | None = None
         self.starts = 0
@@ -101,7 +108,6 @@ class Machine:
         """Dead processes are kept until the world ends: nothing of them may be tidied up before."""
         self._loses_power = False
         self._is_clean = False
-        self._started_us = 0
         self._started_us = self.loop.now_us()
         self._ledgers: list[WorldLedger] = []
         self._loaded = loaded
@@ -135,7 +141,7 @@ class Machine:
         assert not self.is_up, f"{self.name} runs already"
         self.starts += 1
         self._is_clean = False
-        process = self.process = Process(f"{self.name}.{self.starts}")
+        process = self.process = Process(f"{self.name}.{self.starts}", drift_ppm=self.drift_ppm)
         context = contextvars.Context()
         context.run(PROCESS.set, process)
         network = WorldNetwork(self.link, Bounds(timeout_s=10.0), process.name)
@@ -206,6 +212,10 @@ class Machine:
             ledger.let_go()
         self.graveyard.clear()
 
+    def drift(self, ppm: int) -> None:
+        """Let all of its clocks run so much too fast from the beginning of the world on."""
+        self.drift_ppm = self.clock.drift_ppm = ppm
+
     def terminate(self) -> None:
         """SIGTERM: the engine stops by itself."""
         if self.is_up:
@@ -241,6 +251,7 @@ class Machine:
             health=HealthState(wall_ns=self.clock.now_ns, elapsed_s=self.loop.time),
             edges=_Edges(self, network),
             leases=WorldLeases(self._leases, self.link, process, self.pod_uid),
+            stopwatch_s=self.loop.time,
         )
 
 

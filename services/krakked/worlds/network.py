@@ -137,6 +137,7 @@ class WorldNetwork:
 
     def _send(self, request: Request, answer: asyncio.Future[Answer]) -> None:
         link, weather = self._link, self._link.weather
+        link.host.leaves(request, self._sender)
         if link.is_cut_out:
             link.note("request met a cut line")
             if link.rng.random() < 0.5:

@@ -91,6 +91,10 @@ class Behaviour(msgspec.Struct, frozen=True, kw_only=True):
     max_open_positions: int = 10
 
 
+DRIFT: Final = "clock:drift"
+"""The ingredient's name."""
+
+
 class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that a seed decides."""
 
@@ -103,6 +107,8 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     behaviour: Behaviour = Behaviour()
     tier: Tier = Tier.PRO
     clock_offsets_s: tuple[float, ...] = ()
+    clock_drifts_ppm: tuple[int, ...] = ()
+    """By machine: how much too fast its clocks run; empty: none does."""
     weather: Weather = Weather()
     venue_faults: dict[FaultKind, Decimal] = {}
     happenings: tuple[Happening, ...] = ()
@@ -112,8 +118,9 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
         """What may be left out, by name."""
         chances = [f"weather:{name}" for name in _chances(self.weather)]
         kinds = [f"fault:{kind.value}" for kind in self.venue_faults]
+        drifts = [DRIFT] if any(self.clock_drifts_ppm) else []
         moments = [f"at:{number}" for number in range(len(self.happenings))]
-        return (*moments, *chances, *kinds)
+        return (*moments, *chances, *kinds, *drifts)
 
     def without(self, names: Collection[str]) -> Recipe:
         """The same, but for these ingredients."""
@@ -124,6 +131,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
         }
         return msgspec.structs.replace(
             self,
+            clock_drifts_ppm=() if DRIFT in names else self.clock_drifts_ppm,
             weather=Weather(**weather),
             venue_faults={
                 kind: chance
@@ -154,22 +162,22 @@ FAULT_CHANCES: Final[dict[FaultKind, float]] = {
     FaultKind.BUSY: 0.05,
     FaultKind.UNAVAILABLE: 0.05,
     FaultKind.THROTTLED: 0.02,
-    FaultKind.RATE_LIMIT: 0.01,
-    FaultKind.ENGINE_RATE_LIMIT: 0.02,
+    FaultKind.RATE_LIMIT: 0.02,
+    FaultKind.ENGINE_RATE_LIMIT: 0.25,
     FaultKind.THIN_BOOK: 0.3,
-    FaultKind.FILL_RACE: 0.3,
+    FaultKind.FILL_RACE: 1.0,
     FaultKind.ANSWER_LOST: 0.08,
     FaultKind.SERVER_ERROR_AFTER: 0.05,
     FaultKind.BUSY_AFTER: 0.08,
     FaultKind.UNAVAILABLE_AFTER: 0.08,
-    FaultKind.OTHER_SPELLING: 0.5,
+    FaultKind.OTHER_SPELLING: 1.0,
     FaultKind.LATE_VISIBILITY: 0.2,
     FaultKind.PARTIAL_FILL: 0.3,
     FaultKind.ANSWER_DELAY: 0.05,
-    FaultKind.WS_DROP: 0.03,
-    FaultKind.WS_HALF_OPEN: 0.004,
-    FaultKind.WS_STALL: 0.01,
-    FaultKind.SEQUENCE_GAP: 0.05,
+    FaultKind.WS_DROP: 0.08,
+    FaultKind.WS_HALF_OPEN: 0.02,
+    FaultKind.WS_STALL: 0.02,
+    FaultKind.SEQUENCE_GAP: 0.1,
     FaultKind.DUPLICATE: 0.1,
     FaultKind.REORDER: 0.1,
     FaultKind.MALFORMED_FRAME: 0.02,
@@ -177,27 +185,43 @@ FAULT_CHANCES: Final[dict[FaultKind, float]] = {
 """The most that a world has of each."""
 KNOB_ON: Final = 0.25
 """How many worlds have a knob on."""
+KNOB_OFTENER: Final = {FaultKind.FILL_RACE.value: 0.7, FaultKind.OTHER_SPELLING.value: 0.4}
+"""Those that few calls give an occasion for."""
+DRIFT_PPM: Final = (20, 20_000)
+"""A clock that drifts gains or loses that much: from a cheap crystal's 20 ppm to two per cent."""
 HAPPENS: Final = 0.16
 """How many worlds know a kind of happening."""
+HAPPENS_OFTENER: Final = {
+    What.PAUSE: 0.3, What.FREEZE: 0.3, What.TERMINATE: 0.3, What.COMMAND: 0.45,
+}  # fmt: skip
+"""Those from which something rare follows only now and then."""
+AT_BARS: Final = 0.3
+"""So many of them happen around the end of a bar, when orders are on their way."""
+AFTER_BAR_S: Final = (-1.0, 4.0)
+CANCELS: Final = 0.7
+CANCELLING: Final = (0, 3, 5, 6, 5, 6, 5, 6)
+"""That share of commands is one of these numbers of ``person.COMMANDS``: what rests, goes."""
 
 
 def recipe_of(seed: int) -> Recipe:
     """The recipe of that seed; the same for ever."""
     engines = _rng(seed, "engines").choice((1, 1, 2, 2, 3))
     play_s = _rng(seed, "length").choice((180.0, 240.0, 300.0))
+    offset_s = _rng(seed, "offset").randrange(60)
     return Recipe(
         seed=seed,
         engines=engines,
         play_s=play_s,
-        offset_s=_rng(seed, "offset").randrange(60),
+        offset_s=offset_s,
         behaviour=_behaviour(_rng(seed, "behaviour")),
         tier=_rng(seed, "tier").choice((Tier.PRO, Tier.PRO, Tier.INTERMEDIATE)),
         clock_offsets_s=tuple(
             round(_rng(seed, f"clock {number}").uniform(-0.4, 0.4), 3) for number in range(engines)
         ),
+        clock_drifts_ppm=_drifts(seed, engines),
         weather=_weather(seed),
         venue_faults=_venue_faults(seed),
-        happenings=_happenings(seed, engines, play_s),
+        happenings=_happenings(seed, engines, play_s, offset_s),
     )
 
 
@@ -207,7 +231,9 @@ def _rng(seed: int, what: str) -> Random:
 
 def _behaviour(rng: Random) -> Behaviour:
     order_type = rng.choice(("limit", "limit", "market"))
-    form = rng.choice(("plain", "post_only", "IOC")) if order_type == "limit" else "plain"
+    form = (
+        rng.choice(("plain", "post_only", "post_only", "IOC")) if order_type == "limit" else "plain"
+    )
     return Behaviour(
         order_type=order_type,
         time_in_force="IOC" if form == "IOC" else "GTC",
@@ -220,6 +246,16 @@ def _behaviour(rng: Random) -> Behaviour:
         max_per_asset_pct=rng.choice((2, 5)),
         max_open_positions=rng.choice((3, 10)),
     )
+
+
+def _drifts(seed: int, engines: int) -> tuple[int, ...]:
+    """Small ones are as likely as large ones."""
+    rng = _rng(seed, "knob clock drift")
+    if rng.random() >= KNOB_ON:
+        return ()
+    least, most = DRIFT_PPM
+    sizes = [round(least * (most / least) ** rng.random()) for _ in range(engines)]
+    return tuple(size * rng.choice((-1, 1)) for size in sizes)
 
 
 def _weather(seed: int) -> Weather:
@@ -237,7 +273,8 @@ def _weather(seed: int) -> Weather:
 
 def _knob(seed: int, name: str, most: float) -> float:
     rng = _rng(seed, f"knob {name}")
-    return round(rng.uniform(0.1, 1.0) * most, 4) if rng.random() < KNOB_ON else 0.0
+    is_on = rng.random() < KNOB_OFTENER.get(name, KNOB_ON)
+    return round(rng.uniform(0.1, 1.0) * most, 4) if is_on else 0.0
 
 
 def _venue_faults(seed: int) -> dict[FaultKind, Decimal]:
@@ -264,29 +301,47 @@ SECONDS: Final[dict[What, tuple[float, float]]] = {
     What.LEASE_FENCED: (2.0, 40.0),
 }
 MOST_OF_A_KIND: Final = 3
+COMMANDS_MOST: Final = 6
+EARLIEST_S: Final = 2.0
 
 
-def _happenings(seed: int, engines: int, play_s: float) -> tuple[Happening, ...]:
+def _happenings(seed: int, engines: int, play_s: float, offset_s: int) -> tuple[Happening, ...]:
     found: list[Happening] = []
     for what in What:
         if what is What.LOSE_VOLUME and engines == 1:
             continue
         rng = _rng(seed, f"happens {what.value}")
-        if rng.random() >= HAPPENS:
+        if rng.random() >= HAPPENS_OFTENER.get(what, HAPPENS):
             continue
-        times = rng.randint(1, MOST_OF_A_KIND)
-        found += [_one(rng, what, engines, play_s) for _ in range(times)]
+        most = COMMANDS_MOST if what is What.COMMAND else MOST_OF_A_KIND
+        times = rng.randint(1, most)
+        moments = [_moment(rng, play_s, offset_s) for _ in range(times)]
+        found += [_one(rng, what, engines, at_s) for at_s in moments]
     return tuple(sorted(found, key=lambda happening: (happening.at_s, happening.what.value)))
 
 
-def _one(rng: Random, what: What, engines: int, play_s: float) -> Happening:
+def _moment(rng: Random, play_s: float, offset_s: int) -> float:
+    at_s = rng.uniform(EARLIEST_S, play_s)
+    if rng.random() < AT_BARS:
+        end_s = 60.0 * round((at_s + offset_s) / 60.0) - offset_s
+        at_s = end_s + rng.uniform(*AFTER_BAR_S)
+    return round(min(max(at_s, EARLIEST_S), play_s), 3)
+
+
+def _number(rng: Random, what: What) -> int:
+    if what is What.COMMAND and rng.random() < CANCELS:
+        return rng.choice(CANCELLING)
+    return rng.randrange(1, 60) if what is not What.KILL_AT_STEP else rng.randrange(1, 400)
+
+
+def _one(rng: Random, what: What, engines: int, at_s: float) -> Happening:
     shortest, longest = SECONDS.get(what, (0.0, 0.0))
     # short ones are as likely as long ones
     share = rng.random() ** 3 if shortest > 0 else rng.random()
     return Happening(
-        at_s=round(rng.uniform(2.0, play_s), 3),
+        at_s=at_s,
         what=what,
         machine=rng.randrange(engines),
         seconds=round(shortest + share * (longest - shortest), 3),
-        number=rng.randrange(1, 60) if what is not What.KILL_AT_STEP else rng.randrange(1, 400),
+        number=_number(rng, what),
     )

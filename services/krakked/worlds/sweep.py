@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from krakked.worlds.recipe import Recipe, recipe_of
-from krakked.worlds.world import TAKEOVER, Outcome, World
+from krakked.worlds.world import TAKEOVER, WATCHDOG, Outcome, World
 
 WAITING_PER_CORE: Final = 4
 
@@ -50,7 +50,8 @@ class Summary(msgspec.Struct, kw_only=True):
             f"seeds={self.seeds} first={self.first_seed} "
             f"simulated_hours={self.simulated_s / 3600:.1f} orders={marks['order_sent']} "
             f"fills={marks['fill_booked']} starts={marks['process started']} crashes={crashes} "
-            f"pauses={pauses} takeovers={marks[TAKEOVER]} faults={sum(faults.values())} "
+            f"pauses={pauses} watchdogs={marks[WATCHDOG]} takeovers={marks[TAKEOVER]} "
+            f"faults={sum(faults.values())} "
             f"violations={len(self.failing)} | {kinds}"
         )
 

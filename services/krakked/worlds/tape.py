@@ -45,6 +45,14 @@ class Call(msgspec.Struct, kw_only=True):
         return epoch_of(int(self.form["nonce"]))
 
 
+class Departure(msgspec.Struct, frozen=True, kw_only=True):
+    """A change that a process writes to its line, whether or not it will ever arrive."""
+
+    sender: str
+    method: str
+    epoch: int
+
+
 class Tape:
     """See the module."""
 
@@ -55,7 +63,14 @@ class Tape:
         """See each call when it arrives."""
         self.witnesses: list[Callable[[Call], None]] = []
         """See each call when the exchange has done it, or has refused to."""
+        self.porters: list[Callable[[Departure], None]] = []
+        """See each change in the very step in which its sender writes it."""
         self._by_body: dict[bytes, Call] = {}
+
+    def left(self, departure: Departure) -> None:
+        """A process writes a change."""
+        for see in self.porters:
+            see(departure)
 
     def arrived(self, call: Call, body: bytes) -> Call:
         """A request is at the venue's door."""

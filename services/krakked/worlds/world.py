@@ -32,12 +32,12 @@ from krakked.worlds.configuration import loaded_for
 from krakked.worlds.disk import Disk
 from krakked.worlds.fate import Fate
 from krakked.worlds.host import Host, HostRecipe
-from krakked.worlds.leases import LeaseServer
+from krakked.worlds.leases import BITES, LeaseServer
 from krakked.worlds.loop import WorldLoop, WorldStuck
 from krakked.worlds.machine import Machine
 from krakked.worlds.network import Link
 from krakked.worlds.person import Person
-from krakked.worlds.recipe import Recipe
+from krakked.worlds.recipe import Recipe, What
 from krakked.worlds.tape import Tape
 from krakked.worlds.trace import Say, Trace
 
@@ -48,6 +48,8 @@ BALANCES: Final = {Asset("USD"): Decimal(100_000)}
 REST_MAX_S: Final = 240.0
 """Once nothing goes wrong any more, all must be well within that time."""
 LOOK_S: Final = 5.0
+CLOSING_S: Final = 30.0
+"""In the end every engine is told to stop, and has so long."""
 RESTART_S: Final = (1.0, 8.0)
 BACK_OFFS_MAX: Final = 4
 LAST_WORDS: Final = (RuntimeError, AssertionError, KrakkedError, ValueError, sqlite3.Error)
@@ -56,6 +58,7 @@ MEMORY: Final = Path("/dev/shm")  # noqa: S108 - disks of worlds, in memory wher
 
 
 TAKEOVER: Final = "takeover"
+WATCHDOG: Final = "watchdog"
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,6 +91,7 @@ class World:
         self.machines = [self._machine(name, rng) for name in "abc"[: recipe.engines]]
         self.person = Person(self.loop, _own(rng), leases=self.leases, trace=self.trace)
         self._restarts = _own(rng)
+        self._is_closing = False
         self._fate = Fate(
             recipe,
             host=self.host,
@@ -130,15 +134,19 @@ class World:
         self.host.open()
         for machine, offset_s in zip(self.machines, self.recipe.clock_offsets_s, strict=True):
             machine.clock.offset_ns = int(offset_s * NS_PER_SECOND)
+        for machine, ppm in zip(self.machines, self.recipe.clock_drifts_ppm, strict=False):
+            machine.drift(ppm)  # a recipe without drifts has none
+        for machine in self.machines:
             self._keep_up(machine)
         self._fate.begin()
         await self._pass(self.recipe.play_s)
         self._fate.mend()
         await self._rest()
         self.checkers.look()
+        self._is_closing = True  # what ends from here on stays down: nobody would judge its start
         for machine in self.machines:
             machine.terminate()
-        await self._pass(30.0)
+        await self._pass(CLOSING_S)
         self.checkers.look_back()
 
     async def _pass(self, seconds: float) -> None:
@@ -157,7 +165,7 @@ class World:
         return self._restarts.uniform(*RESTART_S) * 2.0**doublings
 
     def _start_again(self, machine: Machine) -> None:
-        if not machine.is_up:
+        if not machine.is_up and not self._is_closing:
             machine.start()
 
     async def _rest(self) -> None:
@@ -177,17 +185,26 @@ class World:
             violations=(*self.checkers.violations, *problems),
             digest=self._digest(),
             seconds=self.loop.time(),
-            marks={**self.trace.marks, **self._faults(), TAKEOVER: self._takeovers()},
+            marks={**self.trace.marks, **self._figures(), TAKEOVER: self._takeovers()},
         )
+
+    def _figures(self) -> dict[str, int]:
+        """Faults by kind; what a watchdog does about one is none."""
+        faults = self._faults()
+        bites = sum(faults.pop(f"fault:{bite}", 0) for bite in BITES)
+        return faults | ({WATCHDOG: bites} if bites else {})
 
     def _faults(self) -> dict[str, int]:
         found = {f"fault:{kind.value}": n for kind, n in self.host.faults.happened.items()}
         for machine in self.machines:
             for what, count in machine.link.happened.items():
                 found[f"fault:{what}"] = found.get(f"fault:{what}", 0) + count
-        for what, count in self.leases.happened.items():
-            found[f"fault:{what}"] = count
-        return found
+        happened = {**self._fate.happened}
+        happened.pop(What.COMMAND.value, None)  # no fault
+        for what, count in (*self.leases.happened.items(), *happened.items()):
+            found[f"fault:{what}"] = found.get(f"fault:{what}", 0) + count
+        drifting = sum(1 for ppm in self.recipe.clock_drifts_ppm if ppm)
+        return found | ({"fault:clock drift": drifting} if drifting else {})
 
     def _takeovers(self) -> int:
         """How often another process took the lease than had it before."""

@@ -55,6 +55,7 @@ def run_of(books: Books, stack: contextlib.AsyncExitStack) -> Run:
     given: Any = SimpleNamespace(
         clock=SimpleNamespace(now_ns=lambda: 0),
         listeners=(),
+        stopwatch_s=lambda: 0.0,
         pace=SimpleNamespace(patience=1.0, speed=1.0),
         settings=SimpleNamespace(environment=Environment.DEV),
         places=SimpleNamespace(database=None),

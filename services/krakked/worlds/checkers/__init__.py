@@ -1,9 +1,9 @@
 """Checkers: what must hold in every world, whatever goes wrong in it.
 
-They stand apart from engines and faults and see everything: the venue itself, its tape, and each
-ledger. Some look whenever a call arrives (``look``), some when the exchange has answered it
-(``see``), some when the world has come to rest, most when all is over (``look_back``). Each rule
-has a name, with which each violation of it begins.
+They stand apart from engines and faults and see everything: the venue itself, its tape, the log of
+the lease, and each ledger. Some look whenever a change is written or a call arrives (``look``),
+some when the exchange has answered it (``see``), some when the world has come to rest, most when
+all is over (``look_back``). Each rule has a name, with which each violation of it begins.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from krakked.worlds.checkers.arrivals import Arrivals
+from krakked.worlds.checkers.authority import Authority
 from krakked.worlds.checkers.dead_man import DeadMan
 from krakked.worlds.checkers.evidence import Evidence
 from krakked.worlds.checkers.limits import Limits
@@ -31,6 +32,11 @@ class Checkers:
         self._rest = Rest(evidence)
         self._looked_at_rest = False
         arrivals, dead_man = Arrivals(evidence), DeadMan(evidence)
+        authority, log = Authority(evidence), world.leases.log
+        log.on_taken.append(authority.taken)
+        log.on_heard.append(authority.heard)
+        log.on_let_go.append(authority.let_go)
+        world.tape.porters.append(authority.look)
         world.tape.watchers += (arrivals.look, dead_man.look)
         world.tape.witnesses += (arrivals.see, dead_man.see)
         self._backward = (

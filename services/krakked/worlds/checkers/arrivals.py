@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from krakked.adapters.kraken.outcomes import MUTATIONS
 from krakked.adapters.sqlite.cells import Row, record
 from krakked.adapters.sqlite.queries import SqliteQueries
 from krakked.adapters.sqlite.questions import Question
@@ -24,7 +25,6 @@ from krakked.domain.orders import Journal, LegKind, Order
 from krakked.domain.plans import ExecutionPlan
 from krakked.domain.times import from_rfc3339
 from krakked.worlds.checkers.evidence import Evidence, Submission
-from krakked.worlds.checkers.once import MUTATIONS
 from krakked.worlds.host import TRADE_KEY
 from krakked.worlds.tape import Call
 

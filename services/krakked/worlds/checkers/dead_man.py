@@ -2,7 +2,7 @@
 
 armed     an entry is taken only while the venue's timer runs
 kept      nobody disarms it while an entry rests
-proof     nobody goes on winding it up while his own order loop stands still
+stuck     nobody goes on winding it up while an order of his, on record, has not moved for minutes
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class DeadMan:
         )
         if stuck is not None:
             said = f"{call.sender} refreshed it, though order {stuck} has stood still for minutes"
-            self._evidence.violated("proof", said)
+            self._evidence.violated("stuck", said)
 
     def see(self, call: Call) -> None:
         """The exchange has answered."""

@@ -10,13 +10,11 @@ from __future__ import annotations
 
 from typing import Final
 
+from krakked.adapters.kraken.outcomes import MUTATIONS
 from krakked.worlds.checkers.evidence import Evidence
 from krakked.worlds.host import TRADE_KEY
 from krakked.worlds.tape import Call
 
-MUTATIONS: Final = frozenset(
-    {"AddOrder", "CancelOrder", "CancelAll", "CancelAllOrdersAfter", "AmendOrder"}
-)
 NOT_DONE: Final = (
     "EAPI:Rate limit exceeded",
     "EGeneral:Invalid arguments:deadline",
