@@ -108,14 +108,33 @@ def test_variable_and_path_lead_to_each_other() -> None:
         ("xecution.mode", "execution.mode"),
         ("heartbeat_seconds", "market_data.ws.heartbeat_seconds"),
         ("strategies.mine.time_frames", "strategies.mine.timeframes"),
-        ("riks", None),
+        ("max_open_positions", "risk.max_open_positions"),
+        ("risk.max_slippage_bps", "execution.max_slippage_bps"),
+        ("excution.mod", "execution.mode"),
+        ("uii.aut.tokn", "ui.auth.token"),
+        ("riks", "risk"),
+        ("riks.a", "risk"),
+        ("riks.max_open", "risk.max_open_positions"),
+        ("riks.max_open_position", "risk.max_open_positions"),
+        ("market_data.wss.foo", "market_data.ws"),
+        ("stratgies.mine.pair", "strategies.mine.pairs"),
+        ("tipe", "strategies.<id>.type"),
+        ("foo", "portfolio"),
+        ("risk.day_boundary.hour", "risk.day_boundary"),
         ("risk", None),
         ("risk.foo", None),
-        ("zzzzzzzz", None),
     ],
 )
 def test_nearest_known_name_is_found(path: str, nearest: str | None) -> None:
-    assert known.nearest(tuple(path.split("."))) == nearest
+    found = known.nearest(tuple(path.split(".")))
+    assert (None if found is None else known.dotted(found)) == nearest
+
+
+@pytest.mark.parametrize("path", ["", "zzzzzzzz", "ф", "a.b.c.d.e.f"])
+def test_nearest_of_what_is_like_nothing_is_known_nevertheless(path: str) -> None:
+    found = known.nearest(tuple(path.split(".")))
+    assert found is not None
+    assert known.find(found) or known.is_section(found)
 
 
 @pytest.mark.parametrize(

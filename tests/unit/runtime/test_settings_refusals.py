@@ -39,8 +39,7 @@ from krakked.runtime.settings.problems import Problem, refuse
         ),
         (
             "qqqqqq: 1\n",
-            "config.yaml:1: qqqqqq: unknown setting; `krakked config schema` lists all that are "
-            "known",
+            "config.yaml:1: qqqqqq: unknown setting; the nearest known one is universe.quote",
         ),
         (
             "risk:\n  day_boundary:\n    hour: 3\n",
@@ -53,6 +52,26 @@ def test_unknown_name_is_refused_with_the_nearest_known_one(
     configuration: Any, text: str, line: str
 ) -> None:
     assert configuration.write(text).refusal() == [line]
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "section"),
+    [
+        ("riks: 3\n", "riks", "risk"),
+        ("riks:\n", "riks", "risk"),
+        ("riks: {a: 1}\n", "riks.a", "risk"),
+        ("foo: bar\n", "foo", "portfolio"),
+        ("market_data: {wss: {foo: 1}}\n", "market_data.wss.foo", "market_data.ws"),
+    ],
+)
+def test_unknown_name_that_is_like_a_section_is_refused_with_what_that_holds(
+    configuration: Any, text: str, name: str, section: str
+) -> None:
+    (said,) = configuration.write(text).refusal()
+    assert said.startswith(
+        f"config.yaml:1: {name}: unknown setting; the nearest known one is the section {section}; "
+        f"its settings are {section}."
+    )
 
 
 @pytest.mark.parametrize(
@@ -307,7 +326,7 @@ def test_file_of_absurd_size_is_refused_unread(configuration: Any) -> None:
 def test_file_that_is_a_folder_is_refused(configuration: Any) -> None:
     (configuration.folder / "config.yaml").mkdir()
     (said,) = configuration.refusal()
-    assert said.startswith("config.yaml: cannot be read: ")
+    assert said == "config.yaml: is a folder; put a file of that name in its place"
 
 
 @pytest.mark.skipif(os.getuid() == 0, reason="root reads every file")
@@ -374,6 +393,35 @@ def test_bad_variable_is_refused_by_its_name(
         assert ", KRAKKED_RISK__MAX_OPEN_POSITIONS, " in said
     else:
         assert configuration.refusal() == [line]
+
+
+def test_variable_of_a_misspelt_section_is_refused_with_what_the_right_one_holds(
+    configuration: Any,
+) -> None:
+    configuration.environ["KRAKKED_RISKS__X"] = "1"
+    (said,) = configuration.refusal()
+    assert said.startswith(
+        "KRAKKED_RISKS__X: unknown variable; the nearest known one is the section KRAKKED_RISK; "
+        "its settings are KRAKKED_RISK__"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [
+        ("KRAKKED_CONFIGDIR", "KRAKKED_CONFIG_DIR"),
+        ("KRAKKED_DBPATH", "KRAKKED_DB_PATH"),
+        ("KRAKKED_RISKS__DAY_BOUNDRY", "KRAKKED_RISK__DAY_BOUNDARY"),
+        ("KRAKKED_QQQQQQ", "KRAKKED_UNIVERSE__QUOTE"),
+    ],
+)
+def test_unknown_variable_is_refused_with_the_nearest_reserved_one_or_setting(
+    configuration: Any, name: str, nearest: str
+) -> None:
+    configuration.environ[name] = "x"
+    assert configuration.refusal() == [
+        f"{name}: unknown variable; the nearest known one is {nearest}"
+    ]
 
 
 def test_wrong_secret_is_not_repeated_in_the_refusal(configuration: Any) -> None:

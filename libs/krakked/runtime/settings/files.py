@@ -78,6 +78,8 @@ def _read_text(path: Path) -> str:
         if path.stat().st_size > _SIZE_MAX_BYTES:
             raise BadInput(f"{path}: larger than a megabyte; this cannot be a configuration")
         return path.read_text(encoding="utf-8")
+    except IsADirectoryError as error:
+        raise BadInput(f"{path}: is a folder; put a file of that name in its place") from error
     except OSError as error:
         raise BadInput(f"{path}: cannot be read: {error.strerror}; mend its permissions") from error
     except UnicodeDecodeError as error:

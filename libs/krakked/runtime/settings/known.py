@@ -11,7 +11,7 @@ import difflib
 import enum
 import types
 import typing
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -29,6 +29,10 @@ SettingPath: TypeAlias = tuple[str, ...]
 ANY_NAME: Final = "*"
 PREFIX: Final = "KRAKKED_"
 NEST: Final = "__"
+LIKE_WHOLE: Final = 0.85
+LIKE_LAST: Final = 0.75
+LIKE_NAME: Final = 0.6
+"""How like two texts must be: whole paths, last names anywhere, names in the same place."""
 
 
 class KnownSetting(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,20 +98,66 @@ def is_secret(path: SettingPath) -> bool:
     return setting is not None and setting.is_secret
 
 
-def nearest(path: SettingPath) -> str | None:
-    """The known setting that an unknown one was probably meant to be; a section sets nothing."""
+def nearest(path: SettingPath) -> SettingPath | None:
+    """The known setting, or section, that an unknown one was probably meant to be.
+
+    None where a section is known by every name that the path begins with, and nothing in it is
+    near: its settings say more than a guess. A section itself sets nothing, and is near nothing.
+    """
     if is_section(path):
         return None
-    wanted = dotted(path)
-    candidates = {_named_like(known, path) for known in _by_path()}
-    found = difflib.get_close_matches(wanted, sorted(candidates), n=1, cutoff=0.6)
-    if found:
-        return found[0]
-    by_last: dict[str, str] = {}
-    for spelled in sorted(candidates):
-        by_last.setdefault(spelled.rsplit(".", 1)[-1], spelled)
-    last = difflib.get_close_matches(path[-1], sorted(by_last), n=1, cutoff=0.75)
+    settings = {
+        dotted(named): named for named in (_named_like(known, path) for known in _by_path())
+    }
+    whole = difflib.get_close_matches(dotted(path), sorted(settings), n=1, cutoff=LIKE_WHOLE)
+    if whole:
+        return settings[whole[0]]
+    return (
+        _by_last(path, settings, cutoff=1.0)
+        or _by_segment(path)
+        or _by_last(path, settings, cutoff=LIKE_LAST)
+        or (None if section_of(path) else _best(path, settings))
+    )
+
+
+def _by_last(
+    path: SettingPath, settings: Mapping[str, SettingPath], *, cutoff: float
+) -> SettingPath | None:
+    """The right name in the wrong place."""
+    by_last: dict[str, SettingPath] = {}
+    for spelled in sorted(settings):
+        by_last.setdefault(settings[spelled][-1], settings[spelled])
+    last = difflib.get_close_matches(path[-1], sorted(by_last), n=1, cutoff=cutoff)
     return by_last[last[0]] if last else None
+
+
+def _by_segment(path: SettingPath) -> SettingPath | None:
+    """Each name among those that may stand in its place; a section where the next is like none."""
+    mended: SettingPath = ()
+    for name in path:
+        below = _names_below(mended)
+        close = difflib.get_close_matches(name, below, n=1, cutoff=LIKE_NAME)
+        if name in below or ANY_NAME in below:
+            mended = (*mended, name)
+        elif close:
+            mended = (*mended, close[0])
+        else:
+            break
+    return mended if mended != path[: len(mended)] or find(mended) else None
+
+
+def _names_below(section: SettingPath) -> list[str]:
+    size, spellings = len(section), _spellings(section)
+    found = (path[size] for path in _by_path() if len(path) > size and path[:size] in spellings)
+    return list(dict.fromkeys(found))
+
+
+def _best(path: SettingPath, settings: Mapping[str, SettingPath]) -> SettingPath:
+    """The least unlike of all, however unlike."""
+    tops = {name: (name,) for name in _names_below(())}
+    candidates = {**settings, **tops}
+    best = difflib.get_close_matches(dotted(path), sorted(candidates), n=1, cutoff=0.0)
+    return candidates[best[0]]
 
 
 def section_of(path: SettingPath) -> SettingPath | None:
@@ -180,12 +230,10 @@ def _spellings(path: SettingPath) -> list[SettingPath]:
     return spellings
 
 
-def _named_like(known: SettingPath, path: SettingPath) -> str:
+def _named_like(known: SettingPath, path: SettingPath) -> SettingPath:
     """``strategies.*.type`` said with the name that the person chose: ``strategies.trend.type``."""
-    names = (
-        path[i] if name == ANY_NAME and i < len(path) else name for i, name in enumerate(known)
-    )
-    return dotted(tuple(names))
+    given = (*path, *("<id>" for _ in known))
+    return tuple(given[i] if name == ANY_NAME else name for i, name in enumerate(known))
 
 
 # What a value may be, in words.

@@ -137,26 +137,18 @@ def _variable_value(name: str, text: str) -> object:
 def _unknown_variable(name: str, path: SettingPath) -> Problem:
     if name.endswith(_LINK_ENDINGS):
         remedy = "Kubernetes sets it for a service; set `enableServiceLinks: false` on the pod"
-        return Problem(path, "unknown variable", remedy, source=name, shown="")
-    likely = known.nearest(path)
-    section = known.section_of(path)
-    if likely is not None:
-        nearest = known.variable(tuple(likely.split(".")))
-    elif section is not None:
-        below = map(known.variable, known.settings_in(section))
-        return Problem(
-            path,
-            "unknown variable",
-            f"{known.variable(section)} is a section; its settings are {', '.join(below)}",
-            source=name,
-            shown="",
-        )
     else:
-        names = [*RESERVED_VARIABLES, *(known.variable(s.path) for s in known.known_settings())]
-        nearest = (difflib.get_close_matches(name, names, n=1, cutoff=0.0) or [""])[0]
-    return Problem(
-        path, "unknown variable", f"the nearest known one is {nearest}", source=name, shown=""
-    )
+        remedy = _remedy_for_variable(name, path)
+    return Problem(path, "unknown variable", remedy, source=name, shown="")
+
+
+def _remedy_for_variable(name: str, path: SettingPath) -> str:
+    ours = {reserved.removeprefix(PREFIX): reserved for reserved in RESERVED_VARIABLES}
+    bare = name.removeprefix(PREFIX)
+    meant = difflib.get_close_matches(bare, sorted(ours), n=1, cutoff=known.LIKE_WHOLE)
+    if meant:
+        return f"the nearest known one is {ours[meant[0]]}"
+    return _remedy(path, known.variable)
 
 
 def _unknown(given: Iterable[Given]) -> list[Problem]:
@@ -176,15 +168,16 @@ def _unknown(given: Iterable[Given]) -> list[Problem]:
     ]
 
 
-def _remedy(path: SettingPath) -> str:
+def _remedy(path: SettingPath, spelled: Callable[[SettingPath], str] = dotted) -> str:
     likely = known.nearest(path)
+    if likely is not None and not known.is_section(likely):
+        return f"the nearest known one is {spelled(likely)}"
+    section = likely or known.section_of(path)
+    assert section is not None, "where no section is known, something is nearest"
+    below = ", ".join(map(spelled, known.settings_in(section)))
     if likely is not None:
-        return f"the nearest known one is {likely}"
-    section = known.section_of(path)
-    if section is not None:
-        below = ", ".join(map(known.dotted, known.settings_in(section)))
-        return f"{known.dotted(section)} is a section; its settings are {below}"
-    return "`krakked config schema` lists all that are known"
+        return f"the nearest known one is the section {spelled(section)}; its settings are {below}"
+    return f"{spelled(section)} is a section; its settings are {below}"
 
 
 def _is_empty_section(value: Given) -> bool:
