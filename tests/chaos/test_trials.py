@@ -112,7 +112,11 @@ def test_lines_of_a_log_count_from_where_the_act_began(tmp_path: Path) -> None:
 
 def test_what_met_a_full_disk_is_told_by_the_last_words_of_the_engine() -> None:
     assert what_met_it(LINES[1]) == "a command failed"
-    assert what_met_it(LINES[2]) == "its own work"
+    assert what_met_it(LINES[2]) == "ledger"
+    assert what_met_it("krakked: task cycles failed: bar store /v/bars: No space left") == (
+        "task cycles failed"
+    )
+    assert what_met_it("krakked: bar store /v/bars: No space left on device") == "bar store"
 
 
 WRITING = """

@@ -36,6 +36,7 @@ FULL_LONGER_S = 4.0
 HELD_LONGER_S = 3.0
 HOLD = Path(__file__).with_name("hold.py")
 SAID = "krakked: "
+STORES = ("ledger", "bar store")
 WORDS_OF_FULL = ("the disk is full", "No space left on device")
 WORDS_OF_LIMIT = ("the disk gave an I/O error", "File too large")
 """What a person reads of a disk that takes nothing, and of the limit that stands for one."""
@@ -92,7 +93,12 @@ def lines_since(log: Path, offset: int, words: tuple[str, ...]) -> list[str]:
 
 def what_met_it(line: str) -> str:
     """What an engine was doing, by its last line: ``krakked: a command failed: ledger …``."""
-    return line.removeprefix(SAID).partition("ledger ")[0].rstrip(": ") or "its own work"
+    said = line.removeprefix(SAID)
+    for store in STORES:
+        before, found, _ = said.partition(f"{store} /")
+        if found:
+            return before.rstrip(": ") or store
+    return said
 
 
 async def hang_owner(acts: Acts) -> None:
