@@ -43,12 +43,20 @@ def parse_amount(text: str | int | Decimal, *, what: str = "amount") -> Decimal:
     Raises:
         BadAmount: not a number, not finite, or beyond ``AMOUNT_MAX`` or ``DECIMALS_MAX``.
     """
+    if isinstance(text, str) and not is_plain(text):
+        message = f"{what}: {text!r} is not a number"
+        raise BadAmount(message)
     try:
         value = Decimal(text)
     except (InvalidOperation, ValueError, TypeError) as error:
         message = f"{what}: {text!r} is not a number"
         raise BadAmount(message) from error
     return check_amount(value, what=what)
+
+
+def is_plain(number: str) -> bool:
+    """Whether it has none of the digits and separators that Python alone takes for a number's."""
+    return number.isascii() and "_" not in number
 
 
 def check_amount(value: Decimal, *, what: str = "amount") -> Decimal:

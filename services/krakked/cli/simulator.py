@@ -157,6 +157,10 @@ def command(context: click.Context, /, **flags: object) -> int:
 
     if flags["console"] and flags["as_json"]:
         raise _usage("--console is for people and --json for programs; leave one of them out")
+    if flags["end"] and flags["market"] != "replay":
+        raise _usage(
+            f"--to goes with --market replay, not {flags['market']}; leave one of them out"
+        )
     chosen = _options(flags)
 
     def announce(running: RunningSimulator) -> None:

@@ -67,7 +67,12 @@ def test_help_has_examples_and_exit_codes() -> None:
         (("--api-key", "k", "--api-secret", "###"), 78, "not base64"),
         (("--pair", "NOPE"), 78, "pair NOPE is not known"),
         (("--price", "XBTUSD=0"), 78, "price"),
-        (("--from", "2024-02-01", "--to", "2024-01-01"), 2, "exchange them"),
+        (("--to", "2026-01-01"), 2, "--to goes with --market replay, not synthetic"),
+        (
+            ("--market", "replay", "--candles", ".", "--from", "2024-02-01", "--to", "2024-01-01"),
+            2,
+            "exchange them",
+        ),
     ],
 )
 def test_wrong_flags_are_one_line_and_a_code(

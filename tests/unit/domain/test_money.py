@@ -43,7 +43,9 @@ def test_parse_amount_of_a_number_keeps_every_digit(text: str) -> None:
     assert value.as_tuple() == D(text).as_tuple()
 
 
-@pytest.mark.parametrize("text", ["", "abc", "1,5", "0x10", "1.2.3", "--1", "None"])
+@pytest.mark.parametrize(
+    "text", ["", "abc", "1,5", "0x10", "1.2.3", "--1", "None", "1_0", "0.0_1", "１", "١"]
+)
 def test_parse_amount_of_no_number_is_refused_by_name(text: str) -> None:
     with pytest.raises(BadAmount, match=r"volume: .* is not a number") as caught:
         parse_amount(text, what="volume")

@@ -206,8 +206,13 @@ class Core:
         self._events.append(PrivateMessage(account=account, channel=channel, data=(row,)))
 
     def print_trade(self, trade: PublicTrade) -> None:
-        """Leave a print on the tape."""
+        """Leave a print on the tape, later than the one before: what pages by instants counts on
+        it, and recorded prints of one sweep lie some microseconds apart.
+        """
         market = self.markets[trade.pair]
+        last = market.last_trade
+        if last is not None and trade.at_ns <= last.at_ns:
+            trade = msgspec.structs.replace(trade, at_ns=last.at_ns + MICROSECOND_NS)
         market.last_trade = trade
         if market.watch.of("last"):
             market.unseen.append(trade.price)

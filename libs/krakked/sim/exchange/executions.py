@@ -104,9 +104,7 @@ def amended(market: Market, order: Order, now_ns: int) -> WireRow:
         "amended": True,
         "order_qty": number(order.quantity_base, pair.lot_decimals),
     }
-    if order.limit_price is not None:
-        row["limit_price"] = number(order.limit_price, pair.pair_decimals)
-        row["limit_price_type"] = "static"
+    _add_limit(row, market, order)
     _add_display(row, market, order)
     _add_triggers(row, market, order)
     return _with_ids(row, order)
@@ -161,9 +159,7 @@ def _whole_order(market: Market, order: Order, exec_type: str, status: str) -> W
         "order_type": ask.form.name,
     }
     row = _with_user_ids(row, order)
-    if order.limit_price is not None:
-        row["limit_price_type"] = "static"
-        row["limit_price"] = number(order.limit_price, pair.pair_decimals)
+    _add_limit(row, market, order)
     _add_stop_price(row, market, order)
     _add_display(row, market, order)
     _add_triggers(row, market, order)
@@ -229,6 +225,17 @@ def _add_display(row: WireRow, market: Market, order: Order) -> None:
         decimals = market.pair.lot_decimals
         row["display_qty"] = number(order.display_base, decimals)
         row["display_qty_remain"] = number(order.shown_base, decimals)
+
+
+def _add_limit(row: WireRow, market: Market, order: Order) -> None:
+    """Its limit; as long as a trailing stop waits, how far that lies from its trigger."""
+    distance = order.trigger.limit if order.waits and order.trigger is not None else None
+    if distance is not None:
+        row["limit_price_type"] = distance.unit
+        row["limit_price"] = _price_number(market, distance)
+    elif order.limit_price is not None:
+        row["limit_price_type"] = "static"
+        row["limit_price"] = number(order.limit_price, market.pair.pair_decimals)
 
 
 def _add_triggers(row: WireRow, market: Market, order: Order) -> None:

@@ -121,10 +121,9 @@ class Mischief:
         if market is None:
             return
         side = Side.SELL if is_buy else Side.BUY
-        there = market.book.house_levels(side)
-        if not there:
+        best, tick = _best(market, side), market.pair.tick_size
+        if best is None:
             return
-        best, tick = there[0].price, market.pair.tick_size
         levels = [
             (best - side.sign * tick * index, exact)
             for index, exact in enumerate(_exact(market, sizes))
@@ -157,6 +156,21 @@ def _listed(params: Params, field: str) -> list[str]:
         return params.listed(field)
     except VenueError:
         return []
+
+
+def _best(market: Market, side: Side) -> Decimal | None:
+    """Where the house begins; of a side that was emptied, where it would stand again."""
+    levels = market.book.house_levels(side)
+    if levels:
+        return levels[0].price
+    across = market.book.best(side.opposite)
+    last = market.last_trade
+    if across is None:
+        return None if last is None else last.price
+    beyond = across - side.sign * market.pair.tick_size
+    if last is None:
+        return beyond
+    return max(last.price, beyond) if side is Side.SELL else min(last.price, beyond)
 
 
 def _exact(market: Market, sizes: Iterable[Decimal]) -> list[Decimal]:

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Final
 from urllib.parse import parse_qsl
 
-from krakked.domain.money import BadAmount, parse_amount
+from krakked.domain.money import BadAmount, is_plain, parse_amount
 from krakked.domain.times import from_rfc3339, from_seconds
 from krakked.sim.exchange.errors import invalid
 
@@ -85,9 +85,12 @@ class Params:
         if text is None:
             return None
         try:
-            return int(text)
+            value = int(text)
         except ValueError as error:
             raise invalid(name) from error
+        if not is_plain(text):
+            raise invalid(name)
+        return value
 
     def instant(self, name: str) -> int | None:
         """RFC 3339, in nanoseconds."""
@@ -102,6 +105,8 @@ class Params:
     def moment(self, name: str, now_ns: int) -> int:
         """``0``, ``+seconds`` or unix seconds, in nanoseconds; 0 if absent."""
         text = (self.text(name) or "0").strip()
+        if text.startswith("-"):
+            raise invalid(name)
         relative = text.startswith("+")
         try:
             ns = from_seconds(parse_amount(text, what=name))

@@ -272,6 +272,8 @@ def _new_cl_ord_id(params: Params) -> ClientOrderId | None:
 
 def _userref(params: Params) -> int | None:
     userref = params.integer("order_userref")
+    if isinstance(params.raw("order_userref"), str):
+        raise invalid("order_userref")
     if userref is not None and not -USERREF_MAX - 1 <= userref <= USERREF_MAX:
         raise invalid("order_userref")
     return userref

@@ -7,7 +7,7 @@ on: trades, ticker and candles all tell of the same prints.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import Final
 
@@ -148,6 +148,7 @@ class Tape:
 def _numbered(past: list[Print], pair: VenuePair, last_id: int) -> list[PublicTrade]:
     """Prints from before the start, with ids that end where the exchange's go on."""
     first = last_id + 1 - len(past)
+    instants_ns = _distinct(item.at_ns for item in past)
     return [
         PublicTrade(
             pair=pair.altname,
@@ -156,7 +157,15 @@ def _numbered(past: list[Print], pair: VenuePair, last_id: int) -> list[PublicTr
             taker_side=item.taker_side,
             order_type=item.order_type,
             trade_id=number,
-            at_ns=item.at_ns,
+            at_ns=at_ns,
         )
-        for number, item in enumerate(past, start=first)
+        for number, (item, at_ns) in enumerate(zip(past, instants_ns, strict=True), start=first)
     ]
+
+
+def _distinct(instants_ns: Iterable[int]) -> Iterator[int]:
+    """Each later than the one before: Trades is read on from an instant."""
+    newest_ns = -1
+    for at_ns in instants_ns:
+        newest_ns = max(at_ns, newest_ns + 1)
+        yield newest_ns

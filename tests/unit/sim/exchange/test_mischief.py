@@ -107,6 +107,24 @@ def test_thin_book_is_a_tick_apart_from_the_best_price_on_and_one_side_only(venu
     assert venue.depth() == [[], []]
 
 
+@pytest.mark.parametrize(("is_buy", "price"), [(True, "50001.1"), (False, "49999.9")])
+def test_thin_book_on_a_side_that_was_emptied_stands_where_it_was_last_traded(
+    venue: Any, is_buy: bool, price: str
+) -> None:
+    order, side = ("buy", 1) if is_buy else ("sell", 0)
+    mischief(venue).thin_book("XBTUSD", is_buy, [D("0.01"), D("0.01")])
+    venue.add(order, "0.02", price)
+    assert venue.depth()[side] == []
+    mischief(venue).thin_book("XBTUSD", is_buy, [D("0.3")])
+    assert venue.depth()[side] == [(price, "0.30000000")]
+
+
+def test_thin_book_on_a_side_that_never_was_does_not_cross_the_other(venue: Any) -> None:
+    venue.house(bids=[("50000.0", "1")])
+    mischief(venue).thin_book("XBTUSD", True, [D("0.3")])
+    assert venue.depth()[1] == [("50000.1", "0.30000000")]
+
+
 def test_full_counters_refuse_until_they_have_drained(make_bench: Any) -> None:
     venue = make_bench()
     venue.open(USD="1000", tier=Tier.STARTER)

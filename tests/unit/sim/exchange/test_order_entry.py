@@ -107,6 +107,7 @@ REFUSALS = [
     ({"timeinforce": "IOC", "expiretm": "+10"}, INVALID + "expiretm"),
     ({"expiretm": "soon"}, INVALID + "expiretm"),
     ({"starttm": "+9999999"}, INVALID + "starttm"),
+    ({"starttm": "-20"}, INVALID + "starttm"),
     ({"oflags": "fcib,fciq"}, INVALID + "oflags"),
     ({"oflags": "fast"}, INVALID + "oflags"),
     ({"oflags": "viqc"}, INVALID + "oflags"),

@@ -92,7 +92,9 @@ def test_flag_has_its_default_when_absent_only():
     assert Params({"x": "false"}).flag("x", default=True) is False
 
 
-@pytest.mark.parametrize("text", ["NaN", "Infinity", "1e16", "1e-19", "one", "1,5", "0x10", "--1"])
+@pytest.mark.parametrize(
+    "text", ["NaN", "Infinity", "1e16", "1e-19", "one", "1,5", "0x10", "--1", "1_0", "１"]
+)
 def test_amount_that_is_none_is_refused(text):
     assert refused(lambda: Params({"volume": text}).amount("volume")).endswith(":volume")
 
@@ -101,7 +103,7 @@ def test_amount_may_have_spaces_around_it():
     assert Params({"volume": " 1.5 "}).amount("volume") == Decimal("1.5")
 
 
-@pytest.mark.parametrize("text", ["1.5", "abc", "9" * 5000, "1e3"])
+@pytest.mark.parametrize("text", ["1.5", "abc", "9" * 5000, "1e3", "1_0", "١"])
 def test_integer_that_is_none_is_refused(text):
     assert refused(lambda: Params({"n": text}).integer("n")).endswith(":n")
 

@@ -191,6 +191,13 @@ def test_trailing_limit_moves_with_the_trigger(venue):
     )
 
 
+def test_limit_of_a_trailing_stop_is_told_as_a_distance_from_its_trigger(venue):
+    prints(venue, "50000")
+    stop(venue, "trailing-stop-limit", "sell", "+100", "-50")
+    (told,) = [row for row in venue.rows() if "limit_price" in row]
+    assert (told["limit_price_type"], told["limit_price"]) == ("quote", Decimal("-50.0"))
+
+
 def test_trailing_percentage_is_described_to_four_places(venue):
     txid = stop(venue, "trailing-stop", "sell", "+50%")
     row = venue.order(txid)

@@ -247,6 +247,25 @@ def test_trades_are_paged_by_last_without_a_gap_or_a_repetition(bench: Any) -> N
     assert newest[6] == FIRST_TRADE_ID + 60
 
 
+def test_trades_of_one_sweep_are_paged_one_by_one(bench: Any) -> None:
+    bench.strangers("50000.0")
+    first = bench.get("Trades", pair="XBTUSD")
+    (*_, newest), since = first["XXBTZUSD"], first["last"]
+    bench.house({"49999.0": "1"}, {f"5000{tick}.0": "0.001" for tick in range(5)})
+    bench.post("AddOrder", pair="XBTUSD", type="buy", ordertype="market", volume="0.005")
+    bench.strangers("50000.0")
+    seen = []
+    while True:
+        answer = bench.get("Trades", pair="XBTUSD", since=since, count=1)
+        if not answer["XXBTZUSD"]:
+            break
+        seen += [row[6] for row in answer["XXBTZUSD"]]
+        since = answer["last"]
+    assert len(seen) > 3
+    assert seen == list(range(newest[6] + 1, newest[6] + 1 + len(seen)))
+    assert seen[-1] == bench.get("Trades", pair="XBTUSD")["XXBTZUSD"][-1][6]
+
+
 def test_ids_of_trades_before_the_start_end_where_the_exchange_begins(bench: Any) -> None:
     ids = [row[6] for row in bench.get("Trades", pair="XBTUSD", count=4)["XXBTZUSD"]]
     assert ids == [FIRST_TRADE_ID + i for i in (-3, -2, -1, 0)]
