@@ -67,11 +67,13 @@ class Status(_Command, frozen=True, kw_only=True, tag="status"):
 
 
 class Resolve(_Command, frozen=True, kw_only=True, tag="resolve"):
-    """End an unknown order by a person's word, on record."""
+    """End an unknown order, or the wait of an execution for its order, by a person's word."""
 
     client_order_id: ClientOrderId
+    """Of the order in doubt; or the venue's id of the execution that waits."""
     outcome: str
-    """``absent`` or the venue's order id."""
+    """Of an order: ``absent`` or the venue's order id. Of an execution: ``manual`` or our order's
+    id."""
 
 
 class Unfence(_Command, frozen=True, kw_only=True, tag="unfence"):

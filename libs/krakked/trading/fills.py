@@ -10,7 +10,8 @@ An order is DONE when the venue told its end and every fill of it is booked.
 An execution on a pair that the venue does not list cannot be booked: we do not know what it moved.
 One whose order the venue does not show yet is nobody's: it may be ours, so it is not ``manual``.
 Both are kept as differences between the books, for people, and tried again whenever more is booked;
-the cursor stays before the one that waits for its order, so that a restart reads it again.
+the cursor stays before them, so that a restart reads them again. A person may say whose the second
+is (``attributing.py``).
 """
 
 from __future__ import annotations
@@ -43,6 +44,9 @@ QUERY_TRADES_MAX = 20
 HINT_TRIES_MAX = 10
 """How often a hinted execution is asked for before reconciliation takes over."""
 HINT_PAUSE_S = 1.0
+
+STRANGE = "strange_order/"
+"""Kept among the cursors, with the venue's order id behind it: who said that it is not ours."""
 
 K = TypeVar("K")
 
@@ -205,6 +209,10 @@ class FillBooker:
         _count_tries(self._hinted_trades, trade_ids)
         _count_tries(self._hinted_ends, order_ids)
 
+    def is_strange(self, order_id: VenueOrderId) -> bool:
+        """Whether a person said that this order, which the venue does not show, is not ours."""
+        return f"{STRANGE}{order_id}" in self._desk.account.cursors
+
     # what REST confirms
 
     async def confirm(self) -> None:
@@ -263,13 +271,22 @@ class FillBooker:
                 self._hinted_trades.pop(trade.trade_id, None)
         await self._tell(booked)
         await self._compare(trades)
+        # Who ended need not be asked about once more.
+        await self.settle(report for report in reports.values() if report.status.is_final)
         return len(booked)
 
+    async def book_for(self, trades: Sequence[VenueTrade], client_id: ClientOrderId | None) -> None:
+        """Book executions of the order that a person named; None: of somebody else's."""
+        client_ids = {trade.venue_order_id: client_id for trade in trades}
+        await self._tell(await self._book_new(trades, client_ids))
+
     def _cursor(self, read_until_ns: int | None) -> str | None:
-        """Where to move it: never past what waits for its order."""
+        """Where to move it: never past what waits for its order, or for its pair."""
         if read_until_ns is None:
             return None
-        waiting = [trade.at_ns - 1 for trade in self.unattributed.values()]
+        waiting = [
+            trade.at_ns - 1 for trade in (*self.unattributed.values(), *self.unbookable.values())
+        ]
         return str(min([read_until_ns, *waiting]))
 
     async def _attributed(
@@ -288,7 +305,10 @@ class FillBooker:
         for trade_id in self.unattributed.keys() - before.keys():
             order_id = self.unattributed[trade_id].venue_order_id
             why = "is ours and not on record" if order_id in client_ids else "is not shown yet"
-            reason = f"execution {trade_id} waits: its order {order_id} {why}"
+            reason = (
+                f"execution {trade_id} waits: its order {order_id} {why}; if it stays so, "
+                f"`krakked orders resolve {trade_id} manual|OUR-ORDER-ID`"
+            )
             self._desk.recorder.publish(self._desk.recorder.event(EventName.NOTICE, reason=reason))
         return [trade for trade in trades if trade.trade_id not in self.unattributed]
 
@@ -312,6 +332,7 @@ class FillBooker:
             for order_id, client_id in client_ids.items()
             if client_id is None or not is_ours(client_id, account.fingerprint)
         }
+        strange |= set(filter(self.is_strange, order_ids))
         live = {one for one in order_ids if account.order(client_ids.get(one), one) is not None}
         others = sorted(order_ids - live - strange)
         if not others:

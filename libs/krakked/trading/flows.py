@@ -14,7 +14,7 @@ import msgspec
 
 from krakked.domain.events import Event, EventName
 from krakked.domain.fills import CashFlow, CashFlowKind
-from krakked.domain.ids import TradeId, is_ours
+from krakked.domain.ids import TradeId, VenueOrderId, is_ours
 from krakked.domain.money import ZERO
 from krakked.domain.orders import VenueOrder
 from krakked.domain.portfolio import Day
@@ -60,7 +60,7 @@ class FlowBooker:
         ]
         if not rows:
             return
-        cursor = str(max(row.at_ns for row in rows))
+        cursor = str(self._read_until_ns(rows))
 
         def work(tx: Transaction) -> tuple[list[tuple[CashFlow, Event]], Day | None]:
             tx.set_cursor(LEDGER_CURSOR, cursor)
@@ -75,6 +75,14 @@ class FlowBooker:
             account.day = day
         for _, event in told:
             self._desk.recorder.publish(event)
+
+    def _read_until_ns(self, rows: Sequence[LedgerRow]) -> int:
+        """Never past what an execution moved while nobody knows whose it is: it may be a flow."""
+        newest_ns = max(row.at_ns for row in rows)
+        if self._desk.rules.tracks_manual_trades:
+            return newest_ns
+        waiting = [trade.at_ns - 1 for trade in self._booker.unattributed.values()]
+        return min([newest_ns, *waiting])
 
     async def _untracked(self, rows: Sequence[LedgerRow]) -> list[LedgerRow]:
         """What executions of other people's orders moved, where those are not tracked."""
@@ -103,8 +111,12 @@ class FlowBooker:
         return {
             trade_id
             for trade_id, order_id in order_ids.items()
-            if order_id in reports and not self._is_ours(reports[order_id])
+            if self._is_foreign(order_id, reports.get(order_id))
         }
+
+    def _is_foreign(self, order_id: VenueOrderId, report: VenueOrder | None) -> bool:
+        """By the venue's word, or where it has none by a person's."""
+        return self._booker.is_strange(order_id) if report is None else not self._is_ours(report)
 
     def _is_ours(self, report: VenueOrder) -> bool:
         return is_ours(report.client_order_id, self._desk.account.fingerprint)

@@ -33,6 +33,7 @@ from krakked.domain.orders import Journal, Order, OrderRequest, VenueOrder
 from krakked.domain.portfolio import Difference, Drift, DriftKind
 from krakked.domain.times import NS_PER_SECOND
 from krakked.ports.ledger import Transaction
+from krakked.trading.attributing import Attributor
 from krakked.trading.compare import (
     classify,
     compare_balances,
@@ -72,6 +73,7 @@ class Reconciler:
         self._cursors = Cursors(desk)
         self._flows = FlowBooker(desk, booker, self._cursors)
         self._owed = Owed(desk)
+        self._attributor = Attributor(desk, booker)
         self._on_drift = on_drift
         self._wanted = asyncio.Event()
         self.outage = venue_outage(desk, "answers")
@@ -388,12 +390,16 @@ class Reconciler:
             self._desk.account.put_order(order)
 
     async def resolve_by_hand(self, command: Resolve) -> str:
-        """End the doubt about one order by a person's word.
+        """End the doubt about one order, or whose an execution is, by a person's word.
 
         Raises:
             Refused: the order is not in doubt, is still on its way, or the venue's order of the
                 id given is another one.
         """
+        if self._attributor.waits(command.client_order_id):
+            told = await self._attributor.resolve(command)
+            self.request()
+            return told
         order = self._desk.account.order(command.client_order_id)
         if order is None or not self._is_in_doubt(order):
             raise Refused(f"order {command.client_order_id} is not in doubt; nothing to resolve")

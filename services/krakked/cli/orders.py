@@ -10,7 +10,7 @@ import click
 from krakked.cli import doors, offline, options
 from krakked.cli.names import pair_on_record
 from krakked.cli.output import amount, moment, print_json, print_table, rounded
-from krakked.domain.ids import PairName, StrategyId
+from krakked.domain.ids import ClientOrderId, PairName, StrategyId
 from krakked.runtime.exit_codes import ExitCode
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ _BY_VENUE: Final = (
     "without an engine, cancel at the venue itself; orders end by their own time "
     "or by the dead-man switch"
 )
+_ASKED_LATER: Final = "the next start asks the venue itself; give your word to that engine"
 _HEAD: Final = (
     "opened (UTC)",
     "pair",
@@ -55,7 +56,7 @@ _pair = click.option("--pair", help="Only this pair: XBTUSD, xbtusd, BTC/USD.")
     epilog=options.shown("krakked orders list --open\nkrakked orders flatten --pair XBTUSD")
 )
 def orders() -> None:
-    """List and cancel orders; close positions."""
+    """List, cancel and resolve orders; close positions."""
 
 
 @orders.command(
@@ -199,3 +200,34 @@ def flatten(
 def _what(pair: str | None, strategy: str | None) -> str:
     whose = f" of {strategy}" if strategy else ""
     return f"the positions{whose} in {pair}" if pair else f"every position{whose}"
+
+
+@orders.command(
+    epilog=options.ending(
+        *_CHANGING,
+        example="krakked orders resolve 6f1c2a44-0001-4c55-9d21-0a8b7e1f2c3d absent\n"
+        "krakked orders resolve TQ3B7X-5LBCD-WEHGJA manual",
+    )
+)
+@click.argument("subject", metavar="ID")
+@click.argument("outcome")
+@options.reason
+@options.db_path
+@options.as_json
+def resolve(subject: str, outcome: str, reason: str, db_path: Path, as_json: bool) -> int:
+    """Say what became of an order in doubt, or whose an execution is.
+
+    ID is our id of an unknown order, and OUTCOME `absent` or the venue's id of it. Or ID is the
+    venue's id of an execution whose order it never shows, and OUTCOME `manual` (somebody else's) or
+    the id of our order that it belongs to. The venue is asked first: what it shows counts more.
+    """
+    from krakked.domain.commands import Resolve
+
+    command = Resolve(
+        command_id=doors.new_command_id(),
+        principal=doors.principal(),
+        reason=reason,
+        client_order_id=ClientOrderId(subject),
+        outcome=outcome,
+    )
+    return doors.order(db_path, command, otherwise=_ASKED_LATER, as_json=as_json)

@@ -19,6 +19,7 @@ from krakked.domain.commands import (
     Halt,
     Panic,
     Reply,
+    Resolve,
     Resume,
     SetKillSwitch,
     Status,
@@ -41,6 +42,16 @@ CHANGING: tuple[tuple[tuple[str, ...], type, dict[str, object]], ...] = (
     (("kill-switch", "on"), SetKillSwitch, {"active": True}),
     (("kill-switch", "off", "--yes", "--reason", "looked"), SetKillSwitch, {"active": False}),
     (("orders", "cancel", "O1"), Cancel, {"order_id": "O1"}),
+    (
+        ("orders", "resolve", "client-1", "absent"),
+        Resolve,
+        {"client_order_id": "client-1", "outcome": "absent"},
+    ),
+    (
+        ("orders", "resolve", "TQ3B7X", "manual"),
+        Resolve,
+        {"client_order_id": "TQ3B7X", "outcome": "manual"},
+    ),
     (("orders", "cancel-all"), CancelAll, {"pair": None}),
     (("orders", "cancel-all", "--pair", "XBTUSD"), CancelAll, {"pair": "XBTUSD"}),
     (
