@@ -263,7 +263,8 @@ class FillBooker:
         With ``read_until_ns`` the cursor moves there, in the transaction that books.
         """
         new = await self._bookable(trades)
-        client_ids = await self._client_ids_of_unknown_orders(new)
+        reports = await self._reports_of_unknown_orders(new)
+        client_ids = {order_id: report.client_order_id for order_id, report in reports.items()}
         ready = await self._attributed(new, client_ids)
         booked = await self._book_new(ready, client_ids, self._cursor(read_until_ns))
         for trade in trades:
@@ -404,9 +405,9 @@ class FillBooker:
                 self._desk.recorder.event(EventName.NOTICE, pair=trade.pair, reason=reason)
             )
 
-    async def _client_ids_of_unknown_orders(
+    async def _reports_of_unknown_orders(
         self, trades: Sequence[VenueTrade]
-    ) -> Mapping[VenueOrderId, ClientOrderId | None]:
+    ) -> Mapping[VenueOrderId, VenueOrder]:
         """What the venue says of orders whose venue id we have not heard of yet."""
         account = self._desk.account
         unknown = sorted(
@@ -414,7 +415,7 @@ class FillBooker:
         )
         reports = await self._desk.exchange.orders(unknown) if unknown else {}
         await self.adopter.adopt(reports.values())
-        return {order_id: report.client_order_id for order_id, report in reports.items()}
+        return reports
 
     def _book_in(
         self,
