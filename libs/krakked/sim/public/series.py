@@ -105,7 +105,7 @@ class CandleSeries:
     def _filled(self, forming_s: int) -> Iterator[Row]:
         previous: Row | None = None
         for row in self._rows:
-            if previous is not None:
+            if previous is not None and row.start_s > previous.start_s + self.step_s:
                 yield from self._quiet(previous, row.start_s)
             yield row
             previous = row
