@@ -22,13 +22,14 @@ from tests.chaos.engines import Engine
 from tests.chaos.programs import Program
 from tests.chaos.world import ENDS_BY_DISK
 
-from krakked.domain.commands import CancelAll
+from krakked.domain.commands import Resume
 
 ENDS_BY_WATCHDOG = 72
 BITES_WITHIN_S = 90.0
 BY_ITSELF_S = 8.0
 """So long it has what it does anyway to write down; then it is told to do something."""
-WRITES_EVERY_S = 0.3
+BETWEEN_WRITES_S = 0.01
+"""A log that became long has room of its own for a thousand pages, and each record is a few."""
 ROOM_LEFT_PAGES = 60
 """What it is told to sell uses up so many, so that now a command, now an order, now a fill is the
 one that finds none."""
@@ -78,8 +79,8 @@ async def bitten(engine: Engine, ended: int) -> None:
     until_s = began_s + BITES_WITHIN_S
     while engine.ends[ENDS_BY_DISK] == ended and time.monotonic() < until_s:
         if time.monotonic() > began_s + BY_ITSELF_S:
-            await engine.tell(CancelAll, reason="chaos: something to write down")
-        await asyncio.sleep(WRITES_EVERY_S)
+            await engine.tell(Resume, reason="chaos: something to write down")
+        await asyncio.sleep(BETWEEN_WRITES_S)
 
 
 def lines_since(log: Path, offset: int, words: tuple[str, ...]) -> list[str]:
