@@ -28,9 +28,6 @@ BESIDE_CHANCE = 0.45
 ANYWAY_CHANCE = 0.1
 SALES_CHANCE = 0.4
 HELD_LONGER_S = 6.0
-DRAINED_CHANCE = 0.5
-LIMITS_DRAIN_S = 45.0
-"""A start asks for about as much as the venue allows at once; the next one must wait then."""
 STOP_PATIENCE_S = 40.0
 
 KILLS = {
@@ -139,8 +136,6 @@ class Acts:
         if self._dice.random() >= ANYWAY_CHANCE:
             await world.wait_until_trading(world.failovers.bound_s("killed") + PATIENCE_S)
             world.failovers.drop()
-        if world.sort.has_limits and self._dice.random() < DRAINED_CHANCE:
-            await asyncio.sleep(max(0.0, world.started_s + LIMITS_DRAIN_S - time.monotonic()))
         wait_s = self._dice.uniform(0, 2)
         if self._dice.random() < AT_THE_BAR_CHANCE:
             to_bar_s = BAR_S - time.time() % BAR_S
@@ -199,11 +194,7 @@ class Acts:
         world = self._world
         ready = any(map(world.stands_ready, world.others(owner)))
         alone = len(world.engines) == 1
-        is_drained = not world.sort.has_limits or (
-            time.monotonic() > world.started_s + LIMITS_DRAIN_S
-        )
-        is_whole = (ready or alone) and is_drained
-        is_disturbed = world.is_disturbed or self.is_busy or not is_whole
+        is_disturbed = world.is_disturbed or self.is_busy or not (ready or alone)
         world.failovers.begin(kind, time.monotonic(), is_disturbed=is_disturbed)
 
 

@@ -8,12 +8,17 @@ engine waiting (or, where there is but one, itself started again).
                      D + P + B + Q from the signal on
     stopped          P + B from the end of the process on: it let go by itself
     restarted        P + B + Q from the start of the process on (one engine, its own files)
+
+Where the venue has limits, each is at least as long as it takes until there is room for what a
+start must ask (``engine/promises.py``).
 """
 
 from __future__ import annotations
 
 import msgspec
 
+from krakked.adapters.kraken.rate_limit import Tier
+from krakked.engine.promises import start_s, takeover_s
 from krakked.trading.timings import Timings
 
 _MANNER = {"stopped": "clean", "restarted": "alone"}
@@ -36,18 +41,16 @@ class Interval(msgspec.Struct, frozen=True, kw_only=True):
 class Failovers:
     """The intervals of one world."""
 
-    def __init__(self, timings: Timings) -> None:
+    def __init__(self, timings: Timings, tier: Tier = Tier.NONE) -> None:
         self.intervals: list[Interval] = []
-        self._timings = timings
+        self._timings, self._tier = timings, tier
         self._open: tuple[str, float, bool] | None = None
 
     def bound_s(self, kind: str) -> float:
         """Of that kind."""
-        t = self._timings
-        whole_s = t.retry_period_s + t.start_budget_s
         if kind in ("killed", "paused", "hung"):
-            whole_s += t.lease_duration_s
-        return whole_s if kind == "stopped" else whole_s + t.quarantine_s
+            return takeover_s(self._timings, self._tier)
+        return start_s(self._timings, self._tier, is_unclean=kind == "restarted")
 
     def begin(self, kind: str, at_s: float, *, is_disturbed: bool) -> None:
         """The owner works no more; one that is open already goes on."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.chaos.failovers import Failovers, Interval, in_words, table
 
+from krakked.adapters.kraken.rate_limit import Tier
 from krakked.trading.timings import DEFAULT, QUICK
 
 
@@ -23,6 +24,13 @@ def test_unclean_failover_may_take_the_whole_of_the_contract(kind: str) -> None:
 def test_clean_failover_waits_for_no_lease_and_no_quarantine() -> None:
     assert Failovers(DEFAULT).bound_s("stopped") == 2 + 15
     assert Failovers(DEFAULT).bound_s("restarted") == 2 + 15 + 5
+
+
+def test_limits_of_the_venue_lengthen_what_they_make_impossible_and_nothing_else() -> None:
+    limited = Failovers(DEFAULT, Tier.INTERMEDIATE)
+    assert limited.bound_s("killed") == limited.bound_s("paused") == 37
+    assert limited.bound_s("stopped") == limited.bound_s("restarted") == 32
+    assert Failovers(QUICK, Tier.INTERMEDIATE).bound_s("killed") == 1 + 24
 
 
 def test_failover_that_takes_longer_is_late_unless_something_else_was_wrong() -> None:

@@ -35,6 +35,7 @@ from tests.chaos.sorts import Sort
 from tests.chaos.tape import Tape
 from tests.chaos.volumes import Volume
 
+from krakked.adapters.kraken.rate_limit import Tier
 from krakked.domain.commands import Acknowledge, Halt, Resume, SetKillSwitch, Unfence
 
 LOOK_S = 0.25
@@ -56,13 +57,11 @@ class World:
         self.folder = folder
         self.dice = random.Random(f"{seed}/{sort.name}")
         self.tape = Tape()
-        self.failovers = Failovers(sort.timings)
+        self.failovers = Failovers(sort.timings, Tier(sort.tier))
         self.violations: list[str] = []
         self.say = say
         self.engines: list[Engine] = []
         self.owner: Engine | None = None
-        self.started_s = 0.0
-        """When an engine last began to trade."""
         self.holds = 0
         """So many acts want a halt or a kill switch to last."""
         self.disk_trouble_s = self.clock_trouble_s = -MEMORY_S
@@ -180,8 +179,7 @@ class World:
     def engine_started(self, engine: Engine) -> None:
         """It trades."""
         self.owner = engine
-        self.started_s = time.monotonic()
-        self.failovers.end(self.started_s)
+        self.failovers.end(time.monotonic())
 
     def engine_ended(self, engine: Engine, code: int) -> None:
         """Some ends must not be."""

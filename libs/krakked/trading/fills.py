@@ -37,6 +37,7 @@ from krakked.trading.booking import Booking, book, settled, sleeve_of
 from krakked.trading.compare import compare_fills, compare_trade
 from krakked.trading.cursors import TRADES_CURSOR
 from krakked.trading.desk import Desk
+from krakked.trading.owing import Debt, Owed
 from krakked.trading.recording import order_fields
 
 QUERY_TRADES_MAX = 20
@@ -64,6 +65,7 @@ class FillBooker:
     ) -> None:
         self._desk = desk
         self.adopter = adopter
+        self._owed = Owed(desk)
         self._on_wake = on_wake
         self._on_inconsistent = on_inconsistent
         self._told: list[ExecutionHint] = []
@@ -509,14 +511,27 @@ class FillBooker:
                 return
             is_done = after.journal is Journal.DONE
             events = [self._end_event(after)] if is_done else []
-            at_ns = self._desk.now_ns()
-            await self._desk.recorder.commit(
-                lambda tx: tx.update_order(after, at_ns=at_ns), *events
-            )
-            self._desk.account.put_order(after)
+            await self._put_settled(after, events)
         if is_done:
             self._hinted_ends.pop(report.venue_order_id, None)
             self.tell_ended(order)
+
+    async def _put_settled(self, order: Order, events: Sequence[Event]) -> None:
+        """A sale that ended with some of it unsold is owed by that: a person wanted all of it."""
+        at_ns = self._desk.now_ns()
+
+        def work(tx: Transaction) -> Debt | None:
+            tx.update_order(order, at_ns=at_ns)
+            return self._owed.note(tx, order.request) if self._is_cut_short(order) else None
+
+        self._owed.hold(await self._desk.recorder.commit(work, *events))
+        self._desk.account.put_order(order)
+
+    def _is_cut_short(self, order: Order) -> bool:
+        """By the venue, or by a stop of ours; whoever else cancels a sale wants it no more."""
+        if order.journal is not Journal.DONE or order.filled_base >= order.request.quantity_base:
+            return False
+        return order.cancel_requested_at_ns is None or self._desk.guard.is_stopping
 
     def tell_ended(self, order: Order) -> None:
         """Wake its sleeve: what it wished for has happened, or will not."""

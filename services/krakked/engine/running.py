@@ -36,6 +36,7 @@ from krakked.domain.portfolio import Difference
 from krakked.engine import (
     assembling,
     opening,
+    promises,
     reporting,
     stopping,
     telling,
@@ -65,6 +66,7 @@ from krakked.engine.watching import BEAT_S, Heartbeat
 from krakked.runtime.bar_folders import books_with_folder
 from krakked.runtime.control_socket import Handle
 from krakked.runtime.exit_codes import ExitCode, of_error
+from krakked.runtime.lease_timings import timings_of
 from krakked.runtime.settings import Mode
 from krakked.runtime.stages import Stages
 from krakked.runtime.supervisor import Supervisor
@@ -454,6 +456,8 @@ class Run:
         rest.transport.permit = self._permit
         if silent_ns := self.leading.owner.state.silent_ns:
             rest.transport.limits.were_full(given.clock.now_ns() - silent_ns)
+        if given.settings.leader.store == "kubernetes" and self.by_hand is None:
+            self._warn(promises.caution_of(timings_of(given.settings), addresses.tier))
         self.rest = rest
         self._feed = venues.open_feed(addresses, given.settings, rest, given.clock, pace=given.pace)
         return rest

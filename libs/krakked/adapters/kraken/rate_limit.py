@@ -342,6 +342,12 @@ class RateLimiter:
                 del self._young[order_id]
 
 
+def room_s(tier: Tier, points: int) -> float:
+    """How long after the last call of others a REST counter surely has room for so many points."""
+    limit = REST_LIMITS.get(tier)
+    return 0.0 if limit is None else (points + _RESERVE_POINTS) * 100 / limit.drain_centi
+
+
 def amend_penalty(age_ns: int) -> int:
     """What amending an order of that age costs beside the fixed point."""
     return next((more for age_s, more in _AMEND_PENALTY if age_ns < age_s * NS_PER_SECOND), 0)
