@@ -1,4 +1,7 @@
-"""What is owed to a person: a flatten whose sale was dropped, refused, or never reached the venue.
+"""What is owed to a person: a flatten whose sale was not made, or not all of it.
+
+It was dropped or refused, never reached the venue, or ended there with a part unsold: the market
+had no more within the venue's bounds, its time was over, or the dead-man switch fired.
 
 It is owed from the very transaction that ends the sale, so a restart still knows it, until another
 sale of the sleeve stands in the journal or nothing is left to sell. Who asked is kept with it. An

@@ -10,9 +10,10 @@ rests, protective                       leaves it ``PATIENCE_NS`` to fill, then 
 
 If an exit ends with the position still held, the next quote triggers the stop anew. Where no order
 is placed (``dry_run``, ``validate_only``) that is always so, and a plan for it is shown once a bar.
-A person's flatten whose sale could not be sent, never arrived, or was refused is owed and made anew
-so, also after a restart (``owing.py``). Between two exits of one sleeve is a pause that grows while
-the venue refuses them (``refusals.py``).
+A person's flatten whose sale could not be sent, never arrived, was refused, or ended with a part
+unsold is owed and made anew so, also after a restart (``owing.py``); of a stop's sale the stop
+itself sells the rest. Between two exits of one sleeve is a pause that grows while the venue refuses
+them (``refusals.py``).
 """
 
 from __future__ import annotations

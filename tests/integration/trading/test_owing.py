@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 
 from krakked.domain.errors import LedgerFailed, Permanent, Transient
@@ -285,5 +286,84 @@ def test_stop_whose_sale_is_refused_is_no_debt_and_does_not_hammer_either(play: 
         assert len(asked_ns) == 6
         assert world.stopper.owed == ()
         assert "refused 6 in a row" in world.stopper.refused_in_words()[0]
+
+    play(scenario)
+
+
+# a sale that ends with a part unsold
+
+
+async def cut_short(world: Any, cause: str = "flatten") -> Any:
+    """The market takes a third of it, and the venue cancels the rest."""
+    request = await asked(world, cause)
+    world.fault(FaultKind.THIN_BOOK, "AddOrder", sizes=("30%",))
+    await world.execute(world.enqueued[0])
+    await world.reconciler.reconcile()
+    order = world.stored(request)
+    assert order.journal is Journal.DONE
+    assert D(0) < order.filled_base < request.quantity_base
+    return request
+
+
+def test_flatten_whose_sale_ends_partly_unsold_is_owed_until_all_is_sold(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        await cut_short(world)
+        assert world.stopper.owed == (TREND,)
+        assert world.stopper.owed_in_words() == ["trend XBTUSD for ada"]
+        await world.clock.sleep(15)  # others trade, and offer more
+        world.market.on_connected()
+        plan = await made_anew(world)
+        assert plan.legs[0].request.quantity_base == D("0.007")
+        await is_sold(world, plan)
+
+    play(scenario)
+
+
+def test_flatten_that_ended_partly_unsold_is_known_to_be_owed_after_a_restart(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        await cut_short(world)
+        await restarted(world)
+        assert world.stopper.owed == (TREND,)
+        await is_sold(world, await made_anew(world))
+
+    play(scenario)
+
+
+def test_rest_of_a_stops_sale_is_no_debt_for_the_stop_is_still_there(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        await cut_short(world, "stop")
+        assert world.stopper.owed == ()
+
+    play(scenario)
+
+
+@pytest.mark.parametrize(("is_stopping", "owed"), [(False, ()), (True, (TREND,))])
+def test_sale_that_a_person_cancels_is_wanted_no_more_and_one_that_a_stop_cancels_is(
+    play: Play, is_stopping: bool, owed: tuple[Sleeve, ...]
+) -> None:
+    async def scenario(world: Any) -> None:
+        request = await asked(world)
+        world.fault(FaultKind.THIN_BOOK, "AddOrder", sizes=("30%",))
+        await world.execute(world.enqueued[0])
+        sale = msgspec.structs.replace(
+            world.stored(request), cancel_requested_at_ns=world.clock.now_ns()
+        )
+        world.ledger.run(lambda tx: tx.update_order(sale, at_ns=world.clock.now_ns()))
+        world.account.put_order(sale)
+        world.guard.is_stopping = is_stopping
+        await world.reconciler.reconcile()
+        assert world.stored(request).journal is Journal.DONE
+        assert world.stopper.owed == owed
+
+    play(scenario)
+
+
+def test_sale_that_was_made_whole_leaves_no_debt(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        await asked(world)
+        await world.execute(world.enqueued[0])
+        await world.reconciler.reconcile()
+        assert world.account.position(TREND).is_flat
+        assert world.stopper.owed == ()
 
     play(scenario)
