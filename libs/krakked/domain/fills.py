@@ -77,6 +77,9 @@ class CashFlow(msgspec.Struct, frozen=True, kw_only=True):
     at_ns: int
     value_base: Decimal | None
     """In the base currency at that time; None where no price was known."""
+    pair: PairName | None = None
+    """Against the base currency: its sleeve ``manual`` takes or gives the coins, at that value.
+    None: nothing trades them so, or they do not count, and only the account's total changes."""
 
 
 class OpeningLot(msgspec.Struct, frozen=True, kw_only=True):

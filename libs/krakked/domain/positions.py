@@ -1,4 +1,4 @@
-"""Positions: a projection of fills, one per sleeve, weighted average cost.
+"""Positions: a projection of lots, fills and flows, one per sleeve, weighted average cost.
 
 Sources of the formulas: the cost of what is left stays proportional (weighted average cost);
 fees are expensed when paid, so that  Δequity = realized + unrealized + net cash flows  holds
@@ -11,7 +11,7 @@ from decimal import Decimal
 
 import msgspec
 
-from krakked.domain.fills import OpeningLot, VenueTrade
+from krakked.domain.fills import CashFlow, OpeningLot, VenueTrade
 from krakked.domain.ids import MANUAL, PairName, StrategyId
 from krakked.domain.money import ZERO
 from krakked.domain.orders import Side
@@ -38,8 +38,8 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
     fees_quote: Decimal = ZERO
     opened_at_ns: int | None = None
     has_unknown_cost: bool = False
-    """A part of it was there before the books, and nobody knows what it cost: ``cost_quote`` is
-    that of the rest, and the unknown part counts as gain."""
+    """A part of it was there before the books, or came in without a price, and nobody knows what it
+    cost: ``cost_quote`` is that of the rest, and the unknown part counts as gain."""
 
     @property
     def is_flat(self) -> bool:
@@ -74,6 +74,38 @@ def opened(lot: OpeningLot) -> Position | None:
     )
 
 
+def moved(position: Position, flow: CashFlow) -> tuple[Position, Decimal]:
+    """Book coins that came or went without a trade; the new position and the profit realized.
+
+    Args:
+        position: the manual sleeve of the pair that the flow names, whose quote is the base
+            currency.
+        flow: of that pair's base asset.
+
+    What comes in costs what it was worth, and what goes out leaves for what it was worth, as the
+    account's net flows say; so only what it was worth more, or less, than it cost is realized.
+    More going out than is there (a strategy's coins) is owed by ``manual`` until it comes back, as
+    in a sale of too much. A worth that nobody knows is none, here as in the net flows.
+    """
+    value = abs(flow.value_base or ZERO)
+    if flow.amount < 0:
+        gone = -flow.amount
+        past = gone - _held(position, gone)
+        quantity, cost, gain = _given(position, gone, value, _share(value, past, gone))
+    else:
+        quantity, cost, gain = _gained(position, flow.amount, value)
+    is_unknown = flow.amount > 0 and flow.value_base is None
+    changed = msgspec.structs.replace(
+        position,
+        quantity_base=quantity,
+        cost_quote=cost,
+        realized_quote=position.realized_quote + gain,
+        opened_at_ns=_opened_at(position, flow.at_ns, quantity),
+        has_unknown_cost=(position.has_unknown_cost or is_unknown) and quantity > 0,
+    )
+    return changed, gain
+
+
 def apply(
     position: Position, trade: VenueTrade, *, fee_quote: Decimal, fee_in_base: Decimal = ZERO
 ) -> tuple[Position, Decimal]:
@@ -99,7 +131,7 @@ def apply(
             cost_quote=cost,
             realized_quote=position.realized_quote + realized,
             fees_quote=position.fees_quote + fee_quote,
-            opened_at_ns=_opened_at(position, trade, quantity),
+            opened_at_ns=_opened_at(position, trade.at_ns, quantity),
             has_unknown_cost=position.has_unknown_cost and quantity > 0,
         ),
         realized,
@@ -110,8 +142,15 @@ def _bought(
     position: Position, trade: VenueTrade, fee_in_base: Decimal
 ) -> tuple[Decimal, Decimal, Decimal]:
     """Quantity, cost and gain, the fee apart: units that went away as fee are expensed by it."""
-    got = trade.quantity_base - fee_in_base
-    paid = trade.cost_quote - fee_in_base * trade.price
+    return _gained(
+        position,
+        trade.quantity_base - fee_in_base,
+        trade.cost_quote - fee_in_base * trade.price,
+    )
+
+
+def _gained(position: Position, got: Decimal, paid: Decimal) -> tuple[Decimal, Decimal, Decimal]:
+    """Quantity, cost and gain: what was owed is bought back first."""
     covered = max(min(got, -position.quantity_base), ZERO)
     paid_for_covered = _share(paid, covered, got)
     proceeds = -_share(position.cost_quote, covered, -position.quantity_base)
@@ -122,13 +161,25 @@ def _bought(
 def _sold(
     position: Position, trade: VenueTrade, fee_in_base: Decimal
 ) -> tuple[Decimal, Decimal, Decimal]:
-    """Quantity, cost and gain, the fee apart: the cost of what is left stays proportional."""
+    """Quantity, cost and gain, the fee apart: units that went away as fee are expensed by it."""
     gone = trade.quantity_base + fee_in_base
-    held = min(gone, max(position.quantity_base, ZERO))
-    cost_out = _share(position.cost_quote, held, position.quantity_base)
-    cost_out += (gone - held) * trade.price
+    past = gone - _held(position, gone)
     proceeds = trade.cost_quote + fee_in_base * trade.price
+    return _given(position, gone, proceeds, past * trade.price)
+
+
+def _given(
+    position: Position, gone: Decimal, proceeds: Decimal, cost_of_past: Decimal
+) -> tuple[Decimal, Decimal, Decimal]:
+    """Quantity, cost and gain: the cost of what is left stays proportional."""
+    held = _held(position, gone)
+    cost_out = _share(position.cost_quote, held, position.quantity_base) + cost_of_past
     return position.quantity_base - gone, position.cost_quote - cost_out, proceeds - cost_out
+
+
+def _held(position: Position, wanted: Decimal) -> Decimal:
+    """As much of it as the position has."""
+    return min(wanted, max(position.quantity_base, ZERO))
 
 
 def _share(cost: Decimal, part: Decimal, whole: Decimal) -> Decimal:
@@ -137,7 +188,7 @@ def _share(cost: Decimal, part: Decimal, whole: Decimal) -> Decimal:
     return cost if part == whole else cost * part / whole
 
 
-def _opened_at(position: Position, trade: VenueTrade, quantity: Decimal) -> int | None:
+def _opened_at(position: Position, at_ns: int, quantity: Decimal) -> int | None:
     if quantity == 0:
         return None
-    return trade.at_ns if position.opened_at_ns is None else position.opened_at_ns
+    return at_ns if position.opened_at_ns is None else position.opened_at_ns

@@ -58,6 +58,14 @@ class Valuation:
         prices.update((asset, price) for asset, price in named.items() if price is not None)
         return prices
 
+    def pair_of(self, asset: Asset) -> PairName | None:
+        """The pair that trades an asset that counts for the base currency, if there is one."""
+        if not self.counts(asset):
+            return None
+        wanted = (asset, self.base_currency)
+        names = (name for name, pair in self.pairs.items() if (pair.base, pair.quote) == wanted)
+        return min(names, default=None)
+
     def way(self, asset: Asset) -> tuple[PairName, ...]:
         """The pairs whose quotes value the asset, in order; empty: none is needed, or none do."""
         known = self._ways.get(asset)

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
+from krakked.domain.fills import CashFlow
 from krakked.domain.ids import (
+    MANUAL,
     AccountFingerprint,
     Asset,
     ClientOrderId,
@@ -139,8 +141,15 @@ class Account:
         if booking.order is not None:
             self.put_order(booking.order)
 
+    def put_flow(self, flow: CashFlow, position: Position | None) -> None:
+        """Apply one booked cash flow, with the position that it moved (it is in the ledger)."""
+        self.post(flow.asset, flow.amount)
+        self.net_flows += flow.value_base or ZERO
+        if position is not None:
+            self.positions[position.sleeve] = position
+
     def post(self, asset: Asset, change: Decimal) -> None:
-        """Apply a cash flow or an opening lot."""
+        """Change what is held of an asset, and no position."""
         self.totals[asset] = self.totals.get(asset, ZERO) + change
 
     # valuation
@@ -195,15 +204,16 @@ class Account:
         )
 
     def overdrawn(self) -> dict[Asset, Decimal]:
-        """Of which assets positions hold more than the account, and by how much.
+        """Of which assets strategies hold more than the account, and by how much.
 
         A fee in a third asset, or a purchase paid with one, comes out of no sleeve's position: it
-        is ``manual``'s, and where that has too little, a sleeve cannot sell all that it holds.
+        is ``manual``'s, and where that has too little, a sleeve cannot sell all that it holds. So
+        it is where somebody took out what a strategy holds.
         """
         held: dict[Asset, Decimal] = {}
         for position in self.positions.values():
             pair = self.pairs.get(position.sleeve.pair)
-            if pair is not None:
+            if pair is not None and position.sleeve.strategy_id != MANUAL:
                 held[pair.base] = held.get(pair.base, ZERO) + position.quantity_base
         return {
             asset: quantity - self.totals.get(asset, ZERO)

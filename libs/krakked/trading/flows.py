@@ -1,23 +1,26 @@
 """Cash flows: what the venue's ledger tells that no execution of ours explains.
 
 Deposits, withdrawals, rewards, transfers and fees, each booked once by its ledger id, with its
-value at that moment. Money from outside is neither gain nor loss of the day. Where executions of
-other people's orders are not tracked, what they moved is a flow too.
+value at that moment. Money from outside is neither gain nor loss of the day. Coins that come are a
+lot of ``manual`` that cost what they were worth then, and coins that go leave ``manual`` for what
+they are worth, so that what they gain meanwhile is profit. Where executions of other people's
+orders are not tracked, what they moved is a flow too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 
 import msgspec
 
 from krakked.domain.events import Event, EventName
 from krakked.domain.fills import CashFlow, CashFlowKind
-from krakked.domain.ids import TradeId, VenueOrderId, is_ours
+from krakked.domain.ids import MANUAL, TradeId, VenueOrderId, is_ours
 from krakked.domain.money import ZERO
 from krakked.domain.orders import VenueOrder
 from krakked.domain.portfolio import Day
+from krakked.domain.positions import Position, Sleeve, moved
 from krakked.ports.exchange import LedgerRow
 from krakked.ports.ledger import Transaction
 from krakked.trading.cursors import CURSOR_OVERLAP_NS, LEDGER_CURSOR, Cursors
@@ -41,6 +44,16 @@ EXTERNAL_FLOWS = (CashFlowKind.DEPOSIT, CashFlowKind.WITHDRAWAL, CashFlowKind.TR
 """Flows that are neither gain nor loss of a day; the others count into its drawdown."""
 
 
+class FlowBooking(msgspec.Struct, frozen=True, kw_only=True):
+    """One flow with everything it changes."""
+
+    flow: CashFlow
+    position: Position | None = None
+    """The manual sleeve that it moved, after it."""
+    realized_quote: Decimal | None = None
+    """What that made of profit, in the base currency."""
+
+
 class FlowBooker:
     """Books cash flows; the one writer of them."""
 
@@ -62,16 +75,15 @@ class FlowBooker:
             return
         cursor = str(self._read_until_ns(rows))
 
-        def work(tx: Transaction) -> tuple[list[tuple[CashFlow, Event]], Day | None]:
+        def work(tx: Transaction) -> tuple[list[tuple[FlowBooking, Event]], Day | None]:
             tx.set_cursor(LEDGER_CURSOR, cursor)
             return self._book_flows(tx, flows)
 
         async with self._desk.recorder.turn:
             told, day = await self._desk.recorder.commit(work)
             account.cursors[LEDGER_CURSOR] = cursor
-            for flow, _ in told:
-                account.post(flow.asset, flow.amount)
-                account.net_flows += flow.value_base or ZERO
+            for booking, _ in told:
+                account.put_flow(booking.flow, booking.position)
             account.day = day
         for _, event in told:
             self._desk.recorder.publish(event)
@@ -127,39 +139,58 @@ class FlowBooker:
 
     def _book_flows(
         self, tx: Transaction, flows: Sequence[CashFlow]
-    ) -> tuple[list[tuple[CashFlow, Event]], Day | None]:
+    ) -> tuple[list[tuple[FlowBooking, Event]], Day | None]:
         """The new ones with their events as stored, and the day, in one transaction."""
         told = self._insert_flows(tx, flows)
         day = self._desk.account.day
         if not told or day is None:
             return told, day
-        came_in = _external([flow for flow, _ in told])
+        came_in = _external([booking.flow for booking, _ in told])
         day = msgspec.structs.replace(day, net_flows=day.net_flows + came_in)
         tx.save_day(day)
         return told, day
 
     def _insert_flows(
         self, tx: Transaction, flows: Sequence[CashFlow]
-    ) -> list[tuple[CashFlow, Event]]:
+    ) -> list[tuple[FlowBooking, Event]]:
         told = []
+        positions: dict[Sleeve, Position] = {}
         for flow in flows:
-            if tx.insert_cash_flow(flow):
-                event = self._flow_event(flow)
-                told.append((flow, msgspec.structs.replace(event, sequence=tx.add_event(event))))
+            booking = self._booking(flow, positions)
+            if not tx.insert_cash_flow(flow, position=booking.position):
+                continue
+            if booking.position is not None:
+                positions[booking.position.sleeve] = booking.position
+            event = self._flow_event(booking)
+            told.append((booking, msgspec.structs.replace(event, sequence=tx.add_event(event))))
         return told
 
-    def _flow_event(self, flow: CashFlow) -> Event:
-        return self._desk.recorder.event(
+    def _booking(self, flow: CashFlow, positions: Mapping[Sleeve, Position]) -> FlowBooking:
+        """On top of ``positions``, which the same transaction has moved."""
+        if flow.pair is None:
+            return FlowBooking(flow=flow)
+        sleeve = Sleeve(MANUAL, flow.pair)
+        before = positions.get(sleeve) or self._desk.account.position(sleeve)
+        position, realized = moved(before, flow)
+        return FlowBooking(flow=flow, position=position, realized_quote=realized)
+
+    def _flow_event(self, booking: FlowBooking) -> Event:
+        flow = booking.flow
+        event = self._desk.recorder.event(
             EventName.CASH_FLOW_BOOKED,
             kind=flow.kind.value,
             asset=flow.asset,
             amount=str(flow.amount),
             ledger_id=flow.ledger_id,
         )
+        if booking.realized_quote is not None:
+            event.fields.update(pair=flow.pair, realized_quote=str(booking.realized_quote))
+        return event
 
     def _flow(self, row: LedgerRow) -> CashFlow:
         amount = row.amount - row.fee
-        price = self._desk.account.worth(row.asset, self._desk.market.quotes)
+        account = self._desk.account
+        price = account.worth(row.asset, self._desk.market.quotes)
         return CashFlow(
             ledger_id=row.ledger_id,
             kind=CASH_FLOW_KINDS.get(row.type, CashFlowKind.ADJUSTMENT),
@@ -168,6 +199,7 @@ class FlowBooker:
             fee=row.fee,
             at_ns=row.at_ns,
             value_base=None if price is None else amount * price,
+            pair=account.valuation.pair_of(row.asset),
         )
 
 

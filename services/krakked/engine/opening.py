@@ -14,7 +14,7 @@ import msgspec
 
 from krakked.domain.errors import BadInput, Refused, Transient
 from krakked.domain.fills import OpeningLot, VenueTrade
-from krakked.domain.ids import Asset, PairName, is_ours
+from krakked.domain.ids import Asset, is_ours
 from krakked.domain.orders import VenueOrder
 from krakked.domain.times import NS_PER_SECOND
 from krakked.domain.valuation import Valuation
@@ -161,7 +161,7 @@ async def find_lots(
     for asset, quantity in held.items():
         price = {**prices, **known.prices}.get(asset) if valuation.counts(asset) else None
         cost = None if price is None else quantity * price
-        pair = _pair_of(asset, valuation) if valuation.counts(asset) else None
+        pair = valuation.pair_of(asset)
         at_ns = holding.at_ns if known.at_ns is None else known.at_ns
         lots.append(
             OpeningLot(asset=asset, quantity=quantity, cost_base=cost, at_ns=at_ns, pair=pair)
@@ -180,18 +180,6 @@ def _check_known(known: Known, held: Collection[Asset], valuation: Valuation) ->
         else:
             continue
         raise BadInput(f"--cost {asset}: {what}", exit_code=ExitCode.USAGE)
-
-
-def _pair_of(asset: Asset, valuation: Valuation) -> PairName | None:
-    """The pair that trades it for the base currency."""
-    return min(
-        (
-            name
-            for name, pair in valuation.pairs.items()
-            if (pair.base, pair.quote) == (asset, valuation.base_currency)
-        ),
-        default=None,
-    )
 
 
 def check_unbegun(tx: Transaction) -> None:

@@ -294,7 +294,7 @@ def test_foreign_order_with_an_id_of_its_own_is_foreign_too(play: Play) -> None:
 UNTRACKED = ExecutionRules(tracks_manual_trades=False)
 
 
-def test_untracked_trade_is_a_flow_of_the_account_and_no_position(play: Play) -> None:
+def test_untracked_trade_is_a_flow_of_the_account_and_its_coins_are_manuals(play: Play) -> None:
     async def scenario(world: Any) -> None:
         world.market.on_quote(quote(world, "60000"))
         await world.marker.mark()
@@ -302,7 +302,8 @@ def test_untracked_trade_is_a_flow_of_the_account_and_no_position(play: Play) ->
         assert list(await world.reconciler.reconcile()) == []
         assert world.account.drifts == ()
         assert world.fills() == []
-        assert world.account.position(BY_HAND).is_flat
+        held = world.account.position(BY_HAND)
+        assert (held.quantity_base, held.cost_quote, held.fees_quote) == (D("0.02"), 1_200, 0)
         assert world.account.totals[XBT] == D("0.02")
         moved = [f for f in world.ask(lambda q: list(q.cash_flows())) if f.kind.value == "transfer"]
         assert sorted(flow.asset for flow in moved) == [USD, XBT]

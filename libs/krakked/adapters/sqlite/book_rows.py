@@ -78,12 +78,14 @@ def insert_fill(execute: Execute, booked: BookedFill, position: Position) -> boo
     return True
 
 
-def insert_cash_flow(execute: Execute, flow: CashFlow) -> bool:
-    """Book it; False if it was there."""
+def insert_cash_flow(execute: Execute, flow: CashFlow, position: Position | None) -> bool:
+    """Book it with the position that it moved, if any; False if it was there."""
     if execute(_INSERT_FLOW, cells(flow, _FLOW)).rowcount == 0:
         return False
     _post(execute, postings_of_flow(flow))
     _add_net_flow(execute, flow.value_base)
+    if position is not None:
+        save_position(execute, position)
     return True
 
 

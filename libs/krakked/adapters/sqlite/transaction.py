@@ -112,9 +112,9 @@ class SqliteTransaction:
         booked = BookedFill(fill=fill, base=base, quote=quote)
         return book_rows.insert_fill(self._execute, booked, position)
 
-    def insert_cash_flow(self, flow: CashFlow) -> bool:
-        """Book it; False if it was there."""
-        return book_rows.insert_cash_flow(self._execute, flow)
+    def insert_cash_flow(self, flow: CashFlow, *, position: Position | None = None) -> bool:
+        """Book it with the position that it moved, if any; False if it was there."""
+        return book_rows.insert_cash_flow(self._execute, flow, position)
 
     def insert_opening_lot(self, lot: OpeningLot) -> None:
         """Book what was there before."""

@@ -12,7 +12,7 @@ import pytest
 
 from krakked.adapters.sqlite.backups import backups_of
 from krakked.adapters.sqlite.ledger import SqliteLedger
-from krakked.adapters.sqlite.maintenance import migrate_ledger, schema_version
+from krakked.adapters.sqlite.maintenance import check_ledger, migrate_ledger, schema_version
 from krakked.adapters.sqlite.migrations import Migration, shipped, statements
 from krakked.adapters.sqlite.queries import open_queries
 from krakked.domain.errors import BadInput, LedgerFailed
@@ -79,16 +79,42 @@ def test_ledger_is_led_on_when_it_is_opened_after_a_backup(
 
 
 def test_ledger_of_the_first_release_is_led_on_with_all_that_is_in_it(
-    opened: Opened, path: Path, records: Any
+    opened: Opened, path: Path, raw: Raw
 ) -> None:
-    first = opened(steps=shipped()[:1])
-    first.run(lambda tx: tx.insert_cash_flow(records.flow()))
-    closed(first)
+    closed(opened(steps=shipped()[:1]))
+    insert_flow_of_before(raw, "USD", "10000")
     ledger = opened()
-    assert ledger.run(lambda tx: tx.books()).totals == {"USD": records.flow().amount}
+    assert ledger.run(lambda tx: tx.books()).totals == {"USD": 10_000}
     assert ledger.run(lambda tx: tx.nonce_floors()) == {}
     assert schema_version(path) == NEWEST
     assert [schema_version(backup) for backup in backups_of(path)] == [1]
+
+
+def insert_flow_of_before(raw: Raw, asset: str, amount: str) -> None:
+    """As the first release booked a deposit."""
+    raw(
+        "INSERT INTO cash_flows (ledger_id, kind, asset, amount, fee, at_ns, value_base)"
+        f" VALUES ('L00001', 'deposit', '{asset}', '{amount}', '0', 7, '10000')"
+    )
+    raw(
+        "INSERT INTO postings (asset, amount, source_kind, source_id, part, strategy_id)"
+        f" VALUES ('{asset}', '{amount}', 'cash_flow', 'L00001', 'flow', 'manual')"
+    )
+    raw(f"INSERT INTO totals (asset, amount) VALUES ('{asset}', '{amount}')")
+    raw("UPDATE engine_state SET net_flows = '10000'")
+
+
+def test_flow_of_before_stays_past_the_positions_after_leading_on(
+    opened: Opened, path: Path, records: Any, raw: Raw
+) -> None:
+    closed(opened(steps=shipped()[:6]))
+    insert_flow_of_before(raw, "XBT", "2")
+    ledger = opened()
+    assert ledger.run(lambda tx: tx.books()).positions == {}
+    assert check_ledger(path) == []
+    again = records.flow(1, asset="XBT", pair="XBTUSD")
+    assert not ledger.run(lambda tx: tx.insert_cash_flow(again, position=None))
+    assert check_ledger(path) == []
 
 
 def test_positions_of_unknown_cost_are_known_as_such_after_leading_on(
