@@ -71,6 +71,7 @@ FENCED: Final = (
     "as a newer owner has it; command that one, or start an engine and let it go on with "
     "`krakked unfence`"
 )
+QUARANTINE: Final = "the end of the quarantine: orders of the owner before may still arrive"
 WAITING: Final = "this engine does not trade yet: {}"
 
 
@@ -88,6 +89,7 @@ class Leading:
         """From when it stands on."""
         self._todo: asyncio.Queue[Action] = asyncio.Queue()
         self._look_again = asyncio.Event()
+        self._sits_out = False
         self._owner: Owner | None = None
         self.leadership: Leadership | None = None
 
@@ -106,14 +108,16 @@ class Leading:
         return None if self._owner is None else self._owner.state
 
     def waits_for(self) -> str:
-        """What a stage waits for, if it is the lease."""
+        """What a stage waits for, if it is the lease, or what an owner before may have sent."""
         state = self.state
-        if state is None or state.phase not in (Phase.CANDIDATE, Phase.FENCED, Phase.FROZEN):
+        if state is None:
             return ""
         if state.phase is Phase.FENCED:
             return f"a person: fenced ({state.fenced_by}); `krakked unfence` ({HOW_TO_UNFENCE})"
-        holder = "" if state.record is None else state.record.holder
-        return f"the lease, held by {holder}" if holder else "the lease"
+        if state.phase in (Phase.CANDIDATE, Phase.FROZEN):
+            holder = "" if state.record is None else state.record.holder
+            return f"the lease, held by {holder}" if holder else "the lease"
+        return QUARANTINE if self._sits_out or state.waits_for_quarantine else ""
 
     # before the venue
 
@@ -247,8 +251,12 @@ class Leading:
     async def sit_out_quarantine(self) -> None:
         """Wait until no order of the owner before can come to rest any more."""
         owner = self.owner
-        while (left_ns := owner.state.quarantine_left_ns(owner.elapsed.now())) > 0:
-            await self._given.clock.sleep(left_ns / NS_PER_SECOND)
+        self._sits_out = True
+        try:
+            while (left_ns := owner.state.quarantine_left_ns(owner.elapsed.now())) > 0:
+                await self._given.clock.sleep(left_ns / NS_PER_SECOND)
+        finally:
+            self._sits_out = False
 
     def begin_look(self) -> Instant:
         """The books are compared from now on."""

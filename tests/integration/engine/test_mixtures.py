@@ -21,7 +21,7 @@ APART = {
     "ws-half-open": "in lock step nothing is silent for too long",
     "throttled-after": "the venue promises that what it throttles was not done",
     "foreign-nonce": "on the trading key it deposes the engine, as it should",
-    "clock-offset": "a market that runs ahead of its reader is no market of the past",
+    "clock-offset": "beyond the bound no order is sent, as it should be: less far",
     "oversized-frame": "slow: each is seventeen megabytes",
     "maintenance": "half a minute each: rarer",
 }
@@ -29,6 +29,8 @@ APART = {
 RARER = (
     "  - {kind: maintenance, probability: 0.001}\n"
     "  - {kind: foreign-nonce, probability: 0.01, method: OpenOrders}\n"
+    "  - {kind: clock-offset, probability: 0.01, seconds: 0.8}\n"
+    "  - {kind: clock-offset, probability: 0.01, seconds: -0.8}\n"
     "  - {kind: oversized-frame, probability: 0.0003}\n"
 )
 ORDERS = (
