@@ -19,6 +19,7 @@ from krakked.adapters.kraken.rate_limit import (
     RateLimiter,
     Tier,
     cancel_points,
+    room_s,
 )
 from krakked.domain.errors import Transient
 from krakked.domain.ids import ClientOrderId, PairName, VenueOrderId
@@ -124,6 +125,17 @@ def test_refused_call_counts_for_what_it_costs_so_that_the_next_is_not_refused_t
     assert limiter.headroom().rest["query"] == -4
     calls(limiter, "TradesHistory", 1)
     assert still_clock.slept_s == [pytest.approx((4 + 4 + 1) / 0.5)]
+
+
+def test_room_that_others_may_have_used_is_not_counted_on_until_it_has_drained(
+    still_clock: Any,
+) -> None:
+    limiter = RateLimiter(Tier.INTERMEDIATE, still_clock)
+    limiter.were_full(still_clock.now_ns() - 15 * 10**9)
+    calls(limiter, "BalanceEx", 6)
+    assert still_clock.slept_s == []
+    calls(limiter, "TradesHistory", 1)
+    assert sum(still_clock.slept_s) == pytest.approx(room_s(Tier.INTERMEDIATE, 6 + 4) - 15)
 
 
 def test_two_that_wait_for_one_point_go_one_after_the_other(kit: Any) -> None:
