@@ -465,6 +465,20 @@ def test_venue_that_fails_in_its_own_words_after_handling_is_in_doubt(
     scene(act, script)
 
 
+@pytest.mark.parametrize("act", ACTS, ids=lambda act: act.value)
+def test_throttled_call_is_taken_for_not_done_even_where_the_venue_broke_its_word(
+    scene: Any, act: Act
+) -> None:
+    """The venue promises it; whoever is lied to sees the order when the books are compared."""
+
+    async def script(s: Scene) -> None:
+        s.simulator.faults.arm(Armed(kind=FaultKind.THROTTLED_AFTER, method=act.value))
+        assert type(await s.failed(s.direct)) is Transient
+        assert await s.is_done() is True
+
+    scene(act, script)
+
+
 # what becomes of a call on its way
 
 
