@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from krakked.domain.fills import Liquidity, VenueTrade
-from krakked.domain.ids import MANUAL, Asset, PairName, StrategyId, TradeId, VenueOrderId
+from krakked.domain.fills import CashFlow, CashFlowKind, Liquidity, OpeningLot, VenueTrade
+from krakked.domain.ids import MANUAL, Asset, LedgerId, PairName, StrategyId, TradeId, VenueOrderId
 from krakked.domain.orders import Side
-from krakked.domain.positions import Position, Sleeve, apply
+from krakked.domain.positions import Position, Sleeve, apply, moved, opened
 
 D = Decimal
 XBTUSD = PairName("XBTUSD")
@@ -163,7 +163,112 @@ def test_sleeve_is_written_as_strategy_and_pair_and_sorts_by_them() -> None:
     assert sorted({*others}) == others
 
 
+# coins that come and go without a trade
+
+
+def flow(amount: str, value: str | None, *, at: int = 1) -> CashFlow:
+    return CashFlow(
+        ledger_id=LedgerId("L1"),
+        kind=CashFlowKind.DEPOSIT,
+        asset=Asset("XBT"),
+        amount=D(amount),
+        fee=D(0),
+        at_ns=at,
+        value_base=None if value is None else D(value),
+        pair=XBTUSD,
+    )
+
+
+def flown(*flows: CashFlow) -> tuple[Position, list[Decimal]]:
+    position, profits = Position(sleeve=Sleeve(MANUAL, XBTUSD)), []
+    for each in flows:
+        position, profit = moved(position, each)
+        profits.append(profit)
+    return position, profits
+
+
+def test_deposit_is_a_lot_that_cost_what_it_was_worth() -> None:
+    position, (profit,) = flown(flow("2", "200", at=7))
+    assert (position.quantity_base, position.cost_quote, position.opened_at_ns) == (2, 200, 7)
+    assert position.average_price == 100
+    assert profit == position.fees_quote == 0
+
+
+def test_withdrawal_realizes_what_the_coins_are_worth_beyond_their_average_cost() -> None:
+    position, profits = flown(flow("1", "100"), flow("1", "200"), flow("-1", "-250"))
+    assert profits == [0, 0, 100]
+    assert (position.quantity_base, position.cost_quote, position.realized_quote) == (1, 150, 100)
+
+
+def test_withdrawal_of_all_leaves_no_cost_and_no_opening() -> None:
+    position, profits = flown(flow("3", "100"), flow("-1", "-30"), flow("-2", "-60"))
+    assert position.is_flat
+    assert (position.cost_quote, position.opened_at_ns) == (0, None)
+    assert abs(sum(profits) + 10) < BOUND
+
+
+def test_withdrawal_of_more_than_manual_has_is_owed_until_it_comes_back() -> None:
+    position, profits = flown(flow("1", "100"), flow("-3", "-600"))
+    assert profits == [0, 100]
+    assert (position.quantity_base, position.cost_quote) == (-2, -400)
+    position, profit = moved(position, flow("2", "300"))
+    assert profit == 100
+    assert (position.quantity_base, position.cost_quote) == (0, 0)
+
+
+def test_withdrawal_where_manual_has_nothing_realizes_nothing() -> None:
+    position, profits = flown(flow("-3", "-100"))
+    assert profits == [0]
+    assert (position.quantity_base, position.cost_quote) == (-3, -100)
+
+
+def test_deposit_of_unknown_value_is_a_lot_of_unknown_cost_until_it_is_gone() -> None:
+    position, _ = flown(flow("1", "100"), flow("1", None))
+    assert (position.quantity_base, position.cost_quote) == (2, 100)
+    assert position.has_unknown_cost
+    assert position.average_price is None
+    position, profit = moved(position, flow("-2", "-500"))
+    assert profit == 400
+    assert not position.has_unknown_cost
+
+
+def test_withdrawal_of_unknown_value_leaves_for_nothing_as_the_net_flows_say() -> None:
+    position, profits = flown(flow("1", "100"), flow("-1", None))
+    assert profits == [0, -100]
+    assert position.is_flat
+    assert not position.has_unknown_cost
+
+
+def test_deposit_on_top_of_an_opening_lot_averages_with_it() -> None:
+    lot = OpeningLot(asset=Asset("XBT"), quantity=D(1), cost_base=D(50), at_ns=3, pair=XBTUSD)
+    before = opened(lot)
+    assert before is not None
+    position, _ = moved(before, flow("1", "150", at=9))
+    assert (position.quantity_base, position.average_price, position.opened_at_ns) == (2, 100, 3)
+
+
+def test_sale_by_a_person_realizes_against_what_was_deposited() -> None:
+    held, _ = flown(flow("2", "200"))
+    held, profit = apply(held, sell("1", "130"), fee_quote=D(1))
+    assert profit == 29
+    assert (held.quantity_base, held.cost_quote) == (1, 100)
+
+
 # the identity
+
+
+class Arrival(msgspec.Struct, frozen=True):
+    """Coins that come (or go, if negative), at this price; None: nobody knows it."""
+
+    amount: Decimal
+    price: Decimal | None
+
+
+arrivals = st.builds(
+    Arrival,
+    st.decimals(D(-1000), D(1000), places=8),
+    st.none() | st.decimals(D("0.01"), D(100_000), places=2),
+)
 
 
 class Execution(msgspec.Struct, frozen=True):
@@ -194,6 +299,16 @@ class World:
         self.held = {"base": D(0), "quote": D(0), "third": D(0)}
         self.position = Position(sleeve=SLEEVE)
         self.fees_taken = D(0)
+        self.net_flows = D(0)
+
+    def arrive(self, what: Arrival) -> None:
+        value = None if what.price is None else what.amount * what.price
+        self.held["base"] += what.amount
+        self.net_flows += value or D(0)
+        before = self.position.realized_quote
+        came = msgspec.structs.replace(flow("1", None), amount=what.amount, value_base=value)
+        self.position, profit = moved(self.position, came)
+        assert abs(self.position.realized_quote - before - profit) < BOUND
 
     def execute(self, what: Execution) -> None:
         cost = (what.quantity * what.price).quantize(D("0.00001"))
@@ -219,7 +334,7 @@ class World:
 
     def check(self, price: Decimal) -> None:
         explained = self.position.realized_quote + self.position.unrealized_quote(price)
-        assert abs(self.equity(price) - explained) < BOUND
+        assert abs(self.equity(price) - self.net_flows - explained) < BOUND
         assert self.position.quantity_base == self.held["base"]
         if self.position.is_flat:
             assert self.position.cost_quote == 0
@@ -235,6 +350,20 @@ def test_equity_is_realized_and_unrealized_profit_whatever_is_traded(
         world.execute(each)
         world.check(each.price)
         world.check(D("12345.6"))
+
+
+@given(st.lists(executions | arrivals, max_size=25))
+def test_equity_is_flows_and_profit_whatever_comes_and_goes_between_trades(
+    sequence: list[Execution | Arrival],
+) -> None:
+    world = World(D(3))
+    for each in sequence:
+        if isinstance(each, Arrival):
+            world.arrive(each)
+        else:
+            world.execute(each)
+        world.check(D("12345.6"))
+        world.check(D("0.07"))
 
 
 @given(st.lists(executions, min_size=1, max_size=25), st.decimals(D("0.01"), D(500), places=2))

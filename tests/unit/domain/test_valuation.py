@@ -54,6 +54,21 @@ def test_pair_in_the_other_direction_values_its_quote(listed: Listed) -> None:
     assert valuation.way(JPY) == (USDJPY,)
 
 
+def test_pair_of_an_asset_trades_it_for_the_base_currency_and_for_nothing_else(
+    listed: Listed,
+) -> None:
+    other = PairName("XBTUSD.X")
+    pairs = listed(XBTUSD, ETHXBT, ETHEUR, USDJPY)
+    for names in ((XBTUSD, other), (other, XBTUSD)):
+        valuation = Valuation(USD, {**dict.fromkeys(names, pairs[XBTUSD]), **pairs})
+        assert valuation.pair_of(XBT) == XBTUSD
+        assert [valuation.pair_of(asset) for asset in (ETH, USD, JPY)] == [None, None, None]
+
+
+def test_asset_that_does_not_count_has_no_pair(listed: Listed) -> None:
+    assert Valuation(USD, listed(XBTUSD), exclude=[XBT]).pair_of(XBT) is None
+
+
 def test_usual_direction_is_taken_where_there_are_both(listed: Listed) -> None:
     both = (USDJPY, PairName("JPYUSD"))
     for names in (both, both[::-1]):

@@ -1,9 +1,9 @@
 """The projections proved against the books: everything is computed again from the sources.
 
 Positions and realized profit from opening lots, fills and flows, by the domain's own ``opened``,
-``apply`` and ``moved``, in the order they were booked, which is that of their postings; postings from
-their sources; totals from the postings; net flows from cash flows and opening lots. A difference
-means that the file was changed by something else, or a bug.
+``apply`` and ``moved``, in the order they were booked, which is that of their postings; postings
+from their sources; totals from the postings; net flows from cash flows and opening lots. A
+difference means that the file was changed by something else, or a bug.
 """
 
 from __future__ import annotations

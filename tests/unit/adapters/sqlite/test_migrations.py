@@ -94,13 +94,17 @@ def insert_flow_of_before(raw: Raw, asset: str, amount: str) -> None:
     """As the first release booked a deposit."""
     raw(
         "INSERT INTO cash_flows (ledger_id, kind, asset, amount, fee, at_ns, value_base)"
-        f" VALUES ('L00001', 'deposit', '{asset}', '{amount}', '0', 7, '10000')"
+        " VALUES ('L00001', 'deposit', ?, ?, '0', 7, '10000')",
+        asset,
+        amount,
     )
     raw(
         "INSERT INTO postings (asset, amount, source_kind, source_id, part, strategy_id)"
-        f" VALUES ('{asset}', '{amount}', 'cash_flow', 'L00001', 'flow', 'manual')"
+        " VALUES (?, ?, 'cash_flow', 'L00001', 'flow', 'manual')",
+        asset,
+        amount,
     )
-    raw(f"INSERT INTO totals (asset, amount) VALUES ('{asset}', '{amount}')")
+    raw("INSERT INTO totals (asset, amount) VALUES (?, ?)", asset, amount)
     raw("UPDATE engine_state SET net_flows = '10000'")
 
 
