@@ -136,6 +136,10 @@ def test_most_commands_are_such_that_something_is_cancelled() -> None:
     assert share > CANCELS
 
 
+def test_in_about_half_of_the_worlds_the_person_is_attentive() -> None:
+    assert 0.4 < sum(recipe.is_attentive for recipe in MANY) / len(MANY) < 0.6
+
+
 def test_happenings_lie_in_order_within_the_play_and_befall_a_machine_that_there_is() -> None:
     for recipe in MANY:
         times = [happening.at_s for happening in recipe.happenings]

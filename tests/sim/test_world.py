@@ -184,6 +184,29 @@ def test_durations_of_stages_are_the_worlds_own() -> None:
     assert play(QUIET)[1] == lines
 
 
+# the person
+
+
+@pytest.mark.parametrize("is_attentive", [True, False])
+def test_an_attentive_person_looks_at_what_a_new_owner_found_while_it_is_played(
+    is_attentive: bool,
+) -> None:
+    recipe = msgspec.structs.replace(
+        QUIET,
+        engines=2,
+        clock_offsets_s=(0.0, 0.0),
+        play_s=240.0,
+        is_attentive=is_attentive,
+        happenings=tuple(
+            Happening(at_s=70.0, what=What.TERMINATE, machine=number) for number in (0, 1)
+        ),
+    )
+    outcome, lines = play(recipe)
+    assert outcome.violations == ()
+    looked = [line for line in lines if "command name=Acknowledge" in line and " person " in line]
+    assert is_attentive == any(float(line.split()[0]) < 240.0 for line in looked)
+
+
 # the end
 
 

@@ -11,11 +11,14 @@ import time
 
 import click
 
+from krakked.worlds.branches import never_gone
 from krakked.worlds.recipe import recipe_of
 from krakked.worlds.sweep import Summary, shrink, sweep
 from krakked.worlds.world import World
 
 VIOLATED = 1
+LONG = 300
+"""Seeds of a sweep from which it may be expected to go every branch."""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -75,6 +78,8 @@ def many(first_seed: int, seeds: int, cores: int | None) -> None:
 
     summary = sweep(first_seed, seeds, tell=tell, cores=cores)
     _progress("\n")
+    if summary.seeds >= LONG and (missed := never_gone(summary.marks)):
+        click.echo(f"branches never gone: {', '.join(missed)}", err=True)
     for outcome in summary.failing[:20]:
         click.echo(f"seed {outcome.seed}: {outcome.violations[0]}", err=True)
     if summary.failing:

@@ -56,6 +56,8 @@ COMMANDS: tuple[Make, ...] = (
 )
 
 
+LOOKS_S = (4.0, 40.0)
+"""How long it takes until a person who is attentive has looked at what a new owner shows."""
 MENDING: tuple[Make, ...] = (
     _kill_off,
     lambda command_id: Resume(command_id=command_id, principal=NAME, reason="it is over"),
@@ -95,6 +97,13 @@ class Person:
         command = make(f"command-{self._given}")
         for delay_s in self._rng.choice(((0.0,), (0.0,), (0.0, 0.0), (0.0, 3.0))):
             self._loop.call_later(delay_s, self._give, machine, command)
+
+    def look_after(self, machine: Machine) -> None:
+        """A new owner is there, whose ledger may be behind: look at it, and say so."""
+        self._given += 1
+        command_id = f"command-{self._given}"
+        command = Acknowledge(command_id=command_id, principal=NAME)
+        self._loop.call_later(self._rng.uniform(*LOOKS_S), self._give, machine, command)
 
     def _give(self, machine: Machine, command: Command) -> None:
         if machine.door is None or not machine.is_up:

@@ -106,6 +106,8 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     """When within a minute it begins."""
     behaviour: Behaviour = Behaviour()
     tier: Tier = Tier.PRO
+    is_attentive: bool = False
+    """The person soon acknowledges what each new owner found; else only when it is over."""
     clock_offsets_s: tuple[float, ...] = ()
     clock_drifts_ppm: tuple[int, ...] = ()
     """By machine: how much too fast its clocks run; empty: none does."""
@@ -215,6 +217,7 @@ def recipe_of(seed: int) -> Recipe:
         offset_s=offset_s,
         behaviour=_behaviour(_rng(seed, "behaviour")),
         tier=_rng(seed, "tier").choice((Tier.PRO, Tier.PRO, Tier.INTERMEDIATE)),
+        is_attentive=_rng(seed, "attentive").random() < 0.5,
         clock_offsets_s=tuple(
             round(_rng(seed, f"clock {number}").uniform(-0.4, 0.4), 3) for number in range(engines)
         ),

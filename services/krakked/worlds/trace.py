@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
+from krakked.worlds.branches import MARK, gone
+
 Say: TypeAlias = Callable[[str], None]
 
 
@@ -19,7 +21,8 @@ class Trace:
 
     def tell(self, who: str, what: str, /, **fields: object) -> None:
         """One thing."""
-        self.marks[what] = self.marks.get(what, 0) + 1
+        for mark in (what, *(MARK + name for name in gone(what, fields))):
+            self.marks[mark] = self.marks.get(mark, 0) + 1
         if self._say is not None:
             words = " ".join(f"{name}={value}" for name, value in fields.items())
             seconds = self._elapsed_us() / 1_000_000

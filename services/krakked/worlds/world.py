@@ -32,7 +32,7 @@ from krakked.worlds.configuration import loaded_for
 from krakked.worlds.disk import Disk
 from krakked.worlds.fate import Fate
 from krakked.worlds.host import Host, HostRecipe
-from krakked.worlds.leases import BITES, LeaseServer
+from krakked.worlds.leases import BITES, LeaseServer, Taken
 from krakked.worlds.loop import WorldLoop, WorldStuck
 from krakked.worlds.machine import Machine
 from krakked.worlds.network import Link
@@ -101,6 +101,8 @@ class World:
             trace=self.trace,
         )
         self.checkers = Checkers(self)
+        if recipe.is_attentive:
+            self.leases.log.on_taken.append(self._call_person)
 
     def _machine(self, name: str, rng: Random) -> Machine:
         return Machine(
@@ -111,6 +113,12 @@ class World:
             loaded=loaded_for(self.recipe.behaviour, self.recipe.tier),
             trace=self.trace,
         )
+
+    def _call_person(self, taken: Taken) -> None:
+        """An alert tells of each new owner."""
+        if taken.record.epoch != taken.before.epoch:
+            name = taken.process.partition(".")[0]
+            self.person.look_after(next(m for m in self.machines if m.name == name))
 
     def run(self) -> Outcome:
         """Play it to the end."""

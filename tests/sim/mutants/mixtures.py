@@ -24,6 +24,7 @@ def calm(recipe: Recipe) -> Recipe:
         recipe,
         engines=1,
         clock_offsets_s=recipe.clock_offsets_s[:1],
+        clock_drifts_ppm=(),
         play_s=PLAY_S,
         weather=Weather(),
         venue_faults={},

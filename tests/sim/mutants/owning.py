@@ -18,6 +18,7 @@ from tests.sim.mutants.patching import Mutant, passage, value
 from krakked.adapters.kraken.nonces import Nonces
 from krakked.adapters.kraken.transport import Transport
 from krakked.engine.leading import Leading
+from krakked.engine.running import Run
 from krakked.sim.fault_kinds import FaultKind
 from krakked.trading import owner, ownership
 from krakked.trading.adopting import Adopter
@@ -39,6 +40,8 @@ LAPSING = happening(What.LEASE_DOWN, 4, seconds=(12.0, 40.0))
 """Authority runs out again and again, and comes back."""
 SLUGGISH = happening(What.LEASE_SLOW, 4, seconds=(30.0, 60.0), numbers=(20, 28))
 """An answer of the lease takes two to three seconds."""
+STUCK_DISK = happening(What.SLOW_DISK, 4, seconds=(1.5, 5.0))
+"""An order takes seconds to be put on record."""
 LATE = weather(answer_late=0.3)
 """The venue's answers take up to twenty seconds: who asks next waits for his turn."""
 
@@ -156,13 +159,19 @@ MUTANTS = (
         mixture=mixed(TAKING, at_bars(What.KILL, 3, after_s=(-9.0, -2.0))),
     ),
     Mutant(
+        name="a proof of some time ago",
+        breaks="What the dead-man's refresh proves is still true when it is written.",
+        patches=(passage(Run, "_permit", "return self.engine.dead_man.refusal()", "return None"),),
+        mixture=mixed(LATE, TAKING, behaving(timings="default"), STUCK_DISK),
+    ),
+    Mutant(
         name="a hung order loop looks alive",
         breaks="The dead-man is wound up only by an order loop that has moved lately.",
         patches=(value(Engine, "_is_healthy", _always),),
         mixture=mixed(
             TAKING,
             behaving(timings="default"),
-            happening(What.SLOW_DISK, 4, seconds=(1.5, 5.0)),
+            STUCK_DISK,
             faults({FaultKind.ENGINE_RATE_LIMIT: 0.3, FaultKind.THROTTLED: 0.2}),
         ),
     ),
