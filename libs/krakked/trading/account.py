@@ -221,6 +221,16 @@ class Account:
             if quantity > self.totals.get(asset, ZERO)
         }
 
+    def without_exit(self) -> list[Sleeve]:
+        """What strategies hold without a stop; what a person holds is watched by that person."""
+        return [
+            sleeve
+            for sleeve, position in self.positions.items()
+            if position.quantity_base
+            and sleeve.strategy_id != MANUAL
+            and self.sleeve_state(sleeve).stop_price is None
+        ]
+
     def free_to_sell(self) -> dict[Asset, Decimal]:
         """What there is of each asset beside what open orders of ours will take."""
         free = dict(self.totals)

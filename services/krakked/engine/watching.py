@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from krakked.adapters.kraken.rest import KrakenRest
-from krakked.domain.ids import MANUAL
 from krakked.domain.money import ZERO
 from krakked.domain.orders import Journal
 from krakked.domain.times import NS_PER_SECOND
@@ -91,11 +90,7 @@ class Heartbeat:
             stale_pairs=len(desk.market.stale_pairs(desk.now_ns())),
             mismatches=len(standing(account.drifts)),
             positions=held,
-            positions_without_exit=sum(
-                1
-                for sleeve in held
-                if sleeve.strategy_id != MANUAL and account.sleeve_state(sleeve).stop_price is None
-            ),
+            positions_without_exit=len(account.without_exit()),
             daily_realized=realized_today(day, latest) if day and latest else None,
             daily_drawdown_pct=day.drawdown_pct(latest.equity) if day and latest else ZERO,
             rate_limit_headroom=self._rest.headroom_ratios(),

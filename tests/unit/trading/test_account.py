@@ -9,7 +9,14 @@ import msgspec
 import pytest
 
 from krakked.domain.fills import VenueTrade
-from krakked.domain.ids import AccountFingerprint, Asset, PairName, StrategyId, VenueOrderId
+from krakked.domain.ids import (
+    MANUAL,
+    AccountFingerprint,
+    Asset,
+    PairName,
+    StrategyId,
+    VenueOrderId,
+)
 from krakked.domain.orders import Journal, Order, Side
 from krakked.domain.pairs import Pair
 from krakked.domain.portfolio import SleeveState
@@ -183,6 +190,48 @@ def test_account_whose_positions_are_all_it_holds_is_not_overdrawn(
 ) -> None:
     holds_xbt(account, make_trade, pair)
     assert account.overdrawn() == {}
+
+
+def test_what_a_person_took_out_of_a_strategys_holding_is_overdrawn(
+    account: Account, make_trade: MakeTrade, pair: Pair
+) -> None:
+    holds_xbt(account, make_trade, pair)
+    account.post(XBT, D("-0.5"))
+    owing = Sleeve(MANUAL, XBTUSD)
+    account.positions[owing] = Position(sleeve=owing, quantity_base=D("-0.5"))
+    assert account.overdrawn() == {XBT: D("0.5")}
+
+
+def test_purchase_paid_with_manuals_coins_overdraws_nothing(
+    account: Account, make_trade: MakeTrade, pair: Pair
+) -> None:
+    owned = Sleeve(MANUAL, XBTUSD)
+    account.post(XBT, D(5))
+    account.positions[owned] = Position(sleeve=owned, quantity_base=D(5))
+    account.pairs[ETHXBT] = msgspec.structs.replace(pair, name=ETHXBT, base=ETH, quote=XBT)
+    buy = make_trade(pair=ETHXBT, price=D("0.05"), quantity_base=D(20), fee_asset=XBT)
+    sleeve = Sleeve(StrategyId("trend"), ETHXBT)
+    account.put_booking(
+        book(
+            buy, pair=account.pairs[ETHXBT], order=None, position=Position(sleeve=sleeve), prices={}
+        )
+    )
+    assert account.totals[XBT] < 4
+    assert account.overdrawn() == {}
+
+
+def test_position_without_a_stop_is_one_of_a_strategy_and_never_manuals(
+    account: Account, make_trade: MakeTrade, pair: Pair
+) -> None:
+    assert account.without_exit() == []
+    holds_xbt(account, make_trade, pair)
+    held = account.positions[Sleeve(MANUAL, XBTUSD)] = Position(
+        sleeve=Sleeve(MANUAL, XBTUSD), quantity_base=D(1)
+    )
+    assert not held.is_flat
+    assert account.without_exit() == [TREND]
+    account.sleeves[TREND] = SleeveState(sleeve=TREND, stop_price=D(90))
+    assert account.without_exit() == []
 
 
 # valuation
