@@ -1,10 +1,16 @@
-"""The end of a run: the books compared with the venue's to the last digit, a table, a digest."""
+"""The end of a run: the books compared with the venue's to the last digit, a table, a digest.
+
+A ledger goes on from run to run. The table is this run's: what was booked after the start had made
+the books agree with the venue, which is also what its equity began with. It is told by the order
+of booking and not by instants, which are the venue's for a fill and may be simulated. What stands
+since the books began is named so, and so is the digest's span.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
@@ -12,6 +18,7 @@ from pathlib import Path
 import msgspec
 
 from krakked.adapters.sqlite.queries import open_queries
+from krakked.adapters.sqlite.questions import Extent
 from krakked.domain.errors import BadInput, KrakkedError, Transient
 from krakked.domain.events import EventName
 from krakked.domain.fills import Fill, VenueTrade
@@ -41,8 +48,15 @@ class PairLine(msgspec.Struct, frozen=True, kw_only=True):
     realized_quote: Decimal
 
 
-class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run did."""
+class Began(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a run began: what was on record, and what the account was worth."""
+
+    extent: Extent
+    snapshot: Snapshot
+
+
+class RunFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run did; amounts without a currency in their name are in the base currency."""
 
     pairs: tuple[PairLine, ...]
     bars: int
@@ -52,14 +66,34 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     fees: Decimal
     realized: Decimal
     unrealized: Decimal
-    unknown_cost: tuple[PairName, ...] = ()
-    """Pairs whose part of it is no more than their worth: nobody knows what they cost."""
+    """How it changed."""
     equity_start: Decimal
     equity_end: Decimal
     drawdown_max_pct: Decimal
     gaps: tuple[Holes, ...] = ()
     """Stretches in which a pair has no bar."""
+
+
+class BooksFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """What stands in the ledger, of all runs on it."""
+
+    plans: int
+    orders: int
+    fills: int
+    fees: Decimal
+    realized: Decimal
+    unrealized: Decimal
+    unknown_cost: tuple[PairName, ...] = ()
+    """Pairs whose part of it is no more than their worth: nobody knows what they cost."""
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run did, what stands on record, and how that compares with the venue."""
+
+    this_run: RunFigures
+    since_books_began: BooksFigures
     digest: str
+    """Over everything on record."""
     differences: tuple[Difference, ...]
     remarks: tuple[str, ...] = ()
     """What was not compared with the venue, and why."""
@@ -198,24 +232,44 @@ def pair_lines(fills: Sequence[Fill]) -> tuple[PairLine, ...]:
 
 def render(report: Report) -> str:
     """The table, for people."""
+    run = report.this_run
     lines = ["pair        fills        bought          sold          fees      realized"]
     lines += [
         f"{line.pair:<10}{line.fills:>7}{line.bought_quote:>14.2f}{line.sold_quote:>14.2f}"
         f"{line.fees_quote:>14.2f}{line.realized_quote:>14.2f}"
-        for line in report.pairs
+        for line in run.pairs
     ]
-    change = report.equity_end - report.equity_start
+    change = run.equity_end - run.equity_start
     lines += [
         "",
-        f"bars {report.bars}, plans {report.plans}, orders {report.orders}, fills {report.fills}",
-        f"fees {report.fees:.2f}, realized {report.realized:.2f},"
-        f" unrealized {report.unrealized:.2f}{_unknown(report.unknown_cost)}",
-        f"equity {report.equity_start:.2f} -> {report.equity_end:.2f} ({change:+.2f}),"
-        f" deepest fall {report.drawdown_max_pct:.2f} %",
-        *(_gap_line(gap) for gap in report.gaps),
+        f"bars {run.bars}, {_counts(run)}",
+        _amounts(run),
+        f"equity {run.equity_start:.2f} -> {run.equity_end:.2f} ({change:+.2f}),"
+        f" deepest fall {run.drawdown_max_pct:.2f} %",
+        *(_gap_line(gap) for gap in run.gaps),
+        *_books_line(run, report.since_books_began),
         f"digest {report.digest}",
     ]
     return "\n".join(lines)
+
+
+def _counts(figures: RunFigures | BooksFigures) -> str:
+    return f"plans {figures.plans}, orders {figures.orders}, fills {figures.fills}"
+
+
+def _amounts(figures: RunFigures | BooksFigures) -> str:
+    return (
+        f"fees {figures.fees:.2f}, realized {figures.realized:.2f},"
+        f" unrealized {figures.unrealized:.2f}"
+    )
+
+
+def _books_line(run: RunFigures, books: BooksFigures) -> list[str]:
+    """None where this run is all that the ledger knows."""
+    texts = f"{_counts(books)}, {_amounts(books)}{_unknown(books.unknown_cost)}"
+    return (
+        [] if texts == f"{_counts(run)}, {_amounts(run)}" else [f"since the books began: {texts}"]
+    )
 
 
 def _gap_line(gap: Holes) -> str:
@@ -265,32 +319,68 @@ def projection_differences(database: Path) -> Sequence[Difference]:
         return queries.projection_differences()
 
 
-def report_of(
-    engine: Engine,
-    database: Path,
-    snapshot: Snapshot,
-    *,
-    equity_start: Decimal,
-    compared: Compared,
-) -> Report:
-    """What the run did, as the database and the last snapshot tell it."""
+def beginning_of(database: Path, snapshot: Snapshot) -> Began:
+    """Where a run begins whose books have just been marked; call it in the same step."""
     with closing(open_queries(database)) as queries:
-        fills = queries.fills(limit=EVERYTHING)
+        return Began(extent=queries.extent(), snapshot=snapshot)
+
+
+def report_of(
+    engine: Engine, database: Path, snapshot: Snapshot, *, began: Began, compared: Compared
+) -> Report:
+    """What the run did, as the database and its first and last snapshot tell it."""
+    with closing(open_queries(database)) as queries:
+        extent = queries.extent()
         return Report(
-            pairs=pair_lines(fills),
-            bars=engine.feeder.bars_closed,
-            plans=len(queries.plans(limit=EVERYTHING)),
-            orders=len(queries.orders(limit=EVERYTHING)),
-            fills=len(fills),
-            fees=snapshot.fees,
-            realized=snapshot.realized,
-            unrealized=snapshot.unrealized,
-            unknown_cost=engine.desk.account.of_unknown_cost(),
-            equity_start=equity_start,
-            equity_end=snapshot.equity,
-            drawdown_max_pct=engine.marker.drawdown_max_pct,
-            gaps=engine.feeder.holes(),
+            this_run=_run_figures(
+                engine,
+                snapshot,
+                began=began,
+                extent=extent,
+                fills=queries.fills_after(began.extent.newest_fill),
+            ),
+            since_books_began=_books_figures(engine, snapshot, extent),
             digest=queries.digest(),
             differences=compared.differences,
             remarks=compared.remarks,
         )
+
+
+def _run_figures(
+    engine: Engine, snapshot: Snapshot, *, began: Began, extent: Extent, fills: Sequence[Fill]
+) -> RunFigures:
+    pairs = pair_lines(fills)
+    return RunFigures(
+        pairs=pairs,
+        bars=engine.feeder.bars_closed,
+        plans=extent.plans - began.extent.plans,
+        orders=extent.orders - began.extent.orders,
+        fills=len(fills),
+        fees=_in_base(engine, [(line.pair, line.fees_quote) for line in pairs]),
+        realized=_in_base(engine, [(line.pair, line.realized_quote) for line in pairs]),
+        unrealized=snapshot.unrealized - began.snapshot.unrealized,
+        equity_start=began.snapshot.equity,
+        equity_end=snapshot.equity,
+        drawdown_max_pct=engine.marker.drawdown_max_pct,
+        gaps=engine.feeder.holes(),
+    )
+
+
+def _books_figures(engine: Engine, snapshot: Snapshot, extent: Extent) -> BooksFigures:
+    return BooksFigures(
+        plans=extent.plans,
+        orders=extent.orders,
+        fills=extent.fills,
+        fees=snapshot.fees,
+        realized=snapshot.realized,
+        unrealized=snapshot.unrealized,
+        unknown_cost=engine.desk.account.of_unknown_cost(),
+    )
+
+
+def _in_base(engine: Engine, amounts: Iterable[tuple[PairName, Decimal]]) -> Decimal:
+    """By the prices of now, as every snapshot has it."""
+    account = engine.desk.account
+    prices = account.prices(engine.desk.market.quotes)
+    known = ((account.pairs[pair], amount) for pair, amount in amounts if pair in account.pairs)
+    return sum((amount * prices.get(pair.quote, ZERO) for pair, amount in known), ZERO)

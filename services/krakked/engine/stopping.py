@@ -47,7 +47,7 @@ async def stop(run: Run, engine: Engine, rest: KrakenRest) -> reporting.Report |
         engine,
         run.given.places.database,
         snapshot,
-        equity_start=run.equity_start,
+        began=run.books_at_start,
         compared=compared,
     )
 

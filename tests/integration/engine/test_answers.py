@@ -100,6 +100,7 @@ def test_one_cycle_answers_in_json_alone_if_asked(krakked: Any) -> None:
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
     assert report["differences"] == []
-    assert report["equity_end"]
+    assert report["this_run"]["equity_end"]
+    assert report["this_run"]["fills"] == report["since_books_began"]["fills"]
     assert len(report["digest"]) == 64
     assert '"event":"stage_done"' in done.stderr

@@ -27,7 +27,17 @@ def test_run_goes_on_with_the_same_books_after_each_kind_of_stop(krakked: Any) -
     assert set(ids[0]) <= set(ids[1])
     timed = krakked.run("run", "--env", "dev", "--speed", "600", "--duration", "1")
     assert timed.returncode == 0, timed.stderr
-    assert timed.stdout.splitlines()[-1] == "books: zero differences"
+    lines = timed.stdout.splitlines()
+    assert lines[-1] == "books: zero differences"
+    own, whole = _fills(lines, "bars "), _fills(lines, "since the books began: ")
+    assert whole == len(krakked.ask("executions", "--limit", "1000"))
+    assert own <= whole - len(ids[1])
+    assert own == sum(int(line.split()[1]) for line in lines if re.match(r"[A-Z]{6,7} ", line))
+
+
+def _fills(lines: list[str], beginning: str) -> int:
+    (line,) = [line for line in lines if line.startswith(beginning)]
+    return int(re.findall(r"fills (\d+)", line)[0])
 
 
 def _wait_until_flat(krakked: Any) -> None:

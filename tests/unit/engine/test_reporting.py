@@ -11,41 +11,90 @@ import pytest
 from krakked.domain.bars import Timeframe
 from krakked.domain.ids import PairName
 from krakked.domain.portfolio import Difference
-from krakked.engine.reporting import Report, as_json, as_text, render, verdict_lines
+from krakked.engine.reporting import (
+    BooksFigures,
+    Report,
+    RunFigures,
+    as_json,
+    as_text,
+    render,
+    verdict_lines,
+)
 from krakked.trading.feeding import Holes
 
 D = Decimal
 
 
-def report(**unknown: tuple[PairName, ...]) -> Report:
-    return Report(
-        pairs=(),
-        bars=3,
-        plans=2,
-        orders=2,
-        fills=1,
-        fees=D("0.5"),
-        realized=D(-1),
-        unrealized=D("30000"),
-        equity_start=D(10_000),
-        equity_end=D("10010.5"),
-        drawdown_max_pct=D("1.25"),
-        digest="abc",
-        differences=(),
-        **unknown,
-    )
+RUN = RunFigures(
+    pairs=(),
+    bars=3,
+    plans=2,
+    orders=2,
+    fills=1,
+    fees=D("0.5"),
+    realized=D(-1),
+    unrealized=D("11.5"),
+    equity_start=D(10_000),
+    equity_end=D("10010.5"),
+    drawdown_max_pct=D("1.25"),
+)
+FRESH = BooksFigures(
+    plans=2, orders=2, fills=1, fees=D("0.5"), realized=D(-1), unrealized=D("11.5")
+)
+"""What stands on record where this run is the first."""
+OLD = BooksFigures(
+    plans=12, orders=15, fills=9, fees=D(7), realized=D("-2.5"), unrealized=D("30000")
+)
+
+
+def report(books: BooksFigures = FRESH, run: RunFigures = RUN) -> Report:
+    return Report(this_run=run, since_books_began=books, digest="abc", differences=())
+
+
+def test_table_of_a_continued_run_is_its_own_with_one_line_for_the_whole_ledger() -> None:
+    assert render(report(OLD)).splitlines()[2:] == [
+        "bars 3, plans 2, orders 2, fills 1",
+        "fees 0.50, realized -1.00, unrealized 11.50",
+        "equity 10000.00 -> 10010.50 (+10.50), deepest fall 1.25 %",
+        "since the books began: plans 12, orders 15, fills 9, fees 7.00, realized -2.50,"
+        " unrealized 30000.00",
+        "digest abc",
+    ]
+
+
+def test_table_of_a_first_run_does_not_say_the_same_twice() -> None:
+    assert "since the books began" not in render(report())
+
+
+def test_json_names_what_is_of_this_run_and_what_is_of_the_whole_ledger() -> None:
+    told = json.loads(as_json(report(OLD)))
+    assert list(told) == [
+        "this_run",
+        "since_books_began",
+        "digest",
+        "differences",
+        "remarks",
+    ]
+    names = ("plans", "orders", "fills", "fees", "realized", "unrealized")
+    assert [told["this_run"][name] for name in names] == [2, 2, 1, "0.5", "-1", "11.5"]
+    assert [told["since_books_began"][name] for name in names] == [
+        *(12, 15, 9, "7", "-2.5"),
+        "30000",
+    ]
+    assert told["this_run"]["equity_end"] == "10010.5"
+    assert told["this_run"]["bars"] == 3
 
 
 @pytest.mark.parametrize(
     ("pairs", "words"),
     [
-        ((), "unrealized 30000.00"),
-        (("ADAUSD", "XBTUSD"), "unrealized 30000.00 with ADAUSD XBTUSD of unknown cost"),
+        (("XBTUSD",), "unrealized 11.50 with XBTUSD of unknown cost"),
+        (("ADAUSD", "XBTUSD"), "unrealized 11.50 with ADAUSD XBTUSD of unknown cost"),
     ],
 )
 def test_unrealized_profit_says_whose_cost_nobody_knows(pairs: tuple[str, ...], words: str) -> None:
-    lines = render(report(unknown_cost=tuple(map(PairName, pairs)))).splitlines()
-    assert lines[3] == f"fees 0.50, realized -1.00, {words}"
+    books = msgspec.structs.replace(FRESH, unknown_cost=tuple(map(PairName, pairs)))
+    assert render(report(books)).splitlines()[5].endswith(words)
 
 
 def test_what_was_not_compared_stands_before_the_last_line_and_in_json() -> None:
@@ -75,12 +124,12 @@ def test_bars_that_are_missing_are_told_by_pair_and_in_json() -> None:
         Holes(pair=PairName("ETHUSD"), timeframe=Timeframe.H1, holes=1, bars=1),
         Holes(pair=PairName("XBTUSD"), timeframe=Timeframe.H4, holes=2, bars=7),
     )
-    whole = msgspec.structs.replace(report(), gaps=found)
+    whole = report(run=msgspec.structs.replace(RUN, gaps=found))
     assert render(whole).splitlines()[5:7] == [
         "ETHUSD 1h: 1 bar missing in 1 gap",
         "XBTUSD 4h: 7 bars missing in 2 gaps",
     ]
-    assert json.loads(as_json(whole))["gaps"][1] == {
+    assert json.loads(as_json(whole))["this_run"]["gaps"][1] == {
         "pair": "XBTUSD",
         "timeframe": "4h",
         "holes": 2,

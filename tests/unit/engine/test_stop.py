@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
 
@@ -63,7 +62,7 @@ def run_of(books: Books, stack: contextlib.AsyncExitStack) -> Run:
     supervisor: Any = Supervisor()
     run = Run(given, supervisor, stack)
     run.rest = SimpleNamespace(waited_ns=lambda: 0)  # type: ignore[assignment]  # as above it
-    run.equity_start = Decimal(100)
+    run.books_at_start = None  # type: ignore[assignment]  # nothing here reads it
     run.engine = SimpleNamespace(  # type: ignore[assignment]  # what a stop needs of it
         drain=books.drain,
         marker=books,

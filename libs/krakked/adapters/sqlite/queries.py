@@ -27,7 +27,7 @@ from krakked.adapters.sqlite.digest import digest
 from krakked.adapters.sqlite.identities import stored_identity
 from krakked.adapters.sqlite.migrations import Migration
 from krakked.adapters.sqlite.projections import check_projections
-from krakked.adapters.sqlite.questions import LIMIT_DEFAULT, OrderChange, Question
+from krakked.adapters.sqlite.questions import LIMIT_DEFAULT, Extent, OrderChange, Question
 from krakked.domain.decisions import DecisionRecord, ExitRecord
 from krakked.domain.errors import BadInput
 from krakked.domain.events import Event
@@ -163,6 +163,15 @@ class SqliteQueries:
         """Newest first."""
         asked = questions.fills(pair=pair, client_order_id=client_order_id, limit=limit)
         return self.all(asked)
+
+    def fills_after(self, sequence: int) -> Sequence[Fill]:
+        """All that were booked after that one, newest first."""
+        return self.all(questions.fills_after(sequence))
+
+    def extent(self) -> Extent:
+        """How much is on record by now."""
+        (found,) = self.all(questions.extent())
+        return found
 
     def cash_flows(self, *, limit: int = LIMIT_DEFAULT) -> Sequence[CashFlow]:
         """Newest first."""

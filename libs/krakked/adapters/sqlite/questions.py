@@ -37,6 +37,14 @@ ORDER BY strategy_id, pair
 """Every fill has its position."""
 
 
+_EXTENT: Final = """
+SELECT (SELECT COUNT(*) FROM plans) AS plans,
+       (SELECT COUNT(*) FROM orders) AS orders,
+       (SELECT COUNT(*) FROM fills) AS fills,
+       (SELECT COALESCE(MAX(sequence), 0) FROM fills) AS newest_fill
+"""
+
+
 class Question(msgspec.Struct, Generic[A], frozen=True):
     """One SELECT, and what each of its rows means."""
 
@@ -55,6 +63,16 @@ class OrderChange(msgspec.Struct, frozen=True, kw_only=True):
     venue_status: str | None
     filled_base: str
     reason: str | None
+
+
+class Extent(msgspec.Struct, frozen=True, kw_only=True):
+    """How much is on record: none of it is ever taken away."""
+
+    plans: int
+    orders: int
+    fills: int
+    newest_fill: int
+    """By the order of booking, which is not that of the venue's instants."""
 
 
 def orders(
@@ -98,6 +116,17 @@ def fills(
     where, values = _where(equal)
     sql = _list("fills", where, "at_ns DESC, sequence DESC")
     return Question(sql, (*values, limit), book_rows.fill_from)
+
+
+def fills_after(sequence: int) -> Question[Fill]:
+    """All that were booked after that one."""
+    sql = "SELECT * FROM fills WHERE sequence > ? ORDER BY at_ns DESC, sequence DESC"
+    return Question(sql, (sequence,), book_rows.fill_from)
+
+
+def extent() -> Question[Extent]:
+    """How much is on record by now."""
+    return Question(_EXTENT, (), _extent_from)
 
 
 def cash_flows(*, limit: int = LIMIT_DEFAULT) -> Question[CashFlow]:
@@ -202,3 +231,7 @@ def _order_change_from(row: Row) -> OrderChange:
 
 def _sleeve_from(row: Row) -> Sleeve:
     return Sleeve(StrategyId(row["strategy_id"]), PairName(row["pair"]))
+
+
+def _extent_from(row: Row) -> Extent:
+    return record(row, Extent)
