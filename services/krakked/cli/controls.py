@@ -195,16 +195,20 @@ def halt(cancel: bool, reason: str, db_path: Path, **flags: object) -> int:
     return offline.give(db_path, command, flags, otherwise=_NOTHING_RUNS)
 
 
-@click.command(epilog=options.ending(*_CHANGING, example="krakked resume"))
+@click.command(epilog=options.ending(*_CHANGING, *options.READING, example="krakked resume"))
 @options.reason
 @options.db_path
 @options.as_json
 def resume(reason: str, db_path: Path, as_json: bool) -> int:
-    """Undo a halt."""
+    """Undo a halt.
+
+    Where no engine runs it is recorded: the next start makes plans again. The kill switch is
+    another thing, and stays as it is.
+    """
     from krakked.domain.commands import Resume
 
     command = Resume(command_id=doors.new_command_id(), principal=doors.principal(), reason=reason)
-    return doors.order(db_path, command, otherwise=_START_FIRST, as_json=as_json)
+    return offline.resume(db_path, command, otherwise=_START_FIRST, as_json=as_json)
 
 
 @click.command(epilog=options.ending(*_ACTING, example='krakked panic --reason "get me out"'))

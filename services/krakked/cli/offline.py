@@ -1,29 +1,40 @@
 """Commands where no engine runs: what stops is put on record, what acts is done from here.
 
-A halt and the kill switch are recorded first, so that the next start begins with them whatever
-becomes of the rest. What must reach the venue is then done by a run of the engine's own that takes
-the account for it (``engine/by_hand.py``): the ledger's lock, the lease, the next epoch. The lock
-proves that no engine runs, and none can start before it is over.
+A halt, its end and the kill switch are recorded first, so that the next start begins with them
+whatever becomes of the rest. What must reach the venue is then done by a run of the engine's own
+that takes the account for it (``engine/by_hand.py``): the ledger's lock, the lease, the next epoch.
+The lock proves that no engine runs, and none can start before it is over.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import click
 
 from krakked.cli import doors
-from krakked.domain.commands import CancelAll, Flatten, Halt, Panic, Reply, SetKillSwitch
+from krakked.domain.commands import (
+    CancelAll,
+    Flatten,
+    Halt,
+    Panic,
+    Reply,
+    Resume,
+    SetKillSwitch,
+)
 from krakked.domain.errors import KrakkedError
 from krakked.domain.events import Event, EventName
 from krakked.domain.kill_switch import KillSwitch, KillSwitchCause
 
 if TYPE_CHECKING:
     from krakked.engine.by_hand import Deed
-    from krakked.ports.ledger import Transaction
+    from krakked.ports.ledger import Books, Transaction
+
+    _Told: TypeAlias = tuple[EventName, dict[str, object]]
 
 RESTING: Final = "nothing of ours rests at the venue, as far as the database knows"
 
@@ -41,13 +52,40 @@ def give(db_path: Path, command: Deed, flags: Mapping[str, object], *, otherwise
         NothingAnswers: an engine runs and does not answer, or there is no database.
         KrakkedError: it could not be done from here.
     """
-    as_json = bool(flags["as_json"])
+    return _give(
+        db_path,
+        command,
+        lambda: _without_engine(db_path, command, flags),
+        otherwise=otherwise,
+        as_json=bool(flags["as_json"]),
+    )
+
+
+def resume(db_path: Path, command: Resume, *, otherwise: str, as_json: bool) -> int:
+    """Tell the engine; where none runs, put it on record. Print the answer; the exit code.
+
+    Raises:
+        NothingAnswers: an engine runs and does not answer, or there is no database.
+        LedgerFailed, BadInput: it could not be put on record.
+    """
+    from_here = functools.partial(record, db_path, command)
+    return _give(db_path, command, from_here, otherwise=otherwise, as_json=as_json)
+
+
+def _give(
+    db_path: Path,
+    command: Deed | Resume,
+    from_here: Callable[[], Reply],
+    *,
+    otherwise: str,
+    as_json: bool,
+) -> int:
     try:
         return doors.order(db_path, command, otherwise=otherwise, as_json=as_json)
     except doors.NothingAnswers as error:
         if error.is_running or not db_path.exists():
             raise
-    return doors.tell(_without_engine(db_path, command, flags), as_json=as_json)
+    return doors.tell(from_here(), as_json=as_json)
 
 
 def _without_engine(db_path: Path, command: Deed, flags: Mapping[str, object]) -> Reply:
@@ -108,7 +146,7 @@ def _act(db_path: Path, command: Deed, flags: Mapping[str, object]) -> Reply:
     return msgspec.structs.replace(reply, command_id=command.command_id)
 
 
-def record(db_path: Path, command: Halt | SetKillSwitch) -> Reply:
+def record(db_path: Path, command: Halt | Resume | SetKillSwitch) -> Reply:
     """Put it on record, for the next engine of that database.
 
     Raises:
@@ -129,26 +167,46 @@ def record(db_path: Path, command: Halt | SetKillSwitch) -> Reply:
         asyncio.run(ledger.close())
 
 
-def _record(transaction: Transaction, command: Halt | SetKillSwitch, at_ns: int) -> Reply:
-    if isinstance(command, Halt):
-        transaction.save_halted(True)
-        name, what = EventName.HALTED, "halted"
+def _record(transaction: Transaction, command: Halt | Resume | SetKillSwitch, at_ns: int) -> Reply:
+    books = transaction.books()
+    said: dict[str, object] = {"reason": command.reason, "principal": command.principal}
+    if isinstance(command, Resume):
+        events, message = _record_resume(transaction, said, books)
     else:
-        transaction.save_kill_switch(_switched_on(command, at_ns))
-        name, what = EventName.KILL_SWITCH_ACTIVATED, "kill switch on"
-    said = {"reason": command.reason, "principal": command.principal}
-    cause = {} if isinstance(command, Halt) else {"cause": KillSwitchCause.MANUAL.value}
-    transaction.add_event(Event(name=name, at_ns=at_ns, fields={**said, **cause}))
-    resting = len(transaction.books().live_orders)
-    reply = Reply(
-        command_id=command.command_id,
-        ok=True,
-        message=f"{what}: no engine runs, so it is recorded, and the next start begins with it; "
-        f"{_left(resting)}",
-        data={"running": False},
-    )
+        events, message = _record_stop(transaction, command, said, at_ns)
+        message = f"{message}; {_left(len(books.live_orders))}"
+    for name, fields in events:
+        transaction.add_event(Event(name=name, at_ns=at_ns, fields=fields))
+    reply = Reply(command_id=command.command_id, ok=True, message=message, data={"running": False})
     transaction.record_command(command, reply, at_ns=at_ns)
     return reply
+
+
+def _record_stop(
+    transaction: Transaction,
+    command: Halt | SetKillSwitch,
+    said: dict[str, object],
+    at_ns: int,
+) -> tuple[list[_Told], str]:
+    ending = "no engine runs, so it is recorded, and the next start begins with it"
+    if isinstance(command, Halt):
+        transaction.save_halted(True)
+        return [(EventName.HALTED, said)], f"halted: {ending}"
+    transaction.save_kill_switch(_switched_on(command, at_ns))
+    fields = {**said, "cause": KillSwitchCause.MANUAL.value}
+    return [(EventName.KILL_SWITCH_ACTIVATED, fields)], f"kill switch on: {ending}"
+
+
+def _record_resume(
+    transaction: Transaction, said: dict[str, object], books: Books
+) -> tuple[list[_Told], str]:
+    """The kill switch is not a halt, and stays as it is."""
+    still_on = "; the kill switch stays on" if books.kill_switch.active else ""
+    if not books.halted:
+        return [], f"nothing is halted: the next start makes plans{still_on}"
+    transaction.save_halted(False)
+    message = "resumed: no engine runs, so it is recorded, and the next start makes plans again"
+    return [(EventName.RESUMED, said)], message + still_on
 
 
 def _left(resting: int) -> str:

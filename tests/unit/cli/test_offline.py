@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from click.testing import Result
 
 from krakked.adapters.sqlite import lock_files
 from krakked.adapters.sqlite.queries import open_queries
+from krakked.domain.events import EventName
 from krakked.domain.kill_switch import KillSwitchCause
 from krakked.ports.ledger import Books
 from krakked.runtime.control_socket import EngineHangs
@@ -20,6 +22,7 @@ from krakked.runtime.exit_codes import ExitCode
 Krakked = Callable[..., Result]
 
 STOPPING = (("halt",), ("kill-switch", "on"))
+RECORDED = (*STOPPING, ("resume",))
 ACTING = (
     ("halt", "--cancel"),
     ("panic", "--yes"),
@@ -53,6 +56,46 @@ def test_halt_without_an_engine_is_kept_for_the_next_start(krakked: Krakked, led
     assert not books(ledger).kill_switch.active
 
 
+def test_resume_without_an_engine_undoes_a_halt_for_the_next_start(
+    krakked: Krakked, ledger: Path
+) -> None:
+    assert krakked("halt").exit_code == 0
+    result = krakked("resume", "--reason", "looked")
+    assert (result.exit_code, result.stdout) == (
+        0,
+        "resumed: no engine runs, so it is recorded, and the next start makes plans again\n",
+    )
+    assert not books(ledger).halted
+    with closing(open_queries(ledger)) as queries:
+        (event,) = [e for e in queries.events_after(0) if e.name is EventName.RESUMED]
+    assert event.fields["reason"] == "looked"
+    assert "@" in str(event.fields["principal"])
+
+
+def test_resume_where_nothing_is_halted_says_so_and_changes_nothing(
+    krakked: Krakked, ledger: Path
+) -> None:
+    for _ in range(2):
+        told = json.loads(krakked("resume", "--json").stdout)
+        assert told["ok"]
+        assert told["data"] == {"running": False}
+        assert told["message"] == "nothing is halted: the next start makes plans"
+    assert not books(ledger).halted
+    with closing(open_queries(ledger)) as queries:
+        assert [e for e in queries.events_after(0) if e.name is EventName.RESUMED] == []
+
+
+def test_resume_without_an_engine_leaves_the_kill_switch_on_and_says_so(
+    krakked: Krakked, ledger: Path
+) -> None:
+    krakked("halt")
+    krakked("kill-switch", "on")
+    result = krakked("resume")
+    assert result.stdout.endswith("makes plans again; the kill switch stays on\n")
+    assert books(ledger).kill_switch.active
+    assert not books(ledger).halted
+
+
 @pytest.mark.parametrize("verb", STOPPING, ids=" ".join)
 def test_what_is_recorded_is_an_event_and_a_command_too(
     krakked: Krakked, ledger: Path, verb: tuple[str, ...]
@@ -64,7 +107,7 @@ def test_what_is_recorded_is_an_event_and_a_command_too(
     assert {"commands", "outbox"} <= grown
 
 
-@pytest.mark.parametrize("verb", STOPPING, ids=" ".join)
+@pytest.mark.parametrize("verb", RECORDED, ids=" ".join)
 def test_ledger_that_a_process_has_is_left_to_it(
     krakked: Krakked, ledger: Path, verb: tuple[str, ...]
 ) -> None:
@@ -79,7 +122,7 @@ def test_ledger_that_a_process_has_is_left_to_it(
     assert not books(ledger).kill_switch.active
 
 
-@pytest.mark.parametrize("verb", STOPPING, ids=" ".join)
+@pytest.mark.parametrize("verb", RECORDED, ids=" ".join)
 def test_engine_that_hangs_is_not_gone_behind(
     krakked: Krakked, ledger: Path, verb: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -125,7 +168,7 @@ def test_acting_behind_a_process_that_has_the_ledger_is_refused(
     assert "in use by another krakked" in result.stderr
 
 
-@pytest.mark.parametrize("verb", STOPPING, ids=" ".join)
+@pytest.mark.parametrize("verb", RECORDED, ids=" ".join)
 def test_stopping_makes_no_database(krakked: Krakked, folder: Path, verb: tuple[str, ...]) -> None:
     assert krakked(*verb).exit_code == ExitCode.NO_ENGINE
     assert not list(folder.glob("portfolio.db*"))
