@@ -242,7 +242,8 @@ class Portfolio(Section):
     how the books are kept."""
     track_manual_trades: bool = True
     """Whether trades made by hand are booked to the sleeve `manual`, with their cost. If not, what
-    they moved is a flow of the account like a deposit: no position, no profit and no loss."""
+    they moved is a flow of the account like a deposit or a withdrawal: its coins are of `manual` at
+    what they were worth then, whatever was paid for them."""
     snapshot_retention_days: Annotated[int, Field(ge=1, le=3_650), Unit("days")] = 30
     """Equity snapshots older than this are thinned out to one a day."""
     reconciliation_tolerance: Amount = Decimal("1.0")
