@@ -39,13 +39,18 @@ def portfolio() -> None:
         ExitCode.KEYS,
         ExitCode.CONFIGURATION,
         ExitCode.INTERRUPTED,
-        example="krakked portfolio init --env live",
+        example=(
+            "krakked portfolio init --env live\n"
+            "krakked portfolio init --env paper --venue http://127.0.0.1:8700"
+        ),
     )
 )
 @options.environment
 @options.db_path
 @options.config_dir
 @options.settings
+@options.venue
+@options.venue_admin
 @click.option(
     "--cost",
     "costs",

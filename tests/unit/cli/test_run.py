@@ -419,6 +419,29 @@ def test_opening_balances_are_shown_before_they_are_booked(krakked: Krakked, boo
     ]
 
 
+def test_opening_balances_are_asked_for_at_the_venue_that_is_named(
+    krakked: Krakked, books: Books
+) -> None:
+    venue = ("--venue", "http://127.0.0.1:8700", "--venue-admin", "http://127.0.0.1:8701")
+    assert krakked("portfolio", "init", "--env", "paper", "--yes", *venue).exit_code == 0
+    assert books.options is not None
+    given = {name: url for name, url in books.options.overrides.items() if "venue" in name}
+    assert given == {
+        "venue.rest_url": "http://127.0.0.1:8700",
+        "venue.ws_url": "ws://127.0.0.1:8700/v2",
+        "venue.ws_auth_url": "ws://127.0.0.1:8700/v2",
+        "venue.admin_url": "http://127.0.0.1:8701",
+    }
+
+
+def test_opening_balances_of_live_are_kraken_s_and_of_no_other_venue(
+    krakked: Krakked, books: Books
+) -> None:
+    result = krakked("portfolio", "init", "--env", "live", "--venue", "http://127.0.0.1:8700")
+    assert (result.exit_code, books.options) == (ExitCode.USAGE, None)
+    assert "--venue is for dev and paper" in result.stderr
+
+
 def test_cost_and_date_that_a_person_knows_go_to_the_books_and_are_shown_as_given(
     krakked: Krakked, books: Books
 ) -> None:
