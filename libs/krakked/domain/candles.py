@@ -61,6 +61,14 @@ def named(file_name: str) -> tuple[PairName, Timeframe] | None:
         return None
 
 
+def unkept_length(file_name: str) -> tuple[PairName, int] | None:
+    """Pair and minutes of a file that is named like ours in all but its length."""
+    found = _FILE_NAME.fullmatch(file_name)
+    if found is None or named(file_name) is not None:
+        return None
+    return standard_pair(found["pair"]), int(found["minutes"])
+
+
 def parse_rows(
     lines: Iterable[str],
     *,

@@ -21,7 +21,7 @@ from typing import IO, Final, TypeAlias
 import msgspec
 
 from krakked.domain.bars import Timeframe
-from krakked.domain.candles import CandleRow, named, parse_rows, to_bar
+from krakked.domain.candles import CandleRow, named, parse_rows, to_bar, unkept_length
 from krakked.domain.errors import BadInput
 from krakked.domain.ids import PairName
 from krakked.domain.money import quantum
@@ -30,6 +30,8 @@ from krakked.ports.bar_store import BarStore
 Bytes: TypeAlias = IO[bytes] | gzip.GzipFile
 
 PORTION_ROWS: Final = 50_000
+LENGTHS: Final = "1, 5, 15, 60, 240 or 1440"
+"""Minutes of the candles that are kept, in words."""
 
 
 class CandleFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,11 +75,25 @@ def candle_files(path: Path) -> list[CandleFile]:
     else:
         found = []
     if not found:
-        raise BadInput(
-            f"{path}: no candle file; they are named <PAIR>_<minutes>.csv or .csv.gz with 1, 5, "
-            "15, 60, 240 or 1440 minutes, like XBTUSD_60.csv"
-        )
+        raise BadInput(f"{path}: {_why_none(path)}")
     return found
+
+
+def _why_none(path: Path) -> str:
+    names = [inner.name for inner in sorted(path.iterdir())] if path.is_dir() else [path.name]
+    if odd := next(filter(unkept_length, names), None):
+        return f"no candle file; {length_in_words(odd)}"
+    return (
+        "no candle file; they are named <PAIR>_<minutes>.csv or .csv.gz with "
+        f"{LENGTHS} minutes, like XBTUSD_60.csv"
+    )
+
+
+def length_in_words(file_name: str) -> str:
+    """What is wrong with a file that has all of our names but its length."""
+    odd = unkept_length(file_name)
+    assert odd is not None, "its length is one of ours"
+    return f"{file_name}: {odd[1]} minutes is no length that krakked keeps; take {LENGTHS}"
 
 
 def strangers(folder: Path) -> list[str]:

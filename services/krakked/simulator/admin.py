@@ -159,6 +159,8 @@ class Admin:
         act = msgspec.json.decode(await request.read(), type=StatusAct)
         if (act.pair is None) != (act.status is None):
             raise BadInput("pair and status go together; give both, or system alone")
+        if act.system is None and act.pair is None:
+            raise BadInput("nothing to change; give system, or pair and status")
         venue = self._venue
         now_ns = venue.catch_up()
         if act.system is not None:

@@ -7,10 +7,17 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
+from krakked.domain.candles import unkept_length
 from krakked.domain.errors import BadInput
 from krakked.domain.ids import PairName
 from krakked.domain.times import DAY_S, NS_PER_SECOND
-from krakked.runtime.candle_import import CandleFile, candle_files, read_rows, strangers
+from krakked.runtime.candle_import import (
+    CandleFile,
+    candle_files,
+    length_in_words,
+    read_rows,
+    strangers,
+)
 from krakked.sim.exchange.pairs import PAIRS, VenuePair
 from krakked.sim.market.candles import Candle, candle_of
 from krakked.sim.market.model import DEFAULT_PRICES, Market
@@ -128,12 +135,17 @@ def _check_found(
     folder: Path, found: Mapping[PairName, CandleFile], wanted: Sequence[PairName]
 ) -> None:
     missing = [pair for pair in wanted if pair not in found]
+    if found and not missing:
+        return
+    for name in strangers(folder):
+        odd = unkept_length(name)
+        if odd is not None and odd[0] in (missing or PAIRS):
+            raise BadInput(f"--candles {folder}: {length_in_words(name)}")
     if missing:
         raise BadInput(
             f"--candles {folder}: no file of {', '.join(missing)}; add it, or leave it out"
         )
-    if not found:
-        raise BadInput(f"--candles {folder}: no file of a known pair; known are {', '.join(PAIRS)}")
+    raise BadInput(f"--candles {folder}: no file of a known pair; known are {', '.join(PAIRS)}")
 
 
 def _replay(

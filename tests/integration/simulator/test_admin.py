@@ -136,6 +136,8 @@ def test_every_status_that_the_venue_has_for_a_pair_can_be_set(stage: Any, word:
         ("/faults", {"kind": "duplicate", "method": "AddOrder"}, "give channel, not method"),
         ("/faults", {"sort": "busy"}, "unknown field `sort`"),
         ("/faults", {"kind": "5xx", "method": "AddOrderr"}, "did you mean AddOrder?"),
+        ("/status", {}, "nothing to change; give system, or pair and status"),
+        ("/status", {"system": None}, "nothing to change"),
         ("/status", {"pair": "XBTUSD"}, "pair and status go together"),
         ("/status", {"system": "asleep"}, "Invalid enum value"),
     ],

@@ -119,6 +119,21 @@ def test_a_folder_of_strangers_is_refused_with_the_pairs_that_are_known(tmp_path
         chosen_files(replay(tmp_path))
 
 
+@pytest.mark.parametrize("pairs", [(), (XBTUSD,)])
+def test_a_file_of_a_known_pair_that_has_the_wrong_length_is_refused_for_its_length(
+    tmp_path: Path, pairs: tuple[PairName, ...]
+) -> None:
+    (tmp_path / "ACAEUR_60.csv").write_text(rows(60, 24))
+    (tmp_path / "ACAEUR_7.csv").write_text(rows(7, 24))
+    (tmp_path / "XBTUSD_7.csv").write_text(rows(7, 24))
+    with pytest.raises(BadInput) as refused:
+        chosen_files(replay(tmp_path, pairs=pairs))
+    assert str(refused.value) == (
+        f"--candles {tmp_path}: XBTUSD_7.csv: 7 minutes is no length that krakked keeps; take 1, "
+        "5, 15, 60, 240 or 1440"
+    )
+
+
 def test_a_damaged_file_is_named(folder: Path) -> None:
     whole = (folder / "ETHUSD_60.csv.gz").read_bytes()
     (folder / "ETHUSD_60.csv.gz").write_bytes(whole[:40])

@@ -12,7 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from krakked.domain.bars import Bar, Timeframe
-from krakked.domain.candles import CandleRow, from_bar, named, parse_rows, to_bar, to_line
+from krakked.domain.candles import (
+    CandleRow,
+    from_bar,
+    named,
+    parse_rows,
+    to_bar,
+    to_line,
+    unkept_length,
+)
 from krakked.domain.errors import BadInput
 from krakked.domain.ids import PairName
 
@@ -153,6 +161,22 @@ def test_refusal_says_that_the_input_must_be_mended() -> None:
 )
 def test_file_name_tells_pair_and_length(file_name: str, expected: object) -> None:
     assert named(file_name) == expected
+
+
+@pytest.mark.parametrize(
+    ("file_name", "expected"),
+    [
+        ("XBTUSD_7.csv", ("XBTUSD", 7)),
+        ("btcusd_30.csv.gz", ("XBTUSD", 30)),
+        ("XBTUSD_60.csv", None),
+        ("XBTUSD.csv", None),
+        ("notes.txt", None),
+    ],
+)
+def test_length_that_is_not_kept_is_told_of_files_that_are_named_like_ours(
+    file_name: str, expected: object
+) -> None:
+    assert unkept_length(file_name) == expected
 
 
 @settings(max_examples=50)

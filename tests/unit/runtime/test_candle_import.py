@@ -16,7 +16,7 @@ from krakked.domain.candles import parse_rows
 from krakked.domain.errors import BadInput
 from krakked.domain.ids import PairName
 from krakked.runtime import candle_import
-from krakked.runtime.candle_import import candle_files, finest_tick, import_file
+from krakked.runtime.candle_import import LENGTHS, candle_files, finest_tick, import_file
 
 XBTUSD, ETHUSD = PairName("XBTUSD"), PairName("ETHUSD")
 START_S = 1_577_836_800
@@ -181,12 +181,29 @@ def test_damaged_zip_is_refused(tmp_path: Path) -> None:
         candle_files(tmp_path / "x.zip")
 
 
-@pytest.mark.parametrize("name", ["XBTUSD_720.csv", "candles.csv", "XBTUSD_60.txt"])
+@pytest.mark.parametrize("name", ["XBTUSD.csv", "candles.csv", "XBTUSD_60.txt"])
 def test_file_that_is_not_named_like_candles_is_refused_with_the_rule(
     tmp_path: Path, name: str
 ) -> None:
     with pytest.raises(BadInput, match="they are named <PAIR>_<minutes>"):
         candle_files(written(tmp_path, name, ""))
+
+
+@pytest.mark.parametrize("place", ["", "XBTUSD_7.csv"])
+def test_file_of_a_length_that_is_not_kept_is_refused_for_its_length(
+    tmp_path: Path, place: str
+) -> None:
+    written(tmp_path, "XBTUSD_7.csv", "")
+    with pytest.raises(BadInput) as refused:
+        candle_files(tmp_path / place)
+    assert str(refused.value) == (
+        f"{tmp_path / place}: no candle file; XBTUSD_7.csv: 7 minutes is no length that krakked "
+        "keeps; take 1, 5, 15, 60, 240 or 1440"
+    )
+
+
+def test_lengths_in_words_are_those_that_are_kept() -> None:
+    assert LENGTHS.replace(" or", ",").split(", ") == [str(one.minutes) for one in Timeframe]
 
 
 def test_missing_and_empty_places_are_refused(tmp_path: Path) -> None:
