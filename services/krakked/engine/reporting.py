@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
@@ -28,6 +28,7 @@ from krakked.domain.portfolio import Difference, Snapshot
 from krakked.domain.times import NS_PER_SECOND
 from krakked.engine.asking import agree, patiently
 from krakked.runtime.exit_codes import ExitCode
+from krakked.trading.account import Account
 from krakked.trading.compare import compare_fills, standing
 from krakked.trading.cursors import BOOKS_BEGAN_CURSOR
 from krakked.trading.engine import Engine
@@ -38,7 +39,7 @@ LIMITED = "the venue's rate limit left no time"
 
 
 class PairLine(msgspec.Struct, frozen=True, kw_only=True):
-    """One pair of the table."""
+    """One pair of the table: its executions."""
 
     pair: PairName
     fills: int
@@ -48,11 +49,19 @@ class PairLine(msgspec.Struct, frozen=True, kw_only=True):
     realized_quote: Decimal
 
 
+class Gain(msgspec.Struct, frozen=True, kw_only=True):
+    """What is on record of one pair, of executions and of coins that came or went."""
+
+    realized_quote: Decimal = ZERO
+    fees_quote: Decimal = ZERO
+
+
 class Began(msgspec.Struct, frozen=True, kw_only=True):
     """Where a run began: what was on record, and what the account was worth."""
 
     extent: Extent
     snapshot: Snapshot
+    gains: Mapping[PairName, Gain]
 
 
 class RunFigures(msgspec.Struct, frozen=True, kw_only=True):
@@ -319,10 +328,21 @@ def projection_differences(database: Path) -> Sequence[Difference]:
         return queries.projection_differences()
 
 
-def beginning_of(database: Path, snapshot: Snapshot) -> Began:
+def beginning_of(account: Account, database: Path, snapshot: Snapshot) -> Began:
     """Where a run begins whose books have just been marked; call it in the same step."""
     with closing(open_queries(database)) as queries:
-        return Began(extent=queries.extent(), snapshot=snapshot)
+        return Began(extent=queries.extent(), snapshot=snapshot, gains=_gains(account))
+
+
+def _gains(account: Account) -> dict[PairName, Gain]:
+    gains: dict[PairName, Gain] = {}
+    for sleeve, position in account.positions.items():
+        before = gains.get(sleeve.pair, Gain())
+        gains[sleeve.pair] = Gain(
+            realized_quote=before.realized_quote + position.realized_quote,
+            fees_quote=before.fees_quote + position.fees_quote,
+        )
+    return gains
 
 
 def report_of(
@@ -349,15 +369,15 @@ def report_of(
 def _run_figures(
     engine: Engine, snapshot: Snapshot, *, began: Began, extent: Extent, fills: Sequence[Fill]
 ) -> RunFigures:
-    pairs = pair_lines(fills)
+    fees, realized = _gained(engine, began)
     return RunFigures(
-        pairs=pairs,
+        pairs=pair_lines(fills),
         bars=engine.feeder.bars_closed,
         plans=extent.plans - began.extent.plans,
         orders=extent.orders - began.extent.orders,
         fills=len(fills),
-        fees=_in_base(engine, [(line.pair, line.fees_quote) for line in pairs]),
-        realized=_in_base(engine, [(line.pair, line.realized_quote) for line in pairs]),
+        fees=fees,
+        realized=realized,
         unrealized=snapshot.unrealized - began.snapshot.unrealized,
         equity_start=began.snapshot.equity,
         equity_end=snapshot.equity,
@@ -378,9 +398,15 @@ def _books_figures(engine: Engine, snapshot: Snapshot, extent: Extent) -> BooksF
     )
 
 
-def _in_base(engine: Engine, amounts: Iterable[tuple[PairName, Decimal]]) -> Decimal:
-    """By the prices of now, as every snapshot has it."""
+def _gained(engine: Engine, began: Began) -> tuple[Decimal, Decimal]:
+    """Fees and profit since then, by the prices of now: no older gain is valued anew."""
     account = engine.desk.account
     prices = account.prices(engine.desk.market.quotes)
-    known = ((account.pairs[pair], amount) for pair, amount in amounts if pair in account.pairs)
-    return sum((amount * prices.get(pair.quote, ZERO) for pair, amount in known), ZERO)
+    fees = realized = ZERO
+    for name, gain in _gains(account).items():
+        before = began.gains.get(name, Gain())
+        pair = account.pairs.get(name)
+        price = ZERO if pair is None else prices.get(pair.quote, ZERO)
+        fees += (gain.fees_quote - before.fees_quote) * price
+        realized += (gain.realized_quote - before.realized_quote) * price
+    return fees, realized

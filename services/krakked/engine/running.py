@@ -619,7 +619,9 @@ class Run:
         self._check_foreign(engine.reconciler.foreign)
         await self._prover(engine).look()
         snapshot = await engine.marker.mark()
-        self.books_at_start = reporting.beginning_of(self.given.places.database, snapshot)
+        self.books_at_start = reporting.beginning_of(
+            engine.desk.account, self.given.places.database, snapshot
+        )
 
     def _prover(self, engine: Engine) -> Prover:
         return Prover(

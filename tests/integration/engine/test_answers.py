@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pytest
 
 from krakked.cli.options import NOBODY_ANSWERS
 
+ROOT = Path(__file__).resolve().parents[3]
 VERB = (sys.executable, "-m", "krakked.cli.__main__", "portfolio", "init", "--env", "dev")
 QUESTION = "Book these as opening balances?"
 TABLE = [
@@ -95,6 +97,13 @@ def test_booked_balances_are_told_once_and_the_books_begin(krakked: Any) -> None
     )
 
 
+def stages_of_the_page() -> list[str]:
+    """What the page on scheduling says of a start, in its order."""
+    page = (ROOT / "docs/scheduling.md").read_text(encoding="utf-8")
+    (told,) = re.findall(r"^Start: (.*?); each is a stage", page, re.MULTILINE)
+    return re.findall(r"`([a-z -]+)`", told)
+
+
 def test_one_cycle_answers_in_json_alone_if_asked(krakked: Any) -> None:
     done = krakked.run("run-once", "--env", "dev", "--json")
     assert done.returncode == 0, done.stderr
@@ -103,4 +112,5 @@ def test_one_cycle_answers_in_json_alone_if_asked(krakked: Any) -> None:
     assert report["this_run"]["equity_end"]
     assert report["this_run"]["fills"] == report["since_books_began"]["fills"]
     assert len(report["digest"]) == 64
-    assert '"event":"stage_done"' in done.stderr
+    stages = re.findall(r'"event":"stage_done".*?"stage":"([a-z -]+)"', done.stderr)
+    assert stages == [*stages_of_the_page(), "drain", "books"]

@@ -14,13 +14,13 @@ from krakked.engine import reporting
 from krakked.engine.reporting import Began, Compared, Report
 
 Play = Callable[..., Any]
-USD = Asset("USD")
+USD, XBT = Asset("USD"), Asset("XBT")
 
 
 async def begun(world: Any) -> Began:
     """As a start does it, once the books agree."""
     snapshot = await world.marker.mark()
-    return reporting.beginning_of(world._path, snapshot)
+    return reporting.beginning_of(world.account, world._path, snapshot)
 
 
 async def reported(world: Any, began: Began) -> Report:
@@ -136,6 +136,24 @@ def test_change_of_equity_is_what_was_realized_and_unrealized_and_paid_in(play: 
         assert abs(run.equity_end - run.equity_start - gained) < Decimal("1e-8")
 
     play(scenario)
+
+
+def test_coins_that_a_person_takes_out_realize_in_the_run_that_books_it(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        world.market.on_quote(quote("60000"))
+        await world.reconciler.catch_up()  # the coins are booked at this price
+        await world.restart()
+        world.market.on_quote(quote("61000"))
+        began = await begun(world)
+        await world.deposit(XBT, "-0.5")
+        await world.reconciler.reconcile()
+        run = (await reported(world, began)).this_run
+        assert (run.fills, run.fees) == (0, 0)
+        assert run.realized == Decimal(500)
+        assert run.realized == -run.unrealized
+
+    balances = {USD: Decimal(10_000), XBT: Decimal("0.5")}
+    play(scenario, balances=balances, speaks_first=False)
 
 
 def quote(price: str) -> Quote:
