@@ -129,6 +129,30 @@ def test_decisions_are_numbered_without_a_gap_and_begin_with_their_decision(tree
         assert "## What would change our mind" in document.read_text(), document.name
 
 
+def undefined_names(row: str, tree: Any) -> list[str]:
+    """What the second cell of a row names and no file of its third defines."""
+    _, _, here, where, _ = row.split("|")
+    files = CODE.findall(where)
+    text = "\n".join((tree.root / file).read_text(encoding="utf-8") for file in files)
+    defined = set(re.findall(r"^ *(?:class|(?:async )?def) (\w+)", text, re.MULTILINE))
+    wanted = re.findall(r"`([A-Z]\w+(?:\.\w+)?|[a-z]+_\w+)`", here)
+    return [name for name in wanted if not set(name.split(".")) <= defined]
+
+
+def test_names_that_stand_for_those_of_the_contracts_are_defined_where_the_page_says(
+    tree: Any,
+) -> None:
+    page = (tree.root / "docs/decisions/0010-names-of-the-contracts.md").read_text()
+    rows = [row for row in page.splitlines() if row.startswith("| ") and "contract |" not in row]
+    assert len(rows) > 20
+    assert [name for row in rows for name in undefined_names(row, tree)] == []
+
+
+def test_name_that_is_defined_nowhere_is_found(tree: Any) -> None:
+    row = "| `x` | `Market.quote`, `Market.quotation` | `libs/krakked/trading/market.py` |"
+    assert undefined_names(row, tree) == ["Market.quotation"]
+
+
 @pytest.mark.parametrize(
     ("text", "broken"),
     [
