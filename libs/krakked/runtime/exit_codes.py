@@ -69,7 +69,9 @@ MEANINGS: Final = {
 }
 
 REMEDIES: Final = {
-    ExitCode.DONE: "a run's last line says what was not compared, if anything",
+    ExitCode.DONE: (
+        "a run's last line (with `--json`: its `remarks`) says what was not compared, if anything"
+    ),
     ExitCode.FINDINGS: "read what was printed",
     ExitCode.USAGE: "`krakked VERB --help` has an example",
     ExitCode.BOOKS_DIFFER: "the lines before the last name each difference",
