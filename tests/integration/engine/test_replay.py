@@ -102,7 +102,8 @@ def test_replay_names_files_that_it_does_not_play_and_hours_that_nobody_traded(
     done = krakked.run("run", "--env", "dev", *flags, "--speed", "max", "--json")
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
-    assert report["gaps"] == [{"pair": "XDGUSD", "timeframe": "1h", "holes": 2, "bars": 3}]
+    gaps = report["this_run"]["gaps"]
+    assert gaps == [{"pair": "XDGUSD", "timeframe": "1h", "holes": 2, "bars": 3}]
     events = [json.loads(line) for line in done.stderr.splitlines() if line.startswith("{")]
     told = [event.get("reason", "") for event in events]
     assert "XDGUSD has no 1h bar from 2024-01-01 20:00 to 2024-01-01 22:00 UTC" in told
