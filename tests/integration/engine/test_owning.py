@@ -68,7 +68,7 @@ def test_start_after_a_kill_takes_the_next_epoch_and_sits_out_its_quarantine(kra
     assert lease(krakked)["holder"]
     again = krakked.start("run", "--env", "dev")
     again.wait_for("owns the account, epoch 2")
-    seconds = json.loads(again.wait_for('"stage":"ownership"'))["seconds"]
+    seconds = json.loads(again.wait_for('"stage":"reconcile"'))["seconds"]
     assert 1.0 < seconds < 6.0
     assert again.end(signal.SIGTERM) == 0
     assert epochs(krakked) == [(1, 0, 0), (2, 1, 0)]
