@@ -294,6 +294,15 @@ def test_an_entry_before_a_person_has_looked_is_noticed(court: Court) -> None:
     assert court.broken() == {"acknowledged"}
 
 
+def test_an_entry_that_lay_on_its_way_until_a_later_epoch_is_no_offence(court: Court) -> None:
+    court.lead(1, is_restored=True, acknowledged_at_ns=1, acknowledged_by="p")
+    court.plan(1)
+    order = court.record(1)
+    court.lead(2, is_restored=True)
+    court.send(order, epoch=1)
+    assert court.broken() == set()
+
+
 def test_an_entry_after_a_person_has_looked_is_no_offence(court: Court) -> None:
     court.lead(1, is_restored=True, acknowledged_at_ns=1, acknowledged_by="p")
     court.submit(1, form={"epoch": 1})

@@ -357,8 +357,12 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def may_ask_venue(self) -> bool:
-        """Whether the epoch is where it must be before the venue hears of it."""
-        return self.phase in (Phase.FENCING, Phase.RECONCILING, Phase.LEADING, Phase.DRAINING)
+        """Whether the epoch is where it must be before the venue hears of it.
+
+        Who is told to stop may have the next epoch on the lease, and not yet in its ledger.
+        """
+        asking = (Phase.FENCING, Phase.RECONCILING, Phase.LEADING, Phase.DRAINING)
+        return self.phase in asking and self.ledger_epoch == self.epoch
 
     def holds(self, now: Instant, *, margin_ns: int = 0) -> bool:
         """Whether we own the account for certain, ``margin_ns`` from now on as well."""

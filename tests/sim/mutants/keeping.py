@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from tests.sim.mutants.mixtures import (
-    FLATTEN,
     HALT,
     HALT_CANCEL,
     KILL_ON,
@@ -134,6 +133,6 @@ MUTANTS = (
             ),
             value(Stopper, "_must_wait", lambda *_: False),
         ),
-        mixture=mixed(RESTING, commanding(FLATTEN, 8, after_bar_s=(1.0, 20.0))),
+        mixture=mixed(RESTING, happening(What.TERMINATE, 4)),
     ),
 )

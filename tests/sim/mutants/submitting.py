@@ -8,6 +8,7 @@ from tests.sim.mutants.mixtures import (
     PANIC,
     RESTING,
     TAKING,
+    at_bars,
     behaving,
     commanding,
     cut_until_a_bar,
@@ -238,7 +239,7 @@ MUTANTS = (
         name="trading before looking",
         breaks="Nothing is sent before the books were compared with the venue's.",
         patches=(value(running, "agree", _nothing),),
-        mixture=mixed(),
+        mixture=mixed(TAKING, at_bars(What.KILL, 3, after_s=(-9.0, -2.0))),
     ),
     Mutant(
         name="the unsent is kept over a restart",

@@ -71,6 +71,19 @@ def test_epoch_is_durable_before_the_venue_hears_of_it(world: Any) -> None:
     assert process.did(TakeDeadMan) == [TakeDeadMan()]
 
 
+def test_who_is_told_to_stop_before_its_epoch_is_durable_asks_the_venue_nothing(
+    world: Any,
+) -> None:
+    process = world.process().begin()
+    process.is_obliging = False
+    process.answer()
+    process.note(StopAsked())
+    assert process.phase is Phase.DRAINING
+    assert not process.state.may_ask_venue
+    process.note(EpochRecorded(epoch=1))
+    assert process.state.may_ask_venue, "its last refresh is for its successor"
+
+
 def test_record_of_another_epoch_does_not_open_the_way_to_the_venue(world: Any) -> None:
     process = world.process().begin()
     process.is_obliging = False
