@@ -24,6 +24,7 @@ def snapshots(krakked: Any) -> list[dict[str, Decimal]]:
     return [dict(zip(FIGURES, map(D, row), strict=True)) for row in rows]
 
 
+@pytest.mark.long
 def test_coin_of_the_opening_balance_is_manuals_and_every_mark_is_explained(krakked: Any) -> None:
     balance = ("--balance", "USD=10000,XBT=1")
     venue = krakked.simulator("--market", "synthetic", "--speed", "600", *balance)

@@ -58,6 +58,7 @@ def test_fence_holds_on_a_strict_key_and_each_nonce_window_is_found(
     assert not list(krakked.folder.glob("portfolio.db*"))  # none is made
 
 
+@pytest.mark.long
 @pytest.mark.timeout(120)
 def test_doctor_leaves_the_next_start_above_what_it_used_and_never_looks_beside_an_engine(
     krakked: Any,

@@ -21,6 +21,7 @@ def _old_snapshots(path: Any) -> list[int]:
         return sorted(at - OLD_DAY_NS for (at,) in rows if at < OLD_DAY_NS + 10**12)
 
 
+@pytest.mark.long
 def test_running_engine_thins_out_old_snapshots_and_tells_how_many(krakked: Any) -> None:
     path = krakked.folder / "portfolio.db"
     first = krakked.run("run", "--env", "dev", "--speed", "600", "--duration", "1")

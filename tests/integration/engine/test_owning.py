@@ -36,6 +36,7 @@ def epochs(krakked: Any) -> list[tuple[int, int, int]]:
     return rows
 
 
+@pytest.mark.long
 def test_each_start_has_an_epoch_of_its_own_and_a_stop_lets_go_cleanly(krakked: Any) -> None:
     for epoch in (1, 2):
         engine = krakked.start("run", "--env", "dev")

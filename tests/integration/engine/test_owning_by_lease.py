@@ -63,6 +63,7 @@ def flags(krakked: Any, api: str) -> list[str]:
     return [part for k, v in given.items() for part in ("--set", f"leader.{k}={v}")]
 
 
+@pytest.mark.long
 def test_candidate_waits_for_the_lease_and_takes_it_when_it_is_released(
     krakked: Any, api: str
 ) -> None:

@@ -137,6 +137,7 @@ def open_another_account(running: RunningSimulator) -> None:
     )
 
 
+@pytest.mark.long
 def test_keys_of_another_account_are_refused_and_new_ones_of_the_same_are_taken(
     krakked: Any,
 ) -> None:

@@ -80,6 +80,7 @@ def test_replay_with_one_fault_in_ten_requests_ends_with_books_that_agree(
     assert counts(lines)["fills"] > 10
 
 
+@pytest.mark.long
 def test_replay_of_the_worst_days_on_record_ends_with_books_that_agree(krakked: Any) -> None:
     if not REAL.is_dir():
         pytest.skip("no recorded candles beside the checkout")

@@ -12,6 +12,7 @@ import pytest
 pytestmark = pytest.mark.timeout(240)
 
 
+@pytest.mark.long
 def test_run_goes_on_with_the_same_books_after_each_kind_of_stop(krakked: Any) -> None:
     ids: list[list[str]] = []
     for number in (signal.SIGINT, signal.SIGTERM):
