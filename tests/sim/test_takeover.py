@@ -65,7 +65,10 @@ class Striking:
         self, recipe: Recipe, *, gap_s: float, strikes: int, is_full: bool, away_s: float
     ) -> None:
         self.world = World(recipe, say=self._hear)
-        self.world._back_off_s = lambda _: away_s  # type: ignore[method-assign]  # not by chance
+        # Not by chance.
+        self.world._back_off_s = (  # type: ignore[method-assign]
+            lambda machine: away_s  # noqa: ARG005 - called by that name
+        )
         self._gap_s, self._left, self._is_full = gap_s, strikes, is_full
         self._started: list[float] = []
         self._ended: list[float] = []

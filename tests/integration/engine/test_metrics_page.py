@@ -163,7 +163,7 @@ def test_lease_that_cannot_be_renewed_shows_as_failures_a_frozen_phase_and_order
     port = _free_port()
     token = krakked.folder / "token"
     token.write_text("t")
-    lease = {"store": "kubernetes", "api_url": url, "namespace": "trading"}
+    lease: dict[str, object] = {"store": "kubernetes", "api_url": url, "namespace": "trading"}
     lease |= {"lease_name": "engine", "token_file": token, **QUICK}
     settings = [part for k, v in lease.items() for part in ("--set", f"leader.{k}={v}")]
     engine = krakked.start(

@@ -204,7 +204,7 @@ def test_withdrawal_of_all_leaves_no_cost_and_no_opening() -> None:
     position, profits = flown(flow("3", "100"), flow("-1", "-30"), flow("-2", "-60"))
     assert position.is_flat
     assert (position.cost_quote, position.opened_at_ns) == (0, None)
-    assert abs(sum(profits) + 10) < BOUND
+    assert abs(sum(profits, Decimal(10))) < BOUND
 
 
 def test_withdrawal_of_more_than_manual_has_is_owed_until_it_comes_back() -> None:
