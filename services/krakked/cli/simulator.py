@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -285,12 +286,23 @@ def _strictness(flags: Mapping[str, object]) -> dict[str, object]:
         name, equals, value = text.partition("=")
         if not equals or name in choices:
             raise _usage(f"--choice {text}: write NAME=VALUE, each name once")
-        choices[name] = value
+        choices[name] = _choice(name, value)
     if not flags.get("strict"):
         return {"choices": choices}
     if flags.get("tier") == "none":
         raise _usage("--strict limits what --tier none does not: leave one of them out")
     return {"gate": VENUE, "choices": {"concurrent_requests": STRICT_CONCURRENT} | choices}
+
+
+def _choice(name: str, value: str) -> object:
+    """One word, or JSON for what is made of several."""
+    if not value.startswith(("{", "[")):
+        return value
+    try:
+        found: object = json.loads(value, parse_float=Decimal)
+    except ValueError as error:
+        raise _usage(f"--choice {name}: this is no JSON: {error}") from error
+    return found
 
 
 def _chances(flags: Mapping[str, object]) -> dict[str, object]:

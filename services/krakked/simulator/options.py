@@ -19,6 +19,7 @@ from krakked.sim.exchange.keys import ALL_PERMISSIONS, Permission
 from krakked.sim.exchange.limits import Tier
 from krakked.sim.exchange.options import ExchangeOptions
 from krakked.sim.exchange.pairs import ASSETS, PAIRS, WALLETS
+from krakked.sim.exchange.rest import METHODS
 from krakked.sim.fault_kinds import FaultKind
 from krakked.sim.public.gate import OPEN, GateLimits
 from krakked.simulator.faults import Armed
@@ -26,6 +27,7 @@ from krakked.simulator.faults import Armed
 MarketKind: TypeAlias = Literal["calm", "synthetic", "replay", "follow"]
 ACCOUNT: Final = "main"
 BALANCES: Final = {Asset("USD"): Decimal(10_000)}
+PERCENTAGE_MAX: Final = 100
 DEFAULT_TRADE_KEY: Final = "simulator-trade-key"
 DEFAULT_QUERY_KEY: Final = "simulator-query-key"
 
@@ -170,9 +172,33 @@ def exchange_options(options: SimulatorOptions) -> ExchangeOptions:
         known = ", ".join(ExchangeOptions.__struct_fields__)
         raise BadInput(f"--choice {unknown[0]}: there is no such choice; there are {known}")
     try:
-        return msgspec.convert(given | dict(options.choices), ExchangeOptions, strict=False)
+        chosen = msgspec.convert(given | dict(options.choices), ExchangeOptions, strict=False)
     except msgspec.ValidationError as error:
         raise BadInput(f"--choice: {error}; see docs/simulator/fidelity.md") from error
+    _check_choices(chosen)
+    return chosen
+
+
+def _check_choices(chosen: ExchangeOptions) -> None:
+    """What the types alone do not say."""
+    band = chosen.market_band_pct
+    if not _is_percentage(band) or not band:
+        raise BadInput(f"--choice market_band_pct={band}: write a number above 0, up to 100")
+    for name in chosen.rest_costs:
+        if name not in METHODS:
+            raise BadInput(f"--choice rest_costs: there is no private method {name}")
+    steps = [tier.volume_usd for tier in chosen.fee_ladder]
+    if not all(step.is_finite() for step in steps) or steps[:1] != [0]:
+        raise BadInput("--choice fee_ladder: its first tier begins at volume_usd 0")
+    if steps != sorted(set(steps)):
+        raise BadInput("--choice fee_ladder: each tier begins above the one before")
+    for tier in chosen.fee_ladder:
+        if not all(map(_is_percentage, (tier.taker_pct, tier.maker_pct))):
+            raise BadInput("--choice fee_ladder: taker_pct and maker_pct are from 0 to 100")
+
+
+def _is_percentage(value: Decimal) -> bool:
+    return value.is_finite() and 0 <= value <= PERCENTAGE_MAX
 
 
 def _check_accounts(options: SimulatorOptions) -> None:

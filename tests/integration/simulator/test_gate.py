@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import aiohttp
 import pytest
 
+from krakked.cli.simulator import _strictness
 from krakked.domain.errors import BadInput
 from krakked.sim.exchange.limits import Tier
 from krakked.sim.public.gate import VENUE, GateLimits
-from krakked.simulator.options import check
+from krakked.simulator.options import SimulatorOptions, check, exchange_options
 
 
 async def refused_status(client: Any) -> int:
@@ -104,6 +106,16 @@ def test_choices_that_there_are_not_are_one_clear_line(
 ) -> None:
     with pytest.raises(BadInput, match=told):
         check(stage.options(choices=choices))
+
+
+def test_fees_and_costs_are_given_as_json_on_the_command_line() -> None:
+    tiers = '[{"volume_usd": 0, "taker_pct": 0.5, "maker_pct": 0.25}]'
+    flags = {"choices": (f"fee_ladder={tiers}", 'rest_costs={"Balance": 2}', "seed=3")}
+    given: Any = _strictness(flags)
+    chosen = exchange_options(SimulatorOptions(**given))
+    (tier,) = chosen.fee_ladder
+    assert (tier.taker_pct, tier.maker_pct) == (Decimal("0.5"), Decimal("0.25"))
+    assert (chosen.rest_costs, chosen.seed) == ({"Balance": 2}, 3)
 
 
 def test_requests_at_a_time_are_throttled_where_that_is_chosen(stage: Any) -> None:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
 from krakked.sim.exchange.errors import ORDER_MINIMUM
 from krakked.sim.exchange.fees import STANDARD, FeeTier
 
+Count = Annotated[int, msgspec.Meta(ge=0)]
+
 
 class ExchangeOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Defaults are the venue's behaviour as recorded in 2026."""
 
-    seed: int = 1
+    seed: Count = 1
     """Of ids; nothing else here is drawn."""
     prints_own_trades: bool = True
     """Whether trades of accounts with the house appear on the tape. False in a replay, so that
@@ -32,14 +34,14 @@ class ExchangeOptions(msgspec.Struct, frozen=True, kw_only=True):
     """``orders_cancelled`` beside the result as recorded, or ``count`` inside as documented."""
     market_band_pct: Decimal = Decimal(10)
     """How far from the best price a market order may go, in percent; the rest is canceled."""
-    history_cost: int = 4
+    history_cost: Count = 4
     """Points of Ledgers, QueryLedgers, TradesHistory and ClosedOrders on the REST counter."""
-    rest_costs: Mapping[str, int] = {}
+    rest_costs: Mapping[str, Count] = {}
     """Points of methods that shall cost something else, by name."""
-    concurrent_requests: int = 0
+    concurrent_requests: Count = 0
     """Private REST requests of one key at a time, before ``EService: Throttled``; 0: any number.
     Only an account with rate limits is throttled."""
-    request_ms: int = 200
+    request_ms: Count = 200
     """How long one of them counts as being under way."""
     ohlc_since: Literal["inclusive", "exclusive"] = "inclusive"
     """Whether the candle that opens at ``since`` is in the answer; sources disagree."""
@@ -54,7 +56,7 @@ class ExchangeOptions(msgspec.Struct, frozen=True, kw_only=True):
     """What trades and orders tell of costs and fees: what the ledger took, or, as recorded, to the
     pair's cost decimals, which are finer than a ledger in dollars."""
     fee_ladder: tuple[FeeTier, ...] = STANDARD
-    lockout_failures: int = 20
+    lockout_failures: Count = 20
     """Bad credentials or nonces on one key within a minute before it is locked out; 0: never."""
-    token_life_s: int = 900
+    token_life_s: Count = 900
     """A WebSocket token must be used within this."""

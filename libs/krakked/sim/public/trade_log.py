@@ -47,6 +47,8 @@ class TradeLog:
 
     def newest(self, count: int) -> Sequence[PublicTrade]:
         """The last ones."""
+        if not self._past_known and 0 < len(self._trades) < count:
+            self._recall(self._trades[0])
         return self._trades[-count:]
 
     def after(self, since_ns: int, count: int) -> Sequence[PublicTrade]:
