@@ -64,18 +64,23 @@ class Began(msgspec.Struct, frozen=True, kw_only=True):
     gains: Mapping[PairName, Gain]
 
 
-class RunFigures(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run did; amounts without a currency in their name are in the base currency."""
+class Figures(msgspec.Struct, frozen=True, kw_only=True):
+    """Of a run, or of all that is on record; amounts are in the base currency."""
 
-    pairs: tuple[PairLine, ...]
-    bars: int
     plans: int
     orders: int
     fills: int
     fees: Decimal
     realized: Decimal
     unrealized: Decimal
-    """How it changed."""
+
+
+class RunFigures(Figures, frozen=True, kw_only=True):
+    """What a run did: its profit that is not realized is how that changed."""
+
+    pairs: tuple[PairLine, ...]
+    """In the currency of each pair."""
+    bars: int
     equity_start: Decimal
     equity_end: Decimal
     drawdown_max_pct: Decimal
@@ -83,15 +88,9 @@ class RunFigures(msgspec.Struct, frozen=True, kw_only=True):
     """Stretches in which a pair has no bar."""
 
 
-class BooksFigures(msgspec.Struct, frozen=True, kw_only=True):
+class BooksFigures(Figures, frozen=True, kw_only=True):
     """What stands in the ledger, of all runs on it."""
 
-    plans: int
-    orders: int
-    fills: int
-    fees: Decimal
-    realized: Decimal
-    unrealized: Decimal
     unknown_cost: tuple[PairName, ...] = ()
     """Pairs whose part of it is no more than their worth: nobody knows what they cost."""
 
@@ -262,11 +261,11 @@ def render(report: Report) -> str:
     return "\n".join(lines)
 
 
-def _counts(figures: RunFigures | BooksFigures) -> str:
+def _counts(figures: Figures) -> str:
     return f"plans {figures.plans}, orders {figures.orders}, fills {figures.fills}"
 
 
-def _amounts(figures: RunFigures | BooksFigures) -> str:
+def _amounts(figures: Figures) -> str:
     return (
         f"fees {figures.fees:.2f}, realized {figures.realized:.2f},"
         f" unrealized {figures.unrealized:.2f}"

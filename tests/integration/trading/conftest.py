@@ -16,6 +16,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, TypeAlias
 
+import msgspec
 import pytest
 
 from krakked.adapters.kraken.auth import Credentials
@@ -35,6 +36,7 @@ from krakked.domain.events import Event, EventName
 from krakked.domain.fills import Fill
 from krakked.domain.ids import (
     Asset,
+    ClientOrderId,
     PairName,
     StrategyId,
     VenueOrderId,
@@ -54,6 +56,7 @@ from krakked.domain.orders import (
 )
 from krakked.domain.plans import ActionType, ApprovedAction, ExecutionPlan, PlanLeg
 from krakked.domain.positions import Sleeve
+from krakked.domain.quotes import Quote
 from krakked.domain.times import NS_PER_SECOND
 from krakked.engine.venues import Pace, open_nonces
 from krakked.ports.clock import Clock
@@ -344,6 +347,44 @@ class TradingWorld:
     def stand_at(self, price: str) -> None:
         """Move the still market; it trades there within ten seconds."""
         self.simulator.market.set_price(XBTUSD, Decimal(price))  # type: ignore[attr-defined]  # calm markets can
+
+    def price_is(self, mid: str) -> None:
+        """What the ticker says of XBTUSD; the venue's market stays where it is."""
+        price = Decimal(mid)
+        self.market.on_quote(
+            Quote(
+                pair=XBTUSD,
+                bid=price,
+                ask=price,
+                last=price,
+                volume_24h_base=Decimal(1),
+                at_ns=self.clock.now_ns(),
+            )
+        )
+
+    def hide_orders(self) -> Callable[[], None]:
+        """The venue shows no order by its id and finds none by ours; the answer ends that."""
+        rest: Any = self.rest
+
+        async def none_by_id(_ids: Any) -> dict[str, Any]:
+            return {}
+
+        async def none_by_client_id(_client_id: Any, _since_ns: int) -> None:
+            return None
+
+        rest.orders, rest.find_order = none_by_id, none_by_client_id
+
+        def show() -> None:
+            del rest.orders, rest.find_order
+
+        return show
+
+    async def somebody_buys(self) -> None:
+        """An order that is not of ours is filled on the account."""
+        request = msgspec.structs.replace(
+            self.request(99, 0, price=None), client_order_id=ClientOrderId("by-hand")
+        )
+        await self.rest.add_order(request, deadline_at_ns=self.clock.now_ns() + 9 * NS_PER_SECOND)
 
     async def deposit(self, asset: Asset, amount: str) -> None:
         """Somebody pays money in (a negative amount: takes it out)."""

@@ -11,7 +11,7 @@ import pytest
 
 from krakked.domain.errors import LedgerFailed
 from krakked.domain.events import EventName
-from krakked.domain.ids import MANUAL, ClientOrderId, PairName, StrategyId, TradeId
+from krakked.domain.ids import MANUAL, PairName, StrategyId, TradeId
 from krakked.domain.portfolio import DriftKind
 from krakked.domain.positions import Sleeve
 from krakked.domain.times import NS_PER_SECOND
@@ -23,31 +23,6 @@ D = Decimal
 XBTUSD = PairName("XBTUSD")
 TREND = Sleeve(StrategyId("trend"), XBTUSD)
 BY_HAND = Sleeve(MANUAL, XBTUSD)
-
-
-def shows_no_order(world: Any) -> Callable[[], None]:
-    """The venue shows no order by its id and finds none by ours; the answer ends that."""
-    rest = world.rest
-
-    async def none_by_id(_ids: Any) -> dict[str, Any]:
-        return {}
-
-    async def none_by_client_id(_client_id: Any, _since_ns: int) -> None:
-        return None
-
-    rest.orders, rest.find_order = none_by_id, none_by_client_id
-
-    def show() -> None:
-        del rest.orders, rest.find_order
-
-    return show
-
-
-async def somebody_buys(world: Any) -> None:
-    request = msgspec.structs.replace(
-        world.request(99, 0, price=None), client_order_id=ClientOrderId("by-hand")
-    )
-    await world.rest.add_order(request, deadline_at_ns=world.clock.now_ns() + 9 * 10**9)
 
 
 async def bought_unheard(world: Any) -> Any:
@@ -68,7 +43,7 @@ def in_ledger(world: Any, cursor: str) -> str:
 def test_own_execution_whose_order_is_not_shown_waits_and_is_never_manual(play: Play) -> None:
     async def scenario(world: Any) -> None:
         await bought_unheard(world)
-        show = shows_no_order(world)
+        show = world.hide_orders()
         differences = await world.reconciler.reconcile()
         assert world.fills() == []
         assert "fill" in [difference.subject for difference in differences]
@@ -85,8 +60,8 @@ def test_own_execution_whose_order_is_not_shown_waits_and_is_never_manual(play: 
 
 def test_foreign_execution_whose_order_is_not_shown_is_manual_once_it_is(play: Play) -> None:
     async def scenario(world: Any) -> None:
-        show = shows_no_order(world)
-        await somebody_buys(world)
+        show = world.hide_orders()
+        await world.somebody_buys()
         for _ in range(3):
             await world.reconciler.reconcile()
         assert world.fills() == []
@@ -102,8 +77,8 @@ def test_foreign_execution_whose_order_is_not_shown_is_manual_once_it_is(play: P
 
 def test_execution_whose_order_is_never_shown_is_drift_in_time(play: Play) -> None:
     async def scenario(world: Any) -> None:
-        shows_no_order(world)
-        await somebody_buys(world)
+        world.hide_orders()
+        await world.somebody_buys()
         await world.reconciler.reconcile()
         await world.clock.sleep(world.rules.drift_patience_s + 1)
         await world.reconciler.reconcile()
@@ -143,11 +118,11 @@ def test_execution_that_waits_for_its_order_is_read_again_after_a_restart_howeve
 ) -> None:
     async def scenario(world: Any) -> None:
         await bought_unheard(world)
-        shows_no_order(world)
+        world.hide_orders()
         await world.reconciler.reconcile()
         (waiting,) = world.booker.unattributed.values()
         await world.clock.sleep(400)  # more than what is read again anyway
-        await somebody_buys(world)
+        await world.somebody_buys()
         await world.reconciler.catch_up()
         assert int(in_ledger(world, TRADES_CURSOR)) < waiting.at_ns
         await world.restart()
@@ -160,8 +135,8 @@ def test_execution_that_waits_for_its_order_is_read_again_after_a_restart_howeve
 
 def test_stream_that_tells_more_does_not_book_what_waits_for_its_order(play: Play) -> None:
     async def scenario(world: Any) -> None:
-        show = shows_no_order(world)
-        await somebody_buys(world)
+        show = world.hide_orders()
+        await world.somebody_buys()
         await world.reconciler.reconcile()
         async with world.listening():
             await world.submit(price=None)

@@ -17,7 +17,6 @@ from krakked.domain.ids import Asset, PairName
 from krakked.domain.kill_switch import KillSwitchCause
 from krakked.domain.limits import Limits
 from krakked.domain.orders import Journal, LegKind, Side
-from krakked.domain.quotes import Quote
 from krakked.simulator.faults import FaultKind
 from krakked.trading.cycling import Cycler
 from krakked.trading.engine import Engine, EngineOptions
@@ -27,20 +26,6 @@ D = Decimal
 XBTUSD = PairName("XBTUSD")
 BALANCES = {Asset("USD"): D(10_000), Asset("XBT"): D("0.5")}
 EXIT = {"side": Side.SELL, "price": "70000.0", "kind": LegKind.EXIT}
-
-
-def price_is(world: Any, mid: str) -> None:
-    price = D(mid)
-    world.market.on_quote(
-        Quote(
-            pair=XBTUSD,
-            bid=price,
-            ask=price,
-            last=price,
-            volume_24h_base=D(1),
-            at_ns=world.clock.now_ns(),
-        )
-    )
 
 
 async def resting_sides(world: Any) -> list[Side]:
@@ -63,7 +48,7 @@ def engine_of(world: Any, **options: Any) -> Engine:
 
 async def with_resting_orders(world: Any) -> None:
     """Two entries and an exit rest; what is held is worth more than half of the account."""
-    price_is(world, "60000")
+    world.price_is("60000")
     await world.marker.mark()
     plan = await world.plan({}, {"price": "49000.0"}, EXIT)
     await world.execute(plan)
@@ -74,7 +59,7 @@ def test_drawdown_that_trips_the_switch_takes_back_resting_entries_and_keeps_exi
 ) -> None:
     async def scenario(world: Any) -> None:
         await with_resting_orders(world)
-        price_is(world, "50000")
+        world.price_is("50000")
         await world.marker.mark()
         assert world.account.kill_switch.cause is KillSwitchCause.DAILY_DRAWDOWN
         assert await resting_sides(world) == [Side.SELL]

@@ -15,7 +15,6 @@ from krakked.domain.ids import MANUAL, Asset, PairName, StrategyId
 from krakked.domain.orders import LegKind, Side
 from krakked.domain.portfolio import Difference
 from krakked.domain.positions import Sleeve
-from krakked.domain.quotes import Quote
 from krakked.domain.risk_book import Holdings, risk_book
 from krakked.domain.valuation import Valuation
 from krakked.engine.opening import book_lots
@@ -33,22 +32,9 @@ BY_HAND = Sleeve(MANUAL, XBTUSD)
 HOLDS_XBT = {USD: D(10_000), XBT: D(1)}
 
 
-def price_is(world: Any, mid: str) -> None:
-    world.market.on_quote(
-        Quote(
-            pair=XBTUSD,
-            bid=D(mid),
-            ask=D(mid),
-            last=D(mid),
-            volume_24h_base=D(1),
-            at_ns=world.clock.now_ns(),
-        )
-    )
-
-
 async def explained(world: Any, mid: str) -> Any:
     """The snapshot at that price; its equity is flows and profit, exactly."""
-    price_is(world, mid)
+    world.price_is(mid)
     snapshot = await world.marker.mark()
     assert snapshot.equity == snapshot.net_flows + snapshot.realized + snapshot.unrealized
     return snapshot
@@ -82,7 +68,7 @@ def test_coin_of_the_opening_balance_is_a_lot_of_manual_and_its_gain_is_unrealiz
     play: Play,
 ) -> None:
     async def scenario(world: Any) -> None:
-        price_is(world, "60000")
+        world.price_is("60000")
         assert list(await world.reconciler.reconcile()) == []
         assert held_by_hand(world) == (1, 60_000)
         snapshot = await explained(world, "75000")
@@ -96,7 +82,7 @@ def test_withdrawal_of_a_coin_realizes_what_it_gained_and_is_no_loss_of_the_day(
     play: Play,
 ) -> None:
     async def scenario(world: Any) -> None:
-        price_is(world, "60000")
+        world.price_is("60000")
         await comes(world, "1")
         await explained(world, "70000")
         await comes(world, "-0.4")
@@ -115,7 +101,7 @@ def test_withdrawal_of_a_coin_realizes_what_it_gained_and_is_no_loss_of_the_day(
 
 def test_flows_booked_together_build_on_each_other(play: Play) -> None:
     async def scenario(world: Any) -> None:
-        price_is(world, "60000")
+        world.price_is("60000")
         for amount in ("1", "0.5", "-0.25", "2"):
             await world.deposit(XBT, amount)
         assert list(await world.reconciler.reconcile()) == []
@@ -127,7 +113,7 @@ def test_flows_booked_together_build_on_each_other(play: Play) -> None:
 
 def test_person_who_sells_deposited_coins_realizes_against_their_value(play: Play) -> None:
     async def scenario(world: Any) -> None:
-        price_is(world, "50000")
+        world.price_is("50000")
         await comes(world, "1")
         await by_hand(world, "sell", "0.5")
         assert held_by_hand(world) == (D("0.5"), 25_000)
@@ -143,7 +129,7 @@ def test_strategies_and_deposits_of_one_coin_keep_apart_and_sum_to_the_account(
     play: Play,
 ) -> None:
     async def scenario(world: Any) -> None:
-        price_is(world, "60000")
+        world.price_is("60000")
         await comes(world, "1")
         await world.bought("0.02")
         await explained(world, "66000")
@@ -162,7 +148,7 @@ def test_strategies_and_deposits_of_one_coin_keep_apart_and_sum_to_the_account(
 
 def test_strategys_coins_taken_out_are_owed_by_manual_until_they_come_back(play: Play) -> None:
     async def scenario(world: Any) -> None:
-        price_is(world, "60000")
+        world.price_is("60000")
         await world.bought("0.02")
         await comes(world, "-0.02")
         assert held_by_hand(world) == (D("-0.02"), -1_200)
@@ -197,7 +183,7 @@ def test_deposit_without_a_price_is_a_lot_of_unknown_cost_and_counts_as_gain(pla
 def test_coin_that_does_not_count_moves_no_position(play: Play) -> None:
     async def scenario(world: Any) -> None:
         world.account.valuation = Valuation(USD, world.account.pairs, exclude=[XBT])
-        price_is(world, "60000")
+        world.price_is("60000")
         await comes(world, "0.5")
         assert world.account.positions == {}
         (flow,) = [f for f in world.ask(lambda q: list(q.cash_flows())) if f.asset == XBT]
@@ -217,7 +203,7 @@ def test_deposit_on_top_of_an_opening_lot_averages_and_doubles_nothing(play: Pla
         ]
         world.ledger.run(lambda tx: book_lots(tx, lots, now_ns))
         await world.restart()
-        price_is(world, "60000")
+        world.price_is("60000")
         await world.clock.sleep(10)
         assert list(await world.reconciler.reconcile()) == []
         assert held_by_hand(world) == (1, 20_000), "what brought it came before the books"
@@ -231,7 +217,7 @@ def test_deposit_on_top_of_an_opening_lot_averages_and_doubles_nothing(play: Pla
 
 def test_adjustment_takes_coins_from_manual_too(play: Play) -> None:
     async def scenario(world: Any) -> None:
-        price_is(world, "60000")
+        world.price_is("60000")
         await comes(world, "1")
         exchange = world.simulator.exchange
         exchange.book_adjustment(ACCOUNT, XBT, D("-0.1"), world.clock.now_ns())
@@ -248,7 +234,7 @@ def test_what_a_person_does_with_deposited_coins_is_explained_tracked_or_not(
     play: Play, tracks: bool
 ) -> None:
     async def scenario(world: Any) -> None:
-        price_is(world, "60000")
+        world.price_is("60000")
         await comes(world, "1")
         await by_hand(world, "sell", "0.25")
         await by_hand(world, "buy", "0.05")
@@ -261,10 +247,10 @@ def test_what_a_person_does_with_deposited_coins_is_explained_tracked_or_not(
 
 def test_restart_finds_the_positions_that_flows_made_and_proves_them(play: Play) -> None:
     async def scenario(world: Any) -> None:
-        price_is(world, "60000")
+        world.price_is("60000")
         await comes(world, "1")
         await by_hand(world, "sell", "0.3")
-        price_is(world, "70000")
+        world.price_is("70000")
         await comes(world, "-0.1")
         await by_hand(world, "buy", "0.05")
         await comes(world, "0.25")
@@ -293,7 +279,7 @@ async def never(what: str) -> None:
 
 def test_flatten_leaves_deposited_coins_alone(play: Play) -> None:
     async def scenario(world: Any) -> None:
-        price_is(world, "60000")
+        world.price_is("60000")
         await comes(world, "1")
         assert await world.stopper.flatten(pair=None, strategy_id=None, principal="ada") == 0
         assert world.enqueued == []
@@ -306,7 +292,7 @@ def test_flatten_leaves_deposited_coins_alone(play: Play) -> None:
 
 def test_deposited_coins_count_once_towards_the_limits(play: Play) -> None:
     async def scenario(world: Any) -> None:
-        price_is(world, "60000")
+        world.price_is("60000")
         await comes(world, "1")
         account = world.account
         book = risk_book(

@@ -13,7 +13,6 @@ from krakked.domain.ids import Asset, PairName
 from krakked.domain.kill_switch import KillSwitchCause
 from krakked.domain.limits import Limits
 from krakked.domain.orders import Side
-from krakked.domain.quotes import Quote
 from krakked.domain.times import DAY_S, NS_PER_SECOND
 from krakked.domain.valuation import Valuation
 from krakked.trading.cycling import Cycler
@@ -26,22 +25,9 @@ USD, XBT = Asset("USD"), Asset("XBT")
 BALANCES = {USD: D(10_000), XBT: D("0.5")}
 
 
-def price_is(world: Any, mid: str) -> None:
-    world.market.on_quote(
-        Quote(
-            pair=PairName("XBTUSD"),
-            bid=D(mid),
-            ask=D(mid),
-            last=D(mid),
-            volume_24h_base=D(1),
-            at_ns=world.clock.now_ns(),
-        )
-    )
-
-
 def test_mark_is_recorded_with_equity_cash_and_profit(play: Play) -> None:
     async def scenario(world: Any) -> None:
-        price_is(world, "60000")
+        world.price_is("60000")
         await world.reconciler.catch_up()
         await world.bought("0.01")
         snapshot = await world.marker.mark()
@@ -55,12 +41,12 @@ def test_mark_is_recorded_with_equity_cash_and_profit(play: Play) -> None:
 
 def test_first_mark_of_a_day_is_its_baseline_and_survives_a_restart(play: Play) -> None:
     async def scenario(world: Any) -> None:
-        price_is(world, "60000")
+        world.price_is("60000")
         await world.marker.mark()
         baseline = world.account.day
         assert baseline.baseline_equity == 40_000
         await world.restart()
-        price_is(world, "50000")
+        world.price_is("50000")
         await world.marker.mark()
         assert world.account.day == baseline
         assert world.count(EventName.DAY_ROLLED) == 1
@@ -70,18 +56,18 @@ def test_first_mark_of_a_day_is_its_baseline_and_survives_a_restart(play: Play) 
 
 def test_day_rolls_at_midnight_and_begins_where_the_account_stands(play: Play) -> None:
     async def scenario(world: Any) -> None:
-        price_is(world, "60000")
+        world.price_is("60000")
         await world.marker.mark()
         await world.bought("0.01", side=Side.SELL)
-        price_is(world, "55000")
+        world.price_is("55000")
         first = world.account.day
         now_s = world.clock.now_ns() // NS_PER_SECOND
         await world.clock.sleep(DAY_S - now_s % DAY_S - 1)
-        price_is(world, "55000")
+        world.price_is("55000")
         await world.marker.mark()
         assert world.account.day.day == first.day
         await world.clock.sleep(1)
-        price_is(world, "55000")
+        world.price_is("55000")
         snapshot = await world.marker.mark()
         assert world.account.day.day == first.day + 1
         assert world.account.day.baseline_equity == snapshot.equity
@@ -105,17 +91,17 @@ def test_day_boundary_moves_the_day(play: Play) -> None:
 
 def test_loss_at_the_daily_limit_trips_the_kill_switch_for_good(play: Play) -> None:
     async def scenario(world: Any) -> None:
-        price_is(world, "60000")
+        world.price_is("60000")
         await world.marker.mark()  # 10,000 and half of 60,000
-        price_is(world, "52001")
+        world.price_is("52001")
         await world.marker.mark()
         assert not world.account.kill_switch.active
-        price_is(world, "52000")
+        world.price_is("52000")
         await world.marker.mark()
         state = world.account.kill_switch
         assert (state.active, state.cause) == (True, KillSwitchCause.DAILY_DRAWDOWN)
         assert state.reason == "down 10.00 % today, the limit is 10 %"
-        price_is(world, "70000")
+        world.price_is("70000")
         await world.marker.mark()
         assert world.account.kill_switch == state
         await world.restart()
@@ -163,7 +149,7 @@ def test_mark_sees_a_flow_in_the_equity_and_in_the_flows_or_in_neither(play: Pla
 def test_largest_fall_from_the_peak_is_kept(play: Play) -> None:
     async def scenario(world: Any) -> None:
         for mid in ("60000", "80000", "60000", "70000"):
-            price_is(world, mid)
+            world.price_is(mid)
             await world.marker.mark()
         assert world.marker.equity_peak == 50_000
         assert world.marker.drawdown_max_pct == 20
@@ -197,11 +183,11 @@ def test_asset_that_does_not_count_is_neither_wealth_nor_a_flow_and_is_still_com
 ) -> None:
     async def scenario(world: Any) -> None:
         leave_out_xbt(world)
-        price_is(world, "60000")
+        world.price_is("60000")
         before = await world.marker.mark()
         assert (before.equity, before.values) == (10_000, {"USD": 10_000})
         await world.deposit(XBT, "2")
-        price_is(world, "30000")
+        world.price_is("30000")
         assert list(await world.reconciler.reconcile()) == []
         assert world.account.totals[XBT] == D("2.5")
         after = await world.marker.mark()
@@ -216,7 +202,7 @@ def test_asset_that_does_not_count_is_neither_wealth_nor_a_flow_and_is_still_com
 def test_loss_of_an_asset_that_does_not_count_is_found_all_the_same(play: Play) -> None:
     async def scenario(world: Any) -> None:
         leave_out_xbt(world)
-        price_is(world, "60000")
+        world.price_is("60000")
         world.account.totals[XBT] += 1
         (difference,) = await world.reconciler.reconcile()
         assert (difference.subject, difference.key) == ("balance", "XBT")
@@ -232,7 +218,7 @@ def test_asset_without_a_way_to_the_base_currency_counts_nothing_and_is_flagged(
     async def scenario(world: Any) -> None:
         snapshot = await world.marker.mark()
         assert (snapshot.equity, snapshot.unvalued) == (10_000, (XBT,))
-        price_is(world, "60000")
+        world.price_is("60000")
         assert (await world.marker.mark()).unvalued == ()
 
     play(scenario, balances=BALANCES)
@@ -242,7 +228,7 @@ def test_what_does_not_count_is_not_in_the_equity_and_the_holdings_that_limits_s
     play: Play,
 ) -> None:
     async def scenario(world: Any) -> None:
-        price_is(world, "60000")
+        world.price_is("60000")
         cycler = Cycler(world.desk, world.store, (), Limits())
         book = cycler.book()
         assert (book.equity, book.manual_by_asset[XBT]) == (40_000, 30_000)
@@ -256,7 +242,7 @@ def test_what_does_not_count_is_not_in_the_equity_and_the_holdings_that_limits_s
 
 def test_start_waits_for_the_quotes_that_value_the_account(play: Play) -> None:
     async def scenario(world: Any) -> None:
-        price_is(world, "60000")
+        world.price_is("60000")
         engine = Engine(
             world.desk,
             feed=world.rest,
@@ -279,7 +265,7 @@ def test_start_waits_for_the_quotes_that_value_the_account(play: Play) -> None:
 
 def test_price_that_is_missing_after_a_restart_is_no_drawdown(play: Play) -> None:
     async def scenario(world: Any) -> None:
-        price_is(world, "60000")
+        world.price_is("60000")
         await world.marker.mark()
         await world.restart()
         snapshot = await world.marker.mark()
@@ -297,7 +283,7 @@ def test_price_that_is_missing_after_a_restart_is_no_drawdown(play: Play) -> Non
 
 def test_price_that_stays_away_over_two_restarts_is_still_remembered(play: Play) -> None:
     async def scenario(world: Any) -> None:
-        price_is(world, "60000")
+        world.price_is("60000")
         await world.marker.mark()
         for _ in range(2):
             await world.restart()
@@ -310,11 +296,11 @@ def test_price_that_stays_away_over_two_restarts_is_still_remembered(play: Play)
 
 def test_loss_is_judged_again_once_the_price_is_back(play: Play) -> None:
     async def scenario(world: Any) -> None:
-        price_is(world, "60000")
+        world.price_is("60000")
         await world.marker.mark()
         await world.restart()
         await world.marker.mark()
-        price_is(world, "50000")
+        world.price_is("50000")
         await world.marker.mark()
         assert world.marker.lost == ()
         assert world.account.kill_switch.cause is KillSwitchCause.DAILY_DRAWDOWN
@@ -324,14 +310,14 @@ def test_loss_is_judged_again_once_the_price_is_back(play: Play) -> None:
 
 def test_no_day_begins_while_a_price_is_missing(play: Play) -> None:
     async def scenario(world: Any) -> None:
-        price_is(world, "60000")
+        world.price_is("60000")
         await world.marker.mark()
         first = world.account.day
         await world.restart()
         await world.clock.sleep(DAY_S)
         await world.marker.mark()
         assert world.account.day == first
-        price_is(world, "60000")
+        world.price_is("60000")
         await world.marker.mark()
         assert world.account.day.day == first.day + 1
         assert world.account.day.baseline_equity == 40_000
@@ -350,7 +336,7 @@ def test_asset_that_never_had_a_price_holds_nothing_up(play: Play) -> None:
 
 def test_asset_that_is_sold_or_left_out_is_not_missed(play: Play) -> None:
     async def scenario(world: Any) -> None:
-        price_is(world, "60000")
+        world.price_is("60000")
         await world.marker.mark()
         await world.restart()
         world.account.valuation = Valuation(USD, world.account.pairs, exclude=[XBT])
@@ -369,14 +355,14 @@ def test_nothing_is_bought_while_a_price_is_missing(play: Play) -> None:
     async def scenario(world: Any) -> None:
         cycler = Cycler(world.desk, world.store, (), Limits())
         world.market.on_connected()
-        price_is(world, "60000")
+        world.price_is("60000")
         await world.marker.mark()
         assert not cycler.book().blocks.feed_stale
         await world.restart()
         world.market.on_connected()
         cycler = Cycler(world.desk, world.store, (), Limits())
         assert cycler.book().blocks.feed_stale
-        price_is(world, "60000")
+        world.price_is("60000")
         assert not cycler.book().blocks.feed_stale
 
     play(scenario, balances=BALANCES)

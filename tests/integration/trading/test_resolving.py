@@ -23,31 +23,6 @@ BY_HAND = Sleeve(MANUAL, PairName("XBTUSD"))
 WHO = {"principal": "ada", "reason": "asked the exchange's support"}
 
 
-def never_shown(world: Any) -> Callable[[], None]:
-    """The venue shows no order, by no id; the answer ends that."""
-    rest = world.rest
-
-    async def none_by_id(_ids: Any) -> dict[str, Any]:
-        return {}
-
-    async def none_by_client_id(_client_id: Any, _since_ns: int) -> None:
-        return None
-
-    rest.orders, rest.find_order = none_by_id, none_by_client_id
-
-    def show() -> None:
-        del rest.orders, rest.find_order
-
-    return show
-
-
-async def somebody_buys(world: Any) -> None:
-    request = msgspec.structs.replace(
-        world.request(99, 0, price=None), client_order_id=ClientOrderId("by-hand")
-    )
-    await world.rest.add_order(request, deadline_at_ns=world.clock.now_ns() + 9 * 10**9)
-
-
 async def is_drift(world: Any) -> str:
     """It waits for longer than its patience; its id."""
     await world.reconciler.reconcile()
@@ -69,8 +44,8 @@ def test_execution_that_a_person_calls_manual_is_booked_so_and_the_drift_is_over
     play: Play,
 ) -> None:
     async def scenario(world: Any) -> None:
-        never_shown(world)
-        await somebody_buys(world)
+        world.hide_orders()
+        await world.somebody_buys()
         trade_id = await is_drift(world)
         reply = await say(world, trade_id, MANUAL)
         assert reply.ok, reply.message
@@ -87,12 +62,12 @@ def test_execution_that_a_person_calls_manual_is_booked_so_and_the_drift_is_over
 
 def test_word_on_an_order_holds_for_its_later_executions_and_after_a_restart(play: Play) -> None:
     async def scenario(world: Any) -> None:
-        never_shown(world)
-        await somebody_buys(world)
+        world.hide_orders()
+        await world.somebody_buys()
         first = await is_drift(world)
         await say(world, first, MANUAL)
         await world.restart()
-        never_shown(world)
+        world.hide_orders()
         (booked,) = world.fills()
         later = msgspec.structs.replace(booked.trade, trade_id=f"{first}-2")
         assert await world.booker.book([later]) == 1
@@ -104,8 +79,8 @@ def test_word_on_an_order_holds_for_its_later_executions_and_after_a_restart(pla
 
 def test_cursor_goes_on_once_a_person_has_spoken(play: Play) -> None:
     async def scenario(world: Any) -> None:
-        never_shown(world)
-        await somebody_buys(world)
+        world.hide_orders()
+        await world.somebody_buys()
         trade_id = await is_drift(world)
         (waiting,) = world.booker.unattributed.values()
         await world.reconciler.catch_up()
@@ -120,7 +95,7 @@ def test_cursor_goes_on_once_a_person_has_spoken(play: Play) -> None:
 def test_execution_that_a_person_gives_to_an_order_of_ours_ends_its_doubt(play: Play) -> None:
     async def scenario(world: Any) -> None:
         world.fault(FaultKind.ANSWER_LOST, "AddOrder")
-        show = never_shown(world)
+        show = world.hide_orders()
         order = await world.submit(price=None)
         assert order.journal is Journal.UNKNOWN
         trade_id = await is_drift(world)
@@ -141,7 +116,7 @@ def test_execution_that_a_person_gives_to_an_order_of_ours_ends_its_doubt(play: 
 def test_what_the_venue_shows_by_now_counts_more_than_the_word(play: Play) -> None:
     async def scenario(world: Any) -> None:
         world.fault(FaultKind.ANSWER_LOST, "AddOrder")
-        show = never_shown(world)
+        show = world.hide_orders()
         await world.submit(price=None)
         trade_id = await is_drift(world)
         show()
@@ -173,8 +148,8 @@ def test_word_that_cannot_be_true_changes_nothing(play: Play, outcome: str, word
             side=Side.SELL, quantity="0.001", price="70000.0", kind=LegKind.EXIT
         )
         names["sale"] = str(sold.request.client_order_id)
-        never_shown(world)
-        await somebody_buys(world)
+        world.hide_orders()
+        await world.somebody_buys()
         trade_id = await is_drift(world)
         before = world.fills()
         reply = await say(world, trade_id, names.get(outcome, outcome))
@@ -192,14 +167,14 @@ def test_execution_that_nobody_books_as_manual_leaves_the_list_and_is_told_by_th
     """Where trades by hand are flows, the word only says whose it is."""
 
     async def scenario(world: Any) -> None:
-        never_shown(world)
-        await somebody_buys(world)
+        world.hide_orders()
+        await world.somebody_buys()
         trade_id = await is_drift(world)
         await world.deposit(Asset("USD"), "5")
         await world.clock.sleep(400)  # more than what is read again anyway
         await world.reconciler.catch_up()
         await world.restart()
-        never_shown(world)
+        world.hide_orders()
         await world.reconciler.catch_up()
         assert (await say(world, trade_id, MANUAL)).ok
         assert world.fills() == []
@@ -212,8 +187,8 @@ def test_execution_that_nobody_books_as_manual_leaves_the_list_and_is_told_by_th
 
 def test_same_command_twice_is_done_once(play: Play) -> None:
     async def scenario(world: Any) -> None:
-        never_shown(world)
-        await somebody_buys(world)
+        world.hide_orders()
+        await world.somebody_buys()
         trade_id = await is_drift(world)
         first = await say(world, trade_id, MANUAL)
         again = await say(world, trade_id, MANUAL)
@@ -241,7 +216,7 @@ def test_execution_on_a_pair_that_is_not_listed_is_read_again_after_a_restart_ho
         (waiting,) = world.booker.unbookable.values()
         await world.clock.sleep(400)  # more than what is read again anyway
         world.account.pairs.update(pairs)
-        await somebody_buys(world)
+        await world.somebody_buys()
         world.account.pairs.clear()
         await world.reconciler.catch_up()
         assert int(world.account.cursors.get(TRADES_CURSOR, "0")) < waiting.at_ns
