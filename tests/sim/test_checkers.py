@@ -145,8 +145,8 @@ class Court:
         self.send(order, **form)
         return order
 
-    def tell(self, name: EventName) -> None:
-        self.write(lambda tx: tx.add_event(Event(name=name, at_ns=self.now_ns(), fields={})))
+    def tell(self, name: EventName, **fields: Any) -> None:
+        self.write(lambda tx: tx.add_event(Event(name=name, at_ns=self.now_ns(), fields=fields)))
 
     def say(self, command: Any, *, ok: bool = True, after_s: float = 0.1) -> None:
         asked_ns = self.now_ns()
@@ -245,6 +245,19 @@ def test_an_entry_beside_one_in_doubt_on_its_pair_is_noticed(court: Court) -> No
     court.record(1, journal=Journal.UNKNOWN)
     court.submit(2)
     assert court.broken() == {"unknown"}
+
+
+def test_an_entry_that_was_on_its_way_before_another_came_in_doubt_is_no_offence(
+    court: Court,
+) -> None:
+    court.plan(1)
+    sent = court.record(1)
+    court.plan(2)
+    doubtful = court.record(2, journal=Journal.UNKNOWN)
+    name = doubtful.request.client_order_id
+    court.tell(EventName.ORDER_UNKNOWN, local_order_id=name)
+    court.send(sent)
+    assert court.broken() == set()
 
 
 def test_an_entry_beside_one_in_doubt_on_another_pair_is_no_offence(court: Court) -> None:

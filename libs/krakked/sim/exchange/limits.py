@@ -112,6 +112,10 @@ class Counter:
         if ceiling is not None:
             self._units = min(self._units, ceiling * UNITS_PER_POINT)
 
+    def fill(self, maximum: int) -> None:
+        """Raise it to the maximum, if it is lower. Drain first (:meth:`value` does)."""
+        self._units = max(self._units, maximum * UNITS_PER_POINT)
+
     def _drain(self, decay_centi: int, now_ns: int) -> None:
         gone = (now_ns - self._at_ns) * decay_centi
         self._units = max(0, self._units - gone)

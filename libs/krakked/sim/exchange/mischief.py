@@ -17,7 +17,7 @@ from krakked.sim.exchange import matching
 from krakked.sim.exchange.core import Core, Market
 from krakked.sim.exchange.errors import VenueError
 from krakked.sim.exchange.keys import Keys
-from krakked.sim.exchange.limits import OVERDRAFT_POINTS, charge_engine
+from krakked.sim.exchange.limits import OVERDRAFT_POINTS
 from krakked.sim.exchange.orders import Order
 from krakked.sim.exchange.params import Params
 
@@ -68,12 +68,14 @@ class Mischief:
             self.fill_rest_counter(key.key)
 
     def fill_engine_counters(self, account: str) -> None:
-        """As if the account had sent too many orders, on every pair."""
+        """As if the account had sent too many orders, on every pair; full ones stay as they are."""
         owner = self._core.accounts[account]
-        for pair in self._core.markets:
-            if owner.limits is not None:
-                most = owner.limits.engine_max
-                charge_engine(owner.counter(pair), owner.limits, most, self._core.now_ns)
+        limits = owner.limits
+        if limits is None:
+            return
+        for counter in map(owner.counter, self._core.markets):
+            counter.value(limits.engine_decay_centi, self._core.now_ns)
+            counter.fill(limits.engine_max)
 
     def named_orders(self, account: str, params: Params) -> list[str]:
         """The resting orders that a request names."""

@@ -5,7 +5,7 @@ decided         so is its plan, with the decision that made it
 alive           the journal does not say that it ended, or never arrived
 deadline        it tells the venue until when it counts, as the journal has it
 called back     nobody has asked for its cancel before it was sent
-unknown         an entry is sent only where no order of its pair is in doubt
+unknown         an entry is sent only where no order of its pair was in doubt by then
 epoch first     its sender's ledger knows the epoch in which a change is asked for
 acknowledged    an entry is sent only by a ledger that knew all, or whose person has looked
 looked first    its sender has compared orders and balances, and armed the dead-man, before
@@ -31,10 +31,17 @@ from krakked.worlds.tape import Call
 OVER: Final = (Journal.REJECTED, Journal.ABSENT, Journal.DROPPED, Journal.VALIDATED)
 FIRST: Final = ("OpenOrders", "BalanceEx", "CancelAllOrdersAfter")
 _NS_PER_MS: Final = 1_000_000
+_LAST_SAID: Final = (
+    "coalesce((SELECT max(sequence) FROM outbox"
+    " WHERE name = '{}' AND json_extract(fields, '$.local_order_id') = {}), 0)"
+)
 _IN_DOUBT: Final = (
     "SELECT client_order_id FROM orders"
     " WHERE journal = 'unknown' AND pair = ? AND client_order_id != ?"
+    f" AND {_LAST_SAID.format('order_unknown', 'client_order_id')}"
+    f" < {_LAST_SAID.format('order_sent', '?')}"
 )
+"""What came in doubt after the order was sent, which may have been long on its way, is no reason."""
 
 _LEADERSHIP: Final = "SELECT * FROM leadership ORDER BY epoch DESC LIMIT 1"
 
@@ -123,7 +130,7 @@ class Arrivals:
         request = submission.order.request
         if request.kind is not LegKind.ENTRY:
             return
-        values = (request.pair, request.client_order_id)
+        values = (request.pair, request.client_order_id, request.client_order_id)
         doubtful = queries.first(
             Question(_IN_DOUBT, values, lambda row: str(row["client_order_id"]))
         )

@@ -137,6 +137,15 @@ def test_full_counters_refuse_until_they_have_drained(make_bench: Any) -> None:
     venue.add("buy", "0.001", "40000.0")
 
 
+def test_counters_that_are_full_become_no_fuller(make_bench: Any) -> None:
+    venue = make_bench()
+    venue.open(USD="1000", tier=Tier.STARTER)
+    for _ in range(20):
+        mischief(venue).fill_engine_counters("alice")
+    venue.later(1)
+    venue.add("buy", "0.001", "40000.0")
+
+
 def test_an_account_without_limits_has_no_counter_to_fill(venue: Any) -> None:
     mischief(venue).fill_rest_counter("alice")
     mischief(venue).fill_rest_counter("nobody")
