@@ -61,6 +61,45 @@ class Day(msgspec.Struct, frozen=True, kw_only=True):
         return max(ZERO, (base - equity) * 100 / base)
 
 
+class Falls:
+    """How far the account fell from its peak at most; money that comes or goes is no part of it.
+
+    At each mark ``before`` is the equity less what came in since the last one (negative: went
+    out), which is what the account would be worth without those flows::
+
+        peak = max(peak, before)
+        fall = (peak - before) / peak * 100
+        peak = peak * equity / before        (after a flow, from then on)
+
+    So a flow changes peak and equity by the same factor, and no fall: a deposit does not make one
+    look smaller, nor does a withdrawal make it larger, as it would if the flow were added to the
+    peak. It is exact where a mark is taken as soon as a flow is booked.
+    """
+
+    def __init__(self) -> None:
+        self.peak = ZERO
+        self.deepest_pct = ZERO
+        self._net_flows: Decimal | None = None
+
+    def note(self, snapshot: Snapshot) -> None:
+        """A mark: how far it is below the peak, and what flows since the last did to that."""
+        flows = ZERO if self._net_flows is None else snapshot.net_flows - self._net_flows
+        self._net_flows = snapshot.net_flows
+        before = snapshot.equity - flows
+        self.peak = max(self.peak, before)
+        if self.peak > 0:
+            self.deepest_pct = max(self.deepest_pct, (self.peak - before) * 100 / self.peak)
+        if flows:
+            self.peak = _scaled(self.peak, before, snapshot.equity)
+
+
+def _scaled(peak: Decimal, before: Decimal, equity: Decimal) -> Decimal:
+    """The peak in the proportion in which a flow changed the equity; anew where there was none."""
+    if before <= 0 or equity <= 0 or before == peak:
+        return equity
+    return peak * equity / before
+
+
 class DriftKind(enum.Enum):
     """What a difference between our books and the venue is taken for."""
 

@@ -113,6 +113,7 @@ class Engine:
             trip=self.breaker.trip,
             on_new_day=store.compact,
         )
+        self.reconciler.around_flow = self.marker.mark_around_flow
         self.dead_man = DeadMan(desk, is_healthy=self._is_healthy, on_fired=self._on_dead_man_fired)
         self.stopper = Stopper(
             desk, self.executor, make_exit=cycler.make_exit, enqueue=self.order_queue.put

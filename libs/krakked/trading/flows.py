@@ -9,7 +9,7 @@ orders are not tracked, what they moved is a flow too.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from decimal import Decimal
 
 import msgspec
@@ -62,9 +62,12 @@ class FlowBooker:
         self._booker = booker
         self._cursors = cursors
 
-    async def book(self) -> None:
-        """Book the rows of the venue's ledger since the cursor that are no executions of ours."""
-        account = self._desk.account
+    async def book(self, *, around: Callable[[], Awaitable[None]] | None = None) -> None:
+        """Book the rows of the venue's ledger since the cursor that are no executions of ours.
+
+        Args:
+            around: awaited before flows are booked, and after; they may turn out to be known.
+        """
         rows = await self._desk.exchange.ledger_since(self._cursors.since_ns(LEDGER_CURSOR))
         flows = [
             self._flow(row)
@@ -73,6 +76,15 @@ class FlowBooker:
         ]
         if not rows:
             return
+        valued = around if flows else None
+        if valued is not None:
+            await valued()
+        await self._book_rows(rows, flows)
+        if valued is not None:
+            await valued()
+
+    async def _book_rows(self, rows: Sequence[LedgerRow], flows: Sequence[CashFlow]) -> None:
+        account = self._desk.account
         cursor = str(self._read_until_ns(rows))
 
         def work(tx: Transaction) -> tuple[list[tuple[FlowBooking, Event]], Day | None]:

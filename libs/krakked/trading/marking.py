@@ -5,6 +5,9 @@ kept in the ledger, so that a restart over midnight changes nothing.
 
 An asset that was worth something and has no price now is not lost: until it has one again, or a
 person leaves it out of the portfolio, no drawdown is judged, no day begins, and nothing is bought.
+
+Money that comes or goes is neither gain nor loss. When a flow is to be booked the account is
+marked before, so that what it lost so far is judged by what it had, and again after.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from decimal import Decimal
 from krakked.domain.events import EventName
 from krakked.domain.ids import Asset
 from krakked.domain.kill_switch import KillSwitchCause
-from krakked.domain.portfolio import Day, Snapshot
+from krakked.domain.portfolio import Day, Falls, Snapshot
 from krakked.domain.times import DAY_S, NS_PER_SECOND
 from krakked.ports.ledger import Transaction
 from krakked.trading.account import VALUED_CURSOR
@@ -42,8 +45,8 @@ class Marker:
         self.latest: Snapshot | None = None
         self.lost: tuple[Asset, ...] = ()
         """Held, valued before, and without a price at the last mark."""
-        self.equity_peak = Decimal(0)
-        self.drawdown_max_pct = Decimal(0)
+        self.falls = Falls()
+        """Since this process began."""
 
     def day_of(self, now_ns: int) -> int:
         """The number of the trading day at that instant."""
@@ -66,11 +69,16 @@ class Marker:
             is_new_day = before is not None and before != account.day
         self.latest = snapshot
         if not self.lost:
-            self._note_drawdown(snapshot.equity)
+            self.falls.note(snapshot)
             await self._check_drawdown(snapshot)
         if is_new_day:
             self._on_new_day()
         return snapshot
+
+    async def mark_around_flow(self) -> None:
+        """Mark if that was done before: what a start finds in the venue's ledger was there."""
+        if self.latest is not None:
+            await self.mark()
 
     def _note_lost(self, prices: Mapping[Asset, Decimal]) -> None:
         """A price that is missing is no loss: it is told, and nothing is concluded from it."""
@@ -80,12 +88,6 @@ class Marker:
             reason = f"no price for {', '.join(lost)}: drawdown is not judged, nothing is bought"
             recorder.publish(recorder.event(EventName.CAUTION, reason=reason))
         self.lost = lost
-
-    def _note_drawdown(self, equity: Decimal) -> None:
-        self.equity_peak = max(self.equity_peak, equity)
-        if self.equity_peak > 0:
-            fall_pct = (self.equity_peak - equity) * 100 / self.equity_peak
-            self.drawdown_max_pct = max(self.drawdown_max_pct, fall_pct)
 
     async def _store(self, snapshot: Snapshot) -> None:
         account = self._desk.account

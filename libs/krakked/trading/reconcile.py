@@ -79,6 +79,8 @@ class Reconciler:
         self.outage = venue_outage(desk, "answers")
         self.on_answered: Callable[[], None] | None = None
         """Set by the engine: a pass was made, so the venue answers."""
+        self.around_flow: Callable[[], Awaitable[None]] | None = None
+        """Set by the engine: the account is valued before flows are booked, and after."""
         self.last_success_ns = 0
         self._read_at_ns = 0
         self.foreign: tuple[VenueOrder, ...] = ()
@@ -212,7 +214,7 @@ class Reconciler:
         await self._settle_live_orders(still_open=seen.open_orders)
         if not self._between(seen):
             return ()
-        await self._flows.book()
+        await self._book_flows()
         self._read_at_ns = self._desk.now_ns()
         return self._between(seen) and self._between(await self._look())
 
@@ -247,7 +249,10 @@ class Reconciler:
         """Book what the venue knows and we do not: executions, ends of orders, cash flows."""
         await self._book_trades()
         await self._settle_live_orders()
-        await self._flows.book()
+        await self._book_flows()
+
+    async def _book_flows(self) -> None:
+        await self._flows.book(around=self.around_flow)
 
     async def _book_trades(self) -> None:
         trades = await self._desk.exchange.trades_since(self._cursors.since_ns(TRADES_CURSOR))

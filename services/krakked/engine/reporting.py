@@ -73,17 +73,26 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     fees: Decimal
     realized: Decimal
     unrealized: Decimal
+    flows: Decimal
+    """What came in less what went out, at what it was worth then: neither gain nor loss."""
 
 
 class RunFigures(Figures, frozen=True, kw_only=True):
-    """What a run did: its profit that is not realized is how that changed."""
+    """What a run did: its profit that is not realized is how that changed.
+
+    ``equity_end - equity_start = flows + equity_change``, and the change is what was realized and
+    is unrealized. Table and JSON both tell it from here.
+    """
 
     pairs: tuple[PairLine, ...]
     """In the currency of each pair."""
     bars: int
     equity_start: Decimal
     equity_end: Decimal
+    equity_change: Decimal
+    """Without flows."""
     drawdown_max_pct: Decimal
+    """The deepest fall from the peak, without flows (:class:`~krakked.domain.portfolio.Falls`)."""
     gaps: tuple[Holes, ...] = ()
     """Stretches in which a pair has no bar."""
 
@@ -247,18 +256,32 @@ def render(report: Report) -> str:
         f"{line.fees_quote:>14.2f}{line.realized_quote:>14.2f}"
         for line in run.pairs
     ]
-    change = run.equity_end - run.equity_start
     lines += [
         "",
         f"bars {run.bars}, {_counts(run)}",
         _amounts(run),
-        f"equity {run.equity_start:.2f} -> {run.equity_end:.2f} ({change:+.2f}),"
-        f" deepest fall {run.drawdown_max_pct:.2f} %",
+        _equity_line(run),
         *(_gap_line(gap) for gap in run.gaps),
         *_books_line(run, report.since_books_began),
         f"digest {report.digest}",
     ]
     return "\n".join(lines)
+
+
+def _equity_line(run: RunFigures) -> str:
+    return (
+        f"equity {run.equity_start:.2f} -> {run.equity_end:.2f}"
+        f" ({run.equity_change:+.2f}{_flows(run.flows)}),"
+        f" deepest fall {run.drawdown_max_pct:.2f} %"
+    )
+
+
+def _flows(flows: Decimal) -> str:
+    """Which way money went that no trade explains; nothing where none did."""
+    if not flows:
+        return ""
+    way = "came in" if flows > 0 else "went out"
+    return f"; flows {flows:+.2f} {way}"
 
 
 def _counts(figures: Figures) -> str:
@@ -369,6 +392,8 @@ def _run_figures(
     engine: Engine, snapshot: Snapshot, *, began: Began, extent: Extent, fills: Sequence[Fill]
 ) -> RunFigures:
     fees, realized = _gained(engine, began)
+    start = began.snapshot
+    flows = snapshot.net_flows - start.net_flows
     return RunFigures(
         pairs=pair_lines(fills),
         bars=engine.feeder.bars_closed,
@@ -377,10 +402,12 @@ def _run_figures(
         fills=len(fills),
         fees=fees,
         realized=realized,
-        unrealized=snapshot.unrealized - began.snapshot.unrealized,
-        equity_start=began.snapshot.equity,
+        unrealized=snapshot.unrealized - start.unrealized,
+        flows=flows,
+        equity_start=start.equity,
         equity_end=snapshot.equity,
-        drawdown_max_pct=engine.marker.drawdown_max_pct,
+        equity_change=snapshot.equity - start.equity - flows,
+        drawdown_max_pct=engine.marker.falls.deepest_pct,
         gaps=engine.feeder.holes(),
     )
 
@@ -393,6 +420,7 @@ def _books_figures(engine: Engine, snapshot: Snapshot, extent: Extent) -> BooksF
         fees=snapshot.fees,
         realized=snapshot.realized,
         unrealized=snapshot.unrealized,
+        flows=snapshot.net_flows,
         unknown_cost=engine.desk.account.of_unknown_cost(),
     )
 

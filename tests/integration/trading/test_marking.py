@@ -151,8 +151,72 @@ def test_largest_fall_from_the_peak_is_kept(play: Play) -> None:
         for mid in ("60000", "80000", "60000", "70000"):
             world.price_is(mid)
             await world.marker.mark()
-        assert world.marker.equity_peak == 50_000
-        assert world.marker.drawdown_max_pct == 20
+        assert world.marker.falls.peak == 50_000
+        assert world.marker.falls.deepest_pct == 20
+
+    play(scenario, balances=BALANCES)
+
+
+async def flows(world: Any, amount: str, asset: Asset = USD) -> None:
+    """Money comes or goes, and a pass finds it."""
+    await world.deposit(asset, amount)
+    assert list(await world.reconciler.reconcile()) == []
+
+
+def marks_around_flows(world: Any) -> None:
+    """As the engine does it."""
+    world.reconciler.around_flow = world.marker.mark_around_flow
+
+
+def test_money_that_comes_and_goes_is_no_fall(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        marks_around_flows(world)
+        world.price_is("60000")
+        await world.reconciler.catch_up()
+        await world.marker.mark()
+        for amount in ("-3333.33", "12345.67", "-9000"):
+            await flows(world, amount)
+            await world.marker.mark()
+        await flows(world, "-0.4", XBT)
+        await world.marker.mark()
+        assert world.marker.falls.deepest_pct == 0
+        assert world.marker.falls.peak == world.marker.latest.equity
+
+    play(scenario, balances=BALANCES)
+
+
+def test_fall_is_found_between_two_marks_though_a_deposit_hides_it(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        marks_around_flows(world)
+        world.price_is("60000")
+        await world.marker.mark()
+        world.price_is("52000")
+        await flows(world, "100000")
+        assert world.marker.falls.deepest_pct == 10
+        # The kill switch judges what was lost by what there was to lose.
+        assert world.account.kill_switch.cause is KillSwitchCause.DAILY_DRAWDOWN
+        assert world.marker.latest.equity == 136_000
+
+    play(scenario, balances=BALANCES)
+
+
+def test_engine_values_the_account_around_flows_and_not_before_its_first_mark(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        options = EngineOptions(pairs=(PairName("XBTUSD"),), timeframes=(Timeframe.M1,))
+        cycler = Cycler(world.desk, world.store, (), Limits())
+        parts = {"feed": world.rest, "history": world.rest, "store": world.store}
+        engine = Engine(world.desk, cycler=cycler, options=options, **parts)
+        await engine.reconciler.catch_up()
+        assert world.account.day is None
+        world.price_is("60000")
+        await engine.marker.mark()
+        world.price_is("54000")
+        await world.deposit(USD, "3000")
+        await engine.reconciler.reconcile()
+        marks = [e for e in world.events if e.name is EventName.EQUITY_MARKED]
+        assert [D(str(e.fields["equity"])) for e in marks] == [40_000, 37_000, 40_000]
+        assert engine.marker.latest.equity == 40_000
+        assert engine.marker.falls.deepest_pct == D("7.5")
 
     play(scenario, balances=BALANCES)
 
@@ -272,7 +336,7 @@ def test_price_that_is_missing_after_a_restart_is_no_drawdown(play: Play) -> Non
         assert (snapshot.equity, snapshot.unvalued) == (10_000, (XBT,))
         assert world.marker.lost == (XBT,)
         assert not world.account.kill_switch.active
-        assert world.marker.drawdown_max_pct == 0
+        assert world.marker.falls.deepest_pct == 0
         (told,) = [e for e in world.events if e.name is EventName.CAUTION]
         assert "XBT" in str(told.fields["reason"])
         await world.marker.mark()

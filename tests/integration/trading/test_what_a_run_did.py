@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
+
+import pytest
 
 from krakked.domain.ids import Asset, PairName
 from krakked.domain.orders import Side
@@ -134,8 +137,55 @@ def test_change_of_equity_is_what_was_realized_and_unrealized_and_paid_in(play: 
         assert run.unrealized > 0 > run.realized
         gained = run.realized + run.unrealized + Decimal(500)
         assert abs(run.equity_end - run.equity_start - gained) < Decimal("1e-8")
+        assert run.flows == 500
+        assert abs(run.equity_change - run.realized - run.unrealized) < Decimal("1e-8")
 
     play(scenario)
+
+
+@pytest.mark.parametrize(
+    ("amount", "line"),
+    [
+        ("5000", "equity 10000.00 -> 15000.00 (+0.00; flows +5000.00 came in), deepest fall 0.00"),
+        ("-4000", "equity 10000.00 -> 6000.00 (+0.00; flows -4000.00 went out), deepest fall 0.00"),
+    ],
+)
+def test_money_that_comes_or_goes_is_neither_gain_nor_loss_of_a_run(
+    play: Play, amount: str, line: str
+) -> None:
+    async def scenario(world: Any) -> None:
+        await world.reconciler.catch_up()
+        began = await begun(world)
+        await world.deposit(USD, amount)
+        await world.reconciler.reconcile()
+        report = await reported(world, began)
+        assert f"{line} %" in reporting.render(report).splitlines()
+        told = json.loads(reporting.as_json(report))
+        assert Decimal(told["this_run"]["flows"]) == Decimal(amount)
+        assert Decimal(told["this_run"]["equity_change"]) == 0
+        assert Decimal(told["this_run"]["drawdown_max_pct"]) == 0
+        assert Decimal(told["since_books_began"]["flows"]) == 10_000 + Decimal(amount)
+
+    play(scenario)
+
+
+def test_deposit_during_a_fall_leaves_the_fall_and_the_loss_in_the_table(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        world.reconciler.around_flow = world.marker.mark_around_flow
+        world.market.on_quote(quote("60000"))
+        await world.reconciler.catch_up()
+        began = await begun(world)
+        world.market.on_quote(quote("57000"))
+        await world.deposit(USD, "8000")
+        await world.reconciler.reconcile()
+        report = await reported(world, began)
+        run = report.this_run
+        assert (run.equity_end - run.equity_start, run.flows) == (5_000, 8_000)
+        assert run.equity_change == run.realized + run.unrealized == -3_000
+        assert 4 < run.drawdown_max_pct < 5  # 3,000 of 70,000
+        assert "(-3000.00; flows +8000.00 came in), deepest fall 4.29 %" in reporting.render(report)
+
+    play(scenario, balances={USD: Decimal(10_000), XBT: Decimal(1)})
 
 
 def test_coins_that_a_person_takes_out_realize_in_the_run_that_books_it(play: Play) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from krakked.domain.ids import Asset
-from krakked.domain.portfolio import Day, Difference, equity_of
+from krakked.domain.portfolio import Day, Difference, Falls, Snapshot, equity_of
 
 D = Decimal
 USD, XBT, ETH, KFEE = Asset("USD"), Asset("XBT"), Asset("ETH"), Asset("KFEE")
@@ -66,6 +66,62 @@ def test_drawdown_is_not_changed_by_a_deposit_at_flat_markets(
     )
     assert 0 <= after <= before
     assert (after > 0) == (before > 0)
+
+
+def mark(equity: str | Decimal, net_flows: str | Decimal = "0") -> Snapshot:
+    zero = Decimal(0)
+    return Snapshot(
+        at_ns=1,
+        equity=Decimal(equity),
+        cash=zero,
+        realized=zero,
+        unrealized=zero,
+        fees=zero,
+        net_flows=Decimal(net_flows),
+    )
+
+
+@pytest.mark.parametrize(
+    ("marks", "deepest"),
+    [
+        ([("100", "0"), ("150", "50")], "0"),
+        ([("100", "0"), ("30", "-70")], "0"),
+        ([("100", "100"), ("90", "100")], "10"),
+        ([("100", "0"), ("90", "0"), ("1090", "1000"), ("1090", "1000")], "10"),
+        ([("100", "0"), ("90", "0"), ("9", "-81"), ("9", "-81")], "10"),
+        ([("100", "0"), ("190", "100")], "10"),  # lost and paid in between two marks
+        ([("100", "0"), ("50", "0"), ("1050", "1000"), ("525", "1000")], "75"),
+        ([("100", "0"), ("200", "100"), ("100", "100"), ("40", "40")], "50"),
+        ([("0", "0"), ("100", "100"), ("80", "100")], "20"),
+        ([("100", "0"), ("0", "-100"), ("50", "-50"), ("40", "-50")], "20"),
+    ],
+)
+def test_deepest_fall_is_of_prices_and_trades_and_of_no_flow(
+    marks: list[tuple[str, str]], deepest: str
+) -> None:
+    falls = Falls()
+    for equity, net_flows in marks:
+        falls.note(mark(equity, net_flows))
+    assert falls.deepest_pct == Decimal(deepest)
+
+
+@given(
+    st.lists(st.integers(-99, 10_000), min_size=1, max_size=5),
+    st.decimals(1, 10**6, places=7),
+)
+def test_flows_alone_make_no_fall_whatever_their_amounts(
+    shares: list[int], equity: Decimal
+) -> None:
+    falls, net_flows = Falls(), Decimal(0)
+    falls.note(mark(equity))
+    for percent in shares:
+        flow = round(equity * percent / 100, 7)
+        if equity + flow <= 0:
+            continue
+        equity, net_flows = equity + flow, net_flows + flow
+        falls.note(mark(equity, net_flows))
+        falls.note(mark(equity, net_flows))
+    assert falls.deepest_pct == 0
 
 
 def test_difference_reads_as_one_line() -> None:

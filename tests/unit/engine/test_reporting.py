@@ -34,16 +34,18 @@ RUN = RunFigures(
     fees=D("0.5"),
     realized=D(-1),
     unrealized=D("11.5"),
+    flows=D(0),
     equity_start=D(10_000),
     equity_end=D("10010.5"),
+    equity_change=D("10.5"),
     drawdown_max_pct=D("1.25"),
 )
 FRESH = BooksFigures(
-    plans=2, orders=2, fills=1, fees=D("0.5"), realized=D(-1), unrealized=D("11.5")
+    plans=2, orders=2, fills=1, fees=D("0.5"), realized=D(-1), unrealized=D("11.5"), flows=D(10_000)
 )
 """What stands on record where this run is the first."""
 OLD = BooksFigures(
-    plans=12, orders=15, fills=9, fees=D(7), realized=D("-2.5"), unrealized=D("30000")
+    plans=12, orders=15, fills=9, fees=D(7), realized=D("-2.5"), unrealized=D("30000"), flows=D(5)
 )
 
 
@@ -142,3 +144,19 @@ def test_equity_is_told_with_its_change_and_its_deepest_fall() -> None:
     assert lines[2] == "bars 3, plans 2, orders 2, fills 1"
     assert lines[4] == "equity 10000.00 -> 10010.50 (+10.50), deepest fall 1.25 %"
     assert lines[5] == "digest abc"
+
+
+@pytest.mark.parametrize(
+    ("flows", "words"),
+    [
+        (D(0), "(+10.50),"),
+        (D(500), "(+10.50; flows +500.00 came in),"),
+        (D("-0.5"), "(+10.50; flows -0.50 went out),"),
+    ],
+)
+def test_flows_are_told_beside_the_change_and_only_where_there_were_any(
+    flows: Decimal, words: str
+) -> None:
+    run = msgspec.structs.replace(RUN, flows=flows)
+    assert words in render(report(run=run)).splitlines()[4]
+    assert json.loads(as_json(report(run=run)))["this_run"]["flows"] == str(flows)
