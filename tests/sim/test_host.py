@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -114,3 +115,14 @@ def test_the_venues_market_moves_with_the_worlds_time(town: Any) -> None:
     first = last()
     town.lab.pass_(120.0)
     assert last() != first
+
+
+def test_nobody_takes_out_coins_that_only_an_engine_has_bought(town: Any) -> None:
+    town.ask(town.order(PLACED, ordertype="market", volume="0.01"))
+    account = town.host.exchange.account(ACCOUNT)
+    assert account.balance("XBT") == Decimal("0.01")
+    town.host.move_money(3)
+    assert account.balance("XBT") == Decimal("0.01")
+    for number in (2, 3, 3):
+        town.host.move_money(number)
+    assert account.balance("XBT") == Decimal("0.011")

@@ -127,6 +127,27 @@ def test_a_pause_holds_the_engine_and_a_freeze_its_clocks_too() -> None:
         assert [line for line in meanwhile if line.split()[1].startswith("a.")] == []
 
 
+def test_money_that_comes_and_goes_is_in_the_books_beside_the_trades() -> None:
+    moves = tuple(
+        Happening(at_s=61.0 + 7.0 * number, what=What.CASH_FLOW, number=number)
+        for number in range(6)
+    )
+    outcome, lines = play(msgspec.structs.replace(QUIET, happenings=moves))
+    assert outcome.violations == ()
+    booked = [line for line in lines if "cash_flow_booked" in line][1:]
+    words = [
+        (line.split("kind=")[1].split()[0], line.split("amount=")[1].split()[0]) for line in booked
+    ]
+    assert words == [
+        ("deposit", "2000.0000"),
+        ("withdrawal", "-2000.0000"),
+        ("deposit", "0.0040000000"),
+        ("withdrawal", "-0.0030000000"),
+        ("deposit", "0.1000000000"),
+        ("withdrawal", "-0.1000000000"),
+    ]
+
+
 def test_everything_is_mended_when_the_play_is_over() -> None:
     happenings = (
         Happening(at_s=178.0, what=What.CUT, seconds=90.0),

@@ -89,6 +89,7 @@ class Fate:
             What.LEASE_STOLEN: self._steal_lease,
             What.LEASE_FENCED: self._fence_lease,
             What.COMMAND: lambda machine, h: self._person.command(machine, h.number),
+            What.CASH_FLOW: lambda _, h: self._host.move_money(h.number),
         }
 
     def begin(self) -> None:

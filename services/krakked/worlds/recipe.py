@@ -61,6 +61,8 @@ class What(enum.Enum):
     LEASE_FENCED = "lease fenced"
     COMMAND = "command"
     """A person commands something, once, twice, or twice at once."""
+    CASH_FLOW = "cash flow"
+    """Money or coins come into the account, or leave it."""
 
 
 class Happening(msgspec.Struct, frozen=True, kw_only=True):

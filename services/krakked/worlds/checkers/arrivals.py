@@ -31,17 +31,15 @@ from krakked.worlds.tape import Call
 OVER: Final = (Journal.REJECTED, Journal.ABSENT, Journal.DROPPED, Journal.VALIDATED)
 FIRST: Final = ("OpenOrders", "BalanceEx", "CancelAllOrdersAfter")
 _NS_PER_MS: Final = 1_000_000
-_LAST_SAID: Final = (
-    "coalesce((SELECT max(sequence) FROM outbox"
-    " WHERE name = '{}' AND json_extract(fields, '$.local_order_id') = {}), 0)"
-)
 _IN_DOUBT: Final = (
     "SELECT client_order_id FROM orders"
     " WHERE journal = 'unknown' AND pair = ? AND client_order_id != ?"
-    f" AND {_LAST_SAID.format('order_unknown', 'client_order_id')}"
-    f" < {_LAST_SAID.format('order_sent', '?')}"
+    " AND coalesce((SELECT max(sequence) FROM outbox WHERE name = 'order_unknown'"
+    "  AND json_extract(fields, '$.local_order_id') = client_order_id), 0)"
+    " < coalesce((SELECT max(sequence) FROM outbox WHERE name = 'order_sent'"
+    "  AND json_extract(fields, '$.local_order_id') = ?), 0)"
 )
-"""What came in doubt after the order was sent, which may have been long on its way, is no reason."""
+"""An order may be long on its way: what has come in doubt since it was sent is no reason."""
 
 _LEADERSHIP: Final = "SELECT * FROM leadership ORDER BY epoch DESC LIMIT 1"
 

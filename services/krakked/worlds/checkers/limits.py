@@ -22,7 +22,7 @@ from krakked.domain.money import ZERO
 from krakked.domain.orders import Side
 from krakked.domain.positions import Sleeve
 from krakked.domain.times import NS_PER_SECOND
-from krakked.sim.exchange.orders import Order, TimeInForce, Trade
+from krakked.sim.exchange.orders import LedgerRow, Order, TimeInForce, Trade
 from krakked.sim.exchange.pairs import PAIRS
 from krakked.worlds.checkers.evidence import Evidence, Submission
 
@@ -61,12 +61,22 @@ class Limits:
         """From the first order to the last."""
         trades = self._evidence.trades()
         spent = sum((t.side.sign * t.cost_quote + t.fee_quote for t in trades), ZERO)
-        self._begin(self._evidence.account.balance(QUOTE) + spent)
+        moved = sum((row.amount for row in self._flows()), ZERO)
+        self._begin(self._evidence.account.balance(QUOTE) + spent - moved)
         moments = sorted(self._moments(), key=lambda m: (m.at_ns, m.order_number, m.rank, m.number))
         for moment in moments:
             moment.play()
 
+    def _flows(self) -> list[LedgerRow]:
+        return [
+            row
+            for row in self._evidence.account.ledger
+            if row.asset == QUOTE and row.type in ("deposit", "withdrawal")
+        ]
+
     def _moments(self) -> Iterator[Moment]:
+        for row in self._flows():
+            yield Moment(row.at_ns, 0, 0, row.number, _later(self._move, row))
         trades: dict[str, list[Trade]] = {}
         for trade in self._evidence.trades():
             trades.setdefault(trade.order_id, []).append(trade)
@@ -99,6 +109,9 @@ class Limits:
         if submission.adds_risk and price is not None:
             self._look_at_asset(submission, order.ask.pair)
             self._look_at_positions(submission)
+
+    def _move(self, row: LedgerRow) -> None:
+        self._cash += row.amount
 
     def _fill(self, submission: Submission, trade: Trade) -> None:
         sleeve, sign = _sleeve(submission), trade.side.sign
