@@ -16,6 +16,11 @@ class _Command(msgspec.Struct, frozen=True, kw_only=True, tag_field="command"):
     principal: str
     reason: str = ""
 
+    @property
+    def why(self) -> str:
+        """The reason that was given, else the command's name: a record says why in any case."""
+        return self.reason or str(self.__struct_config__.tag)
+
 
 class SetKillSwitch(_Command, frozen=True, kw_only=True, tag="kill_switch"):
     """Turn the kill switch on or off."""

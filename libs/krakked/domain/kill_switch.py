@@ -6,6 +6,12 @@ import enum
 
 import msgspec
 
+STAYS_ON = (
+    "the kill switch stays on, and nothing that adds risk is sent until "
+    '`krakked kill-switch off --reason "..."`'
+)
+"""What a person must hear who goes on after a halt."""
+
 
 class KillSwitchCause(enum.Enum):
     """What tripped it."""

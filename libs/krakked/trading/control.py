@@ -27,7 +27,7 @@ from krakked.domain.commands import (
 from krakked.domain.errors import KrakkedError, Refused
 from krakked.domain.events import EventName
 from krakked.domain.ids import MANUAL, PairName, StrategyId
-from krakked.domain.kill_switch import KillSwitchCause
+from krakked.domain.kill_switch import STAYS_ON, KillSwitchCause
 from krakked.domain.naming import resolve_pair, resolve_strategy
 from krakked.domain.orders import Journal, Order, Side
 from krakked.trading.breaker import Breaker, Cancelled, cancel_each
@@ -128,8 +128,7 @@ class Control:
             case Halt():
                 return await self._halt(command)
             case Resume():
-                await self._set_halted(False, command)
-                return "resumed: plans are made again"
+                return await self._resume(command)
             case Cancel():
                 return await self._cancel(command)
             case CancelAll():
@@ -171,6 +170,12 @@ class Control:
             return "halted: no new plans; what rests stays"
         return (await self._cancel_matching()).told("halted; ")
 
+    async def _resume(self, command: Resume) -> str:
+        """A halt is undone, and nothing else."""
+        await self._set_halted(False, command)
+        resumed = "resumed: plans are made again"
+        return f"{resumed}; {STAYS_ON}" if self._desk.account.kill_switch.active else resumed
+
     async def _set_halted(self, halted: bool, command: Halt | Resume) -> None:
         await set_halted(self._desk, halted, principal=command.principal, reason=command.reason)
 
@@ -209,9 +214,8 @@ class Control:
         pair = strategy_id = None
         match command:
             case Panic():
-                reason = command.reason or "panic"
                 await self._breaker.stop_entries(
-                    KillSwitchCause.MANUAL, reason, principal=command.principal
+                    KillSwitchCause.MANUAL, command.why, principal=command.principal
                 )
                 told = "the kill switch is on; "
             case Flatten():
@@ -265,9 +269,7 @@ class Control:
     async def _halt_first(self, command: Flatten) -> str:
         if not command.halt:
             return ""
-        await set_halted(
-            self._desk, True, principal=command.principal, reason=command.reason or "flatten"
-        )
+        await set_halted(self._desk, True, principal=command.principal, reason=command.why)
         return "halted: no new plans; "
 
     def _held(self, pair: PairName | None, strategy_id: StrategyId | None) -> int:

@@ -147,18 +147,25 @@ def kill_switch_on(reason: str, db_path: Path, **flags: object) -> int:
 
 
 @kill_switch.command(
-    "off", epilog=options.ending(*_CHANGING, example='krakked kill-switch off --reason "looked"')
+    "off",
+    epilog=options.ending(
+        *_CHANGING, *options.READING, example='krakked kill-switch off --reason "looked"'
+    ),
 )
 @click.option("--reason", required=True, help="Why; goes on record with who and when.")
 @click.confirmation_option("--yes", prompt="Allow new risk again?", help="Do not ask.")
 @options.db_path
 @options.as_json
 def kill_switch_off(reason: str, db_path: Path, as_json: bool) -> int:
-    """Turn it off: strategies may add risk again."""
+    """Turn it off: strategies may add risk again.
+
+    Where no engine runs it is recorded: the next start may add risk. A halt is another thing, and
+    stays as it is.
+    """
     if not reason.strip():
         raise click.UsageError("--reason is empty: say why new risk is allowed again")
     command = _kill_switch_command(reason, active=False)
-    return doors.order(db_path, command, otherwise=_START_FIRST, as_json=as_json)
+    return offline.go_on(db_path, command, otherwise=_START_FIRST, as_json=as_json)
 
 
 def _kill_switch_command(reason: str, *, active: bool) -> SetKillSwitch:
@@ -208,7 +215,7 @@ def resume(reason: str, db_path: Path, as_json: bool) -> int:
     from krakked.domain.commands import Resume
 
     command = Resume(command_id=doors.new_command_id(), principal=doors.principal(), reason=reason)
-    return offline.resume(db_path, command, otherwise=_START_FIRST, as_json=as_json)
+    return offline.go_on(db_path, command, otherwise=_START_FIRST, as_json=as_json)
 
 
 @click.command(epilog=options.ending(*_ACTING, example='krakked panic --reason "get me out"'))

@@ -1,6 +1,6 @@
 """Commands where no engine runs: what stops is put on record, what acts is done from here.
 
-A halt, its end and the kill switch are recorded first, so that the next start begins with them
+A halt, the kill switch and the end of either are recorded first, so that the next start begins with them
 whatever becomes of the rest. What must reach the venue is then done by a run of the engine's own
 that takes the account for it (``engine/by_hand.py``): the ledger's lock, the lease, the next epoch.
 The lock proves that no engine runs, and none can start before it is over.
@@ -28,12 +28,14 @@ from krakked.domain.commands import (
 )
 from krakked.domain.errors import KrakkedError
 from krakked.domain.events import Event, EventName
-from krakked.domain.kill_switch import KillSwitch, KillSwitchCause
+from krakked.domain.kill_switch import STAYS_ON, KillSwitch, KillSwitchCause
 
 if TYPE_CHECKING:
     from krakked.engine.by_hand import Deed
     from krakked.ports.ledger import Books, Transaction
 
+    GoesOn: TypeAlias = Resume | SetKillSwitch
+    """What only has to be on record: the next start reads it."""
     _Told: TypeAlias = tuple[EventName, dict[str, object]]
 
 RESTING: Final = "nothing of ours rests at the venue, as far as the database knows"
@@ -61,7 +63,7 @@ def give(db_path: Path, command: Deed, flags: Mapping[str, object], *, otherwise
     )
 
 
-def resume(db_path: Path, command: Resume, *, otherwise: str, as_json: bool) -> int:
+def go_on(db_path: Path, command: GoesOn, *, otherwise: str, as_json: bool) -> int:
     """Tell the engine; where none runs, put it on record. Print the answer; the exit code.
 
     Raises:
@@ -74,7 +76,7 @@ def resume(db_path: Path, command: Resume, *, otherwise: str, as_json: bool) -> 
 
 def _give(
     db_path: Path,
-    command: Deed | Resume,
+    command: Deed | GoesOn,
     from_here: Callable[[], Reply],
     *,
     otherwise: str,
@@ -107,7 +109,7 @@ def _without_engine(db_path: Path, command: Deed, flags: Mapping[str, object]) -
 
 def _stop_in(command: Deed) -> Halt | SetKillSwitch | None:
     """What of it the next start must know even if nothing else can be done."""
-    who, why, anew = command.principal, command.reason, doors.new_command_id()
+    who, why, anew = command.principal, command.why, doors.new_command_id()
     match command:
         case Halt() | SetKillSwitch():
             return command
@@ -172,6 +174,8 @@ def _record(transaction: Transaction, command: Halt | Resume | SetKillSwitch, at
     said: dict[str, object] = {"reason": command.reason, "principal": command.principal}
     if isinstance(command, Resume):
         events, message = _record_resume(transaction, said, books)
+    elif isinstance(command, SetKillSwitch) and not command.active:
+        events, message = _record_switched_off(transaction, command, said, at_ns)
     else:
         events, message = _record_stop(transaction, command, said, at_ns)
         message = f"{message}; {_left(len(books.live_orders))}"
@@ -192,7 +196,7 @@ def _record_stop(
     if isinstance(command, Halt):
         transaction.save_halted(True)
         return [(EventName.HALTED, said)], f"halted: {ending}"
-    transaction.save_kill_switch(_switched_on(command, at_ns))
+    transaction.save_kill_switch(_switched(command, at_ns))
     fields = {**said, "cause": KillSwitchCause.MANUAL.value}
     return [(EventName.KILL_SWITCH_ACTIVATED, fields)], f"kill switch on: {ending}"
 
@@ -201,12 +205,26 @@ def _record_resume(
     transaction: Transaction, said: dict[str, object], books: Books
 ) -> tuple[list[_Told], str]:
     """The kill switch is not a halt, and stays as it is."""
-    still_on = "; the kill switch stays on" if books.kill_switch.active else ""
+    still_on = f"; {STAYS_ON}" if books.kill_switch.active else ""
     if not books.halted:
         return [], f"nothing is halted: the next start makes plans{still_on}"
     transaction.save_halted(False)
     message = "resumed: no engine runs, so it is recorded, and the next start makes plans again"
     return [(EventName.RESUMED, said)], message + still_on
+
+
+def _record_switched_off(
+    transaction: Transaction, command: SetKillSwitch, said: dict[str, object], at_ns: int
+) -> tuple[list[_Told], str]:
+    """A halt is not the kill switch, and stays as it is."""
+    books = transaction.books()
+    halted = "; it stays halted until `krakked resume`" if books.halted else ""
+    if not books.kill_switch.active:
+        return [], f"the kill switch was off already{halted}"
+    transaction.save_kill_switch(_switched(command, at_ns))
+    fields = {**said, "cause": KillSwitchCause.MANUAL.value}
+    message = "kill switch off: no engine runs, so it is recorded, and the next start may add risk"
+    return [(EventName.KILL_SWITCH_CLEARED, fields)], message + halted
 
 
 def _left(resting: int) -> str:
@@ -219,10 +237,10 @@ def _left(resting: int) -> str:
     )
 
 
-def _switched_on(command: SetKillSwitch, at_ns: int) -> KillSwitch:
+def _switched(command: SetKillSwitch, at_ns: int) -> KillSwitch:
     return KillSwitch(
-        active=True,
-        cause=KillSwitchCause.MANUAL,
+        active=command.active,
+        cause=KillSwitchCause.MANUAL if command.active else None,
         reason=command.reason,
         principal=command.principal,
         changed_at_ns=at_ns,

@@ -203,7 +203,10 @@ def command(context: click.Context, /, **flags: object) -> int:
 @click.option("--gzip", "compressed", is_flag=True, help="Write .csv.gz.")
 @shared.as_json
 def export_candles(out: Path, interval: str, compressed: bool, **flags: object) -> int:
-    """Write an invented market as candle files that --market replay and data import read."""
+    """Write an invented market as candle files that --market replay and data import read.
+
+    A file that is there already is never overwritten: then nothing is written, with exit code 74.
+    """
     from krakked.simulator.exporting import export
     from krakked.simulator.options import check
 

@@ -36,21 +36,34 @@ class Exported(msgspec.Struct, frozen=True, kw_only=True):
 def export(
     options: SimulatorOptions, *, minutes: int, folder: Path, compressed: bool = False
 ) -> Iterator[Exported]:
-    """Write one file per pair with the candles of ``[from_s, to_s)``.
+    """Write one file per pair with the candles of ``[from_s, to_s)``; none over another.
 
     Raises:
-        BadInput: the folder cannot be written.
+        BadInput: a file is there already (then none is written), or the folder cannot be written.
     """
     assert options.from_s is not None
     assert options.to_s is not None
     assert minutes in INTERVALS
     market, pairs = build_market(options, options.from_s * NS_PER_SECOND)
-    for pair in pairs:
+    ending = ".csv.gz" if compressed else ".csv"
+    paths = {pair: folder / f"{pair}_{minutes}{ending}" for pair in pairs}
+    _check_free(paths.values())
+    for pair, path in paths.items():
         candles = _candles(market, pair, minutes, (options.from_s, options.to_s))
-        ending = ".csv.gz" if compressed else ".csv"
-        path = folder / f"{pair}_{minutes}{ending}"
         rows = _write(path, candles)
         yield Exported(path=str(path), pair=pair, minutes=minutes, rows=rows)
+
+
+def _check_free(paths: Iterable[Path]) -> None:
+    """Recorded candles look the same as invented ones, and nobody can export those again."""
+    taken = [path for path in paths if path.exists()]
+    if taken:
+        more = f" (and {len(taken) - 1} more)" if taken[1:] else ""
+        raise BadInput(
+            f"{taken[0]}{more}: there already, and never overwritten; nothing was written: give "
+            "another folder as --out, or remove what is there",
+            exit_code=ExitCode.OCCUPIED,
+        )
 
 
 def _candles(

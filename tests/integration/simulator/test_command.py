@@ -140,6 +140,22 @@ def test_exported_candles_are_read_back_and_the_same_twice(tmp_path: Path) -> No
     assert (rows[0].start_s, rows[-1].start_s) == (1_708_992_000, 1_709_337_600 - 3600)
 
 
+def test_export_writes_over_no_file_and_then_writes_none(tmp_path: Path) -> None:
+    recorded = tmp_path / "ETHUSD_60.csv"
+    recorded.write_text("recorded")
+    flags = ("--from", "2024-01-01", "--to", "2024-01-01", "--out", str(tmp_path))
+    shown = krakked("export-candles", *flags, "--pair", "XBTUSD", "--pair", "ETHUSD")
+    assert shown.exit_code == 74
+    assert shown.output == (
+        f"krakked: {recorded}: there already, and never overwritten; nothing was written: give "
+        "another folder as --out, or remove what is there\n"
+    )
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["recorded"]
+    assert krakked("export-candles", *flags, "--pair", "XBTUSD").exit_code == 0
+    again = krakked("export-candles", *flags, "--pair", "XBTUSD", "--pair", "ETHUSD")
+    assert f"{tmp_path / 'XBTUSD_60.csv'} (and 1 more): there already" in again.output
+
+
 def test_another_seed_is_another_market(tmp_path: Path) -> None:
     span = ("--from", "2024-01-01", "--to", "2024-01-01", "--pair", "XBTUSD")
     texts = []

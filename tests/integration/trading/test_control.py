@@ -25,6 +25,7 @@ from krakked.domain.commands import (
 )
 from krakked.domain.events import EventName
 from krakked.domain.ids import Asset, ClientOrderId, PairName, StrategyId
+from krakked.domain.kill_switch import STAYS_ON
 from krakked.domain.orders import Journal, LegKind, OrderType, Side, VenueStatus
 from krakked.domain.positions import Sleeve
 from krakked.domain.quotes import Quote
@@ -209,6 +210,21 @@ def test_halt_keeps_or_cancels_what_rests_and_survives_a_restart(play: Play, can
         await world.control.handle(Resume(command_id="c2", **ADA))
         assert (await world.submit(price="48000.0")).journal is Journal.ACKED
         await world.reconciler.reconcile()
+
+    play(scenario)
+
+
+def test_resume_says_that_the_kill_switch_stays_on_and_how_to_turn_it_off(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        await world.control.handle(Halt(command_id="c1", **ADA))
+        await world.control.handle(SetKillSwitch(command_id="c2", active=True, **ADA))
+        reply = await world.control.handle(Resume(command_id="c3", **ADA))
+        assert (reply.ok, reply.message) == (True, f"resumed: plans are made again; {STAYS_ON}")
+        assert "`krakked kill-switch off --reason" in reply.message
+        assert world.account.kill_switch.active
+        await world.control.handle(SetKillSwitch(command_id="c4", active=False, **ADA))
+        again = await world.control.handle(Resume(command_id="c5", **ADA))
+        assert again.message == "resumed: plans are made again"
 
     play(scenario)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -14,7 +15,7 @@ from click.testing import Result
 from krakked.adapters.sqlite import lock_files
 from krakked.adapters.sqlite.queries import open_queries
 from krakked.domain.events import EventName
-from krakked.domain.kill_switch import KillSwitchCause
+from krakked.domain.kill_switch import STAYS_ON, KillSwitchCause
 from krakked.ports.ledger import Books
 from krakked.runtime.control_socket import EngineHangs
 from krakked.runtime.exit_codes import ExitCode
@@ -22,7 +23,8 @@ from krakked.runtime.exit_codes import ExitCode
 Krakked = Callable[..., Result]
 
 STOPPING = (("halt",), ("kill-switch", "on"))
-RECORDED = (*STOPPING, ("resume",))
+GOING_ON = (("resume",), ("kill-switch", "off", "--yes", "--reason", "looked"))
+RECORDED = (*STOPPING, *GOING_ON)
 ACTING = (
     ("halt", "--cancel"),
     ("panic", "--yes"),
@@ -91,9 +93,51 @@ def test_resume_without_an_engine_leaves_the_kill_switch_on_and_says_so(
     krakked("halt")
     krakked("kill-switch", "on")
     result = krakked("resume")
-    assert result.stdout.endswith("makes plans again; the kill switch stays on\n")
+    assert result.stdout.endswith(f"makes plans again; {STAYS_ON}\n")
+    assert "krakked kill-switch off" in STAYS_ON
     assert books(ledger).kill_switch.active
     assert not books(ledger).halted
+
+
+def test_kill_switch_without_an_engine_is_off_for_the_next_start_and_a_halt_stays(
+    krakked: Krakked, ledger: Path
+) -> None:
+    krakked("kill-switch", "on", "--reason", "news")
+    krakked("halt")
+    result = krakked("kill-switch", "off", "--yes", "--reason", "looked")
+    assert (result.exit_code, result.stdout) == (
+        0,
+        "kill switch off: no engine runs, so it is recorded, and the next start may add risk; it "
+        "stays halted until `krakked resume`\n",
+    )
+    state = books(ledger).kill_switch
+    assert (state.active, state.cause, state.reason) == (False, None, "looked")
+    assert "@" in state.principal
+    assert books(ledger).halted
+    with closing(open_queries(ledger)) as queries:
+        (event,) = [e for e in queries.events_after(0) if e.name is EventName.KILL_SWITCH_CLEARED]
+    assert (event.fields["reason"], event.fields["cause"]) == ("looked", "manual")
+    assert krakked("kill-switch", "status").exit_code == 0
+
+
+def test_kill_switch_that_is_off_already_says_so_and_changes_nothing(
+    krakked: Krakked, ledger: Path
+) -> None:
+    before = books(ledger).kill_switch
+    told = json.loads(krakked("kill-switch", "off", "--yes", "--reason", "looked", "--json").stdout)
+    assert (told["ok"], told["message"]) == (True, "the kill switch was off already")
+    assert books(ledger).kill_switch == before
+
+
+def test_panic_without_an_engine_is_on_record_with_who_and_why_if_no_reason_is_given(
+    krakked: Krakked, ledger: Path
+) -> None:
+    krakked("panic", "--yes")
+    state = books(ledger).kill_switch
+    assert (state.active, state.cause, state.reason) == (True, KillSwitchCause.MANUAL, "panic")
+    assert "@" in state.principal
+    shown = krakked("kill-switch", "status").stdout
+    assert re.search(r"^reason +panic$", shown, re.MULTILINE)
 
 
 @pytest.mark.parametrize("verb", STOPPING, ids=" ".join)
