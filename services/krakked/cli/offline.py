@@ -1,9 +1,9 @@
 """Commands where no engine runs: what stops is put on record, what acts is done from here.
 
-A halt, the kill switch and the end of either are recorded first, so that the next start begins with them
-whatever becomes of the rest. What must reach the venue is then done by a run of the engine's own
-that takes the account for it (``engine/by_hand.py``): the ledger's lock, the lease, the next epoch.
-The lock proves that no engine runs, and none can start before it is over.
+A halt, the kill switch and the end of either are recorded first, so that the next start begins
+with them whatever becomes of the rest. What must reach the venue is then done by a run of the
+engine's own that takes the account for it (``engine/by_hand.py``): the ledger's lock, the lease,
+the next epoch. The lock proves that no engine runs, and none can start before it is over.
 """
 
 from __future__ import annotations

@@ -39,7 +39,9 @@ from krakked.runtime.settings.problems import Problem, refuse
         ),
         (
             "qqqqqq: 1\n",
-            "config.yaml:1: qqqqqq: unknown setting; the nearest known one is universe.quote",
+            "config.yaml:1: qqqqqq: unknown setting; it is like none that is known; settings "
+            "begin with environment, region, account, execution, venue, universe, market_data, "
+            "portfolio, risk, strategies, scheduler, leader, health, ui, logging, simulator",
         ),
         (
             "risk:\n  day_boundary:\n    hour: 3\n",
@@ -60,7 +62,6 @@ def test_unknown_name_is_refused_with_the_nearest_known_one(
         ("riks: 3\n", "riks", "risk"),
         ("riks:\n", "riks", "risk"),
         ("riks: {a: 1}\n", "riks.a", "risk"),
-        ("foo: bar\n", "foo", "portfolio"),
         ("market_data: {wss: {foo: 1}}\n", "market_data.wss.foo", "market_data.ws"),
     ],
 )
@@ -412,7 +413,6 @@ def test_variable_of_a_misspelt_section_is_refused_with_what_the_right_one_holds
         ("KRAKKED_CONFIGDIR", "KRAKKED_CONFIG_DIR"),
         ("KRAKKED_DBPATH", "KRAKKED_DB_PATH"),
         ("KRAKKED_RISKS__DAY_BOUNDRY", "KRAKKED_RISK__DAY_BOUNDARY"),
-        ("KRAKKED_QQQQQQ", "KRAKKED_UNIVERSE__QUOTE"),
     ],
 )
 def test_unknown_variable_is_refused_with_the_nearest_reserved_one_or_setting(
@@ -466,6 +466,22 @@ def test_file_that_names_its_own_environment_is_fine(configuration: Any) -> None
 def test_all_problems_are_told_at_once(configuration: Any) -> None:
     configuration.write("execution:\n  max_retries: x\n  post_only: 3\nrisk: 1\n")
     assert [line.split(":")[1] for line in configuration.refusal()] == ["2", "3", "4"]
+
+
+def test_unknown_names_and_wrong_types_are_told_in_one_report(configuration: Any) -> None:
+    configuration.environ["KRAKKED_EXECUTION__MOD"] = "paper"
+    configuration.write(
+        "execution:\n  max_retries: x\n  mod: paper\nrisk: 1\nstrategies:\n  mine:\n    tipe: y\n"
+    )
+    assert configuration.refusal() == [
+        "config.yaml:2: execution.max_retries: 'x' is wrong; expected a whole number",
+        "config.yaml:3: execution.mod: unknown setting; the nearest known one is execution.mode",
+        "config.yaml:4: risk: 1 is wrong; expected a section: `name: value` lines below it",
+        "config.yaml:7: strategies.mine.tipe: unknown setting; the nearest known one is "
+        "strategies.mine.type",
+        "KRAKKED_EXECUTION__MOD: unknown variable; the nearest known one is "
+        "KRAKKED_EXECUTION__MODE",
+    ]
 
 
 def test_problems_beyond_ten_are_counted() -> None:

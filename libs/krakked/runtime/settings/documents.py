@@ -41,9 +41,9 @@ defaults < defaults of the environment < `config.yaml` < `config.<environment>.y
 
 A variable is the setting's path in capitals with two underscores between the names:
 `execution.mode` is `KRAKKED_EXECUTION__MODE`. A flag is `--set execution.mode=dry_run`. Lists are
-written `[XBTUSD, ETHUSD]`, nothing is `null`. Unknown names are refused, and the nearest known one
-is named. `krakked config show` prints what came out and where each value was written,
-`krakked config check` only what is wrong.
+written `[XBTUSD, ETHUSD]`, nothing is `null`. Unknown names are refused, with the
+nearest known one, or with what there is if none is near. `krakked config show` prints what came out
+and where each value was written, `krakked config check` only what is wrong.
 
 This page is made by `krakked config schema --markdown` from the models in
 `libs/krakked/runtime/settings/models.py`.

@@ -101,8 +101,8 @@ def is_secret(path: SettingPath) -> bool:
 def nearest(path: SettingPath) -> SettingPath | None:
     """The known setting, or section, that an unknown one was probably meant to be.
 
-    None where a section is known by every name that the path begins with, and nothing in it is
-    near: its settings say more than a guess. A section itself sets nothing, and is near nothing.
+    None where nothing is near: what may stand there says more than a far guess. A section itself
+    sets nothing, and is near nothing.
     """
     if is_section(path):
         return None
@@ -116,7 +116,6 @@ def nearest(path: SettingPath) -> SettingPath | None:
         _by_last(path, settings, cutoff=1.0)
         or _by_segment(path)
         or _by_last(path, settings, cutoff=LIKE_LAST)
-        or (None if section_of(path) else _best(path, settings))
     )
 
 
@@ -135,7 +134,7 @@ def _by_segment(path: SettingPath) -> SettingPath | None:
     """Each name among those that may stand in its place; a section where the next is like none."""
     mended: SettingPath = ()
     for name in path:
-        below = _names_below(mended)
+        below = names_below(mended)
         close = difflib.get_close_matches(name, below, n=1, cutoff=LIKE_NAME)
         if name in below or ANY_NAME in below:
             mended = (*mended, name)
@@ -146,18 +145,11 @@ def _by_segment(path: SettingPath) -> SettingPath | None:
     return mended if mended != path[: len(mended)] or find(mended) else None
 
 
-def _names_below(section: SettingPath) -> list[str]:
+def names_below(section: SettingPath) -> list[str]:
+    """What may come next, in the order of the models."""
     size, spellings = len(section), _spellings(section)
     found = (path[size] for path in _by_path() if len(path) > size and path[:size] in spellings)
     return list(dict.fromkeys(found))
-
-
-def _best(path: SettingPath, settings: Mapping[str, SettingPath]) -> SettingPath:
-    """The least unlike of all, however unlike."""
-    tops = {name: (name,) for name in _names_below(())}
-    candidates = {**settings, **tops}
-    best = difflib.get_close_matches(dotted(path), sorted(candidates), n=1, cutoff=0.0)
-    return candidates[best[0]]
 
 
 def section_of(path: SettingPath) -> SettingPath | None:

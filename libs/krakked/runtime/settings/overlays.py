@@ -24,7 +24,14 @@ from krakked.runtime.settings.fields import Environment
 from krakked.runtime.settings.files import Given, parse_text, read_file
 from krakked.runtime.settings.known import PREFIX, SettingPath, dotted
 from krakked.runtime.settings.models import Settings
-from krakked.runtime.settings.problems import SHOWN_MAX, Problem, from_validation, refuse
+from krakked.runtime.settings.problems import (
+    MISSING,
+    SHOWN_MAX,
+    Problem,
+    from_validation,
+    in_order,
+    refuse,
+)
 
 RESERVED_VARIABLES: Final = {
     "KRAKKED_ENV": "the environment, where `--env` is not given",
@@ -93,9 +100,9 @@ def load_settings(
         *_from_variables(environ),
         *(Given(tuple(name.split(".")), value, COMMAND_LINE) for name, value in overrides.items()),
     ]
-    refuse(_unknown(given))
-    merged = _merge(value for value in given if not _is_empty_section(value))
-    settings = _validate(environment, merged)
+    unknown = [*_unknown_variables(environ), *_unknown(given)]
+    merged = _merge(value for value in given if _is_setting(value))
+    settings = _validate(environment, merged, unknown)
     sources = {path: value.source for path, value in merged.items()}
     loaded = Loaded(settings=settings, sources=sources, files=files)
     problems = contradictions(settings)
@@ -119,12 +126,22 @@ def _from_variables(environ: Mapping[str, str]) -> list[Given]:
     for name in sorted(environ):
         if name.startswith(PREFIX) and name not in RESERVED_VARIABLES:
             path = known.path_of_variable(name)
-            if known.find(path) is None:
-                refuse([_unknown_variable(name, path)])
-            text = environ[name]
-            value = text if known.is_secret(path) else _variable_value(name, text)
-            given.append(Given(path, value, name))
+            if known.find(path) is not None:
+                text = environ[name]
+                value = text if known.is_secret(path) else _variable_value(name, text)
+                given.append(Given(path, value, name))
     return given
+
+
+def _unknown_variables(environ: Mapping[str, str]) -> list[Problem]:
+    named = {
+        name: known.path_of_variable(name)
+        for name in sorted(environ)
+        if name.startswith(PREFIX) and name not in RESERVED_VARIABLES
+    }
+    return [
+        _unknown_variable(name, path) for name, path in named.items() if known.find(path) is None
+    ]
 
 
 def _variable_value(name: str, text: str) -> object:
@@ -173,16 +190,20 @@ def _remedy(path: SettingPath, spelled: Callable[[SettingPath], str] = dotted) -
     if likely is not None and not known.is_section(likely):
         return f"the nearest known one is {spelled(likely)}"
     section = likely or known.section_of(path)
-    assert section is not None, "where no section is known, something is nearest"
+    if section is None:
+        sections = ", ".join(spelled((name,)) for name in known.names_below(()))
+        return f"it is like none that is known; settings begin with {sections}"
     below = ", ".join(map(spelled, known.settings_in(section)))
     if likely is not None:
         return f"the nearest known one is the section {spelled(section)}; its settings are {below}"
     return f"{spelled(section)} is a section; its settings are {below}"
 
 
-def _is_empty_section(value: Given) -> bool:
-    """``execution:`` with nothing below it says nothing."""
-    return known.is_section(value.path) and value.value in (None, {})
+def _is_setting(value: Given) -> bool:
+    """A known one; ``execution:`` with nothing below it says nothing, and is none."""
+    if known.is_section(value.path):
+        return value.value not in (None, {})
+    return known.find(value.path) is not None
 
 
 def _merge(given: Iterable[Given]) -> dict[SettingPath, Given]:
@@ -198,18 +219,30 @@ def _merge(given: Iterable[Given]) -> dict[SettingPath, Given]:
     return merged
 
 
-def _validate(environment: Environment, merged: Mapping[SettingPath, Given]) -> Settings:
+def _validate(
+    environment: Environment, merged: Mapping[SettingPath, Given], unknown: Sequence[Problem]
+) -> Settings:
+    """What is known, in its types; what is unknown is told together with what is wrong."""
     refuse(_other_environment(environment, merged))
     tree: dict[str, object] = {}
     for path, value in merged.items():
         _put(tree, path, value.value)
     tree["environment"] = environment
     try:
-        return Settings.model_validate(tree)
+        settings = Settings.model_validate(tree)
     except ValidationError as error:
         sources = {path: value.source for path, value in merged.items()}
-        refuse(from_validation(error, sources))
+        wrong = from_validation(error, sources)
+        refuse(in_order([*unknown, *(one for one in wrong if not _is_misspelt(one, unknown))]))
         raise
+    refuse(in_order(unknown))
+    return settings
+
+
+def _is_misspelt(problem: Problem, unknown: Sequence[Problem]) -> bool:
+    """What is missing in a section with an unknown name is likely that one, and told by it."""
+    beside = {other.path[:-1] for other in unknown}
+    return problem.what == MISSING and problem.path[:-1] in beside
 
 
 def _other_environment(

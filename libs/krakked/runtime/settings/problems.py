@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 SHOWN_MAX: Final = 10
 """Problems shown at once; the rest is counted."""
+MISSING: Final = "is missing"
 _VALUE_MAX: Final = 60
 """Characters shown of a wrong value."""
 
@@ -62,7 +63,12 @@ def refuse(problems: Sequence[Problem]) -> None:
 def from_validation(error: ValidationError, sources: Mapping[SettingPath, str]) -> list[Problem]:
     """One problem for each thing that a model refused, in the order of the sources."""
     found = [_from_details(details, sources) for details in error.errors(include_url=False)]
-    return sorted(found, key=_place)
+    return in_order(found)
+
+
+def in_order(problems: Iterable[Problem]) -> list[Problem]:
+    """File by file, from the top down."""
+    return sorted(problems, key=_place)
 
 
 def _place(problem: Problem) -> tuple[str, int]:
@@ -75,7 +81,7 @@ def _from_details(details: ErrorDetails, sources: Mapping[SettingPath, str]) -> 
     named = tuple(part for part in path if part != "[key]")
     source = _source(named, sources)
     if details["type"] == "missing":
-        return Problem(named, "is missing", "add it", source=source)
+        return Problem(named, MISSING, "add it", source=source)
     value = "(secret)" if known.is_secret(named) else _spoken(details["input"])
     return Problem(
         named, f"{value} is wrong", f"expected {_expected(details, path)}", source=source

@@ -65,7 +65,9 @@ class Leader(Section):
     margin_seconds: Seconds = 1
     """The owner sends nothing so long before its time is over."""
     clock_offset_max_seconds: Seconds = 1
-    """Furthest the venue's clock may be from ours, as the contract counts with it."""
+    """Furthest the venue's clock may be from ours, as the contract counts with it. It is meant in
+    the venue's time: at a simulator's speed of 60 the bound is 60 times as wide, for a
+    machine that is late by a second of ours is late by a minute of its."""
     quarantine_seconds: Seconds = 5
     """A new owner sends no order for so long, unless the one before let go by itself."""
     start_budget_seconds: Seconds = 15
