@@ -256,7 +256,10 @@ class Here:
         import concurrent.futures
 
         future: Any = concurrent.futures.Future()
-        future.set_result(work(*args))
+        try:
+            future.set_result(work(*args))
+        except LookupError as error:
+            future.set_exception(error)
         return future
 
 
@@ -276,6 +279,23 @@ def test_every_seed_is_played_once_and_failing_ones_are_told_in_order(
     assert played == list(range(1, 46))
     assert told == list(range(1, 46))
     assert [world.seed for world in summary.failing] == [10, 20, 30, 40]
+
+
+def test_a_world_that_cannot_be_played_to_its_end_is_a_finding_and_the_others_go_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("krakked.worlds.sweep.ProcessPoolExecutor", Here)
+
+    def run(recipe: Recipe) -> Outcome:
+        if recipe.seed == 2:
+            raise LookupError("nothing there")
+        return outcome(recipe.seed)
+
+    monkeypatch.setattr("krakked.worlds.sweep.play", run)
+    summary = sweep(1, 4, tell=lambda _: None, cores=1)
+    (failing,) = summary.failing
+    assert (failing.seed, failing.violations) == (2, ("broken: LookupError: nothing there",))
+    assert summary.seeds == 4
 
 
 def test_a_sweep_of_a_failing_seed_is_told_by_the_command_too(

@@ -91,14 +91,25 @@ def sweep(
 
 def _outcomes(recipes: Iterator[Recipe], cores: int) -> Iterable[Outcome]:
     with ProcessPoolExecutor(cores, initializer=_settle_in) as pool:
-        waiting: set[Future[Outcome]] = set()
+        waiting: dict[Future[Outcome], int] = {}
         while True:
             room = cores * WAITING_PER_CORE - len(waiting)
-            waiting |= {pool.submit(play, recipe) for recipe in islice(recipes, room)}
+            for recipe in islice(recipes, room):
+                waiting[pool.submit(play, recipe)] = recipe.seed
             if not waiting:
                 return
-            done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-            yield from sorted((future.result() for future in done), key=lambda one: one.seed)
+            done = wait(waiting, return_when=FIRST_COMPLETED).done
+            found = [_outcome(future, waiting.pop(future)) for future in done]
+            yield from sorted(found, key=lambda outcome: outcome.seed)
+
+
+def _outcome(future: Future[Outcome], seed: int) -> Outcome:
+    """A world that could not be played to its end is a finding, and the others go on."""
+    broken = future.exception()
+    if broken is None:
+        return future.result()
+    said = f"broken: {type(broken).__name__}: {broken}"
+    return Outcome(seed=seed, violations=(said,), digest="", seconds=0.0, marks={})
 
 
 def _settle_in() -> None:

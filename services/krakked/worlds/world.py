@@ -52,7 +52,9 @@ CLOSING_S: Final = 30.0
 """In the end every engine is told to stop, and has so long."""
 RESTART_S: Final = (1.0, 8.0)
 BACK_OFFS_MAX: Final = 4
-LAST_WORDS: Final = (RuntimeError, AssertionError, KrakkedError, ValueError, sqlite3.Error)
+LAST_WORDS: Final = (
+    RuntimeError, AssertionError, KrakkedError, ValueError, sqlite3.Error, BaseExceptionGroup,
+)  # fmt: skip
 """What becomes of the ``finally`` of who is dead: there is no loop, and no ledger, any more."""
 MEMORY: Final = Path("/dev/shm")  # noqa: S108 - disks of worlds, in memory where there is such a place
 
