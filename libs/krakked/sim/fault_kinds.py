@@ -82,11 +82,12 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     methods: tuple[str, ...] = ()
     """The only REST methods (and their WebSocket kin) that it can strike; none named: any."""
     channels: tuple[str, ...] = ()
-    """The only channels that it can strike; none named: any but ``status`` and ``heartbeat``."""
+    """Those that it strikes where no channel is named; none: any but ``status``, ``heartbeat``."""
     can_be_now: bool = False
     """Whether ``"now": true`` lets it happen at once, to the venue as a whole."""
 
 
+ANY_CHANNEL: Final = "any but `status` and `heartbeat`"
 FILTERS: Final = (
     Parameter("method", "name", "any private one", "only requests of this method"),
     Parameter("channel", "name", "any the kind strikes", "only frames of this channel"),
@@ -368,15 +369,18 @@ def as_markdown() -> str:
 
 
 def _part(title: str, rows: list[Kind]) -> str:
-    head = "| kind | does | parameters | strikes only |\n|---|---|---|---|"
+    is_of_frames = all(row.strikes is Strikes.FRAME for row in rows)
+    where = "strikes, if no `channel` is named" if is_of_frames else "strikes only"
+    head = f"| kind | does | parameters | {where} |\n|---|---|---|---|"
     return "\n".join([f"### Strikes {title}", "", head, *map(_line, rows)])
 
 
 def _line(row: Kind) -> str:
     chosen = "; ".join(f"`{p.name}` ({p.unit}, {p.default}): {p.doc}" for p in row.parameters)
+    any_of = ANY_CHANNEL if row.strikes is Strikes.FRAME else "–"
     only = ", ".join(f"`{name}`" for name in (*row.methods, *row.channels))
     now = " *" if row.can_be_now else ""
-    return f"| `{row.name.value}`{now} | {row.doc} | {chosen or '–'} | {only or '–'} |"
+    return f"| `{row.name.value}`{now} | {row.doc} | {chosen or '–'} | {only or any_of} |"
 
 
 if __name__ == "__main__":

@@ -146,7 +146,7 @@ async def _main(plain: _Plain, pace: Pace, work: Work) -> int:
     try:
         with ExitStack() as view:
             progress = telling.progress(options, view)
-            listeners = [telling.voice(settings, out), metrics.listen]
+            listeners = [telling.voice_of(settings, options, out, view), metrics.listen]
             if options.is_strict:
                 listeners.append(strict(supervisor))
             given = Given(

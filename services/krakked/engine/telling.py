@@ -8,12 +8,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
+from types import TracebackType
 from typing import NoReturn, TextIO
 
 from tqdm import tqdm
 
+from krakked.domain.errors import BadInput
 from krakked.domain.events import Event, EventName
 from krakked.runtime import logs
+from krakked.runtime.exit_codes import ExitCode
 from krakked.runtime.run_options import RunOptions
 from krakked.runtime.settings import Settings
 from krakked.runtime.story import Story
@@ -47,6 +50,53 @@ def voice(settings: Settings, out: TextIO) -> Listener:
 
         return Story(write, is_coloured=out.isatty()).listen
     return logs.event_listener()
+
+
+class Withheld:
+    """The voice of a replay, which begins to speak when the engine trades.
+
+    Which candles there are is known after some stages only. A replay that is refused then has one
+    line to say, as has every wrong input, and not the stages that went before it.
+    """
+
+    def __init__(self, voice: Listener) -> None:
+        self._voice = voice
+        self._held: list[Event] | None = []
+
+    def listen(self, event: Event) -> None:
+        """Keep it, or pass it on."""
+        if self._held is None:
+            self._voice(event)
+            return
+        self._held.append(event)
+        if event.name is EventName.ENGINE_STARTED:
+            self._speak()
+
+    def end(
+        self,
+        _kind: type[BaseException] | None,
+        error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        """Nothing is lost of what ends in any other way than by a refusal of what was given."""
+        is_refused = isinstance(error, BadInput) and error.exit_code == ExitCode.CONFIGURATION
+        if not is_refused:
+            self._speak()
+
+    def _speak(self) -> None:
+        held, self._held = self._held or [], None
+        for event in held:
+            self._voice(event)
+
+
+def voice_of(settings: Settings, options: RunOptions, out: TextIO, stack: ExitStack) -> Listener:
+    """The voice of a run; that of a replay waits."""
+    spoken = voice(settings, out)
+    if options.candles is None:
+        return spoken
+    withheld = Withheld(spoken)
+    stack.push(withheld.end)
+    return withheld.listen
 
 
 def aside(options: RunOptions, words: str) -> None:

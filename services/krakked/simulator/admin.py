@@ -130,6 +130,8 @@ class Admin:
 
     async def _change_faults(self, request: web.Request) -> web.Response:
         act = msgspec.json.decode(await request.read(), type=FaultAct, strict=False)
+        if act.kind is None and act.probabilities is None and act.seed is None and not act.clear:
+            raise BadInput("nothing to change; give kind, probabilities, seed or clear")
         fault = None if act.kind is None else _fault_of(act)
         for chance in (act.probabilities or {}).values():
             check_chance(chance)

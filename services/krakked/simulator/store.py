@@ -37,7 +37,7 @@ class StateStore:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        _make_folder(path.parent)
+        _check_folder(path)
         self._lock = _lock(path)
         try:
             with _readable(path):
@@ -121,15 +121,13 @@ def _lock(path: Path) -> LockFile:
         raise BadInput(str(error), exit_code=error.exit_code) from error
 
 
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except OSError as error:
+def _check_folder(path: Path) -> None:
+    """None is made: a path that is mistyped would begin another account instead of this one."""
+    if not path.parent.is_dir():
         raise BadInput(
-            f"folder {folder}: {error.strerror}; choose another path with --state, or with "
-            "--db-path where the simulator runs with the engine",
+            f"--state {path}: no folder {path.parent}; make it, or give another path",
             exit_code=ExitCode.OCCUPIED,
-        ) from error
+        )
 
 
 def _claim(database: sqlite3.Connection, path: Path) -> None:

@@ -138,6 +138,8 @@ def test_candles_that_cannot_be_replayed_are_named_with_file_and_line(
     (krakked.folder / "candles").mkdir()
     (krakked.folder / "candles" / "XBTUSD_60.csv").write_text(rows)
     check(krakked, ("run", *REPLAY, *flags), 78, words)
+    done = krakked.run("run", *REPLAY, *flags)
+    assert (done.stdout, len(done.stderr.splitlines())) == ("", 1)  # no stage before that line
 
 
 def make_ledger(path: Path, **other: str) -> Any:

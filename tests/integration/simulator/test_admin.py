@@ -137,6 +137,8 @@ def test_every_status_that_the_venue_has_for_a_pair_can_be_set(stage: Any, word:
         ("/faults", {"sort": "busy"}, "unknown field `sort`"),
         ("/faults", {"kind": "5xx", "method": "AddOrderr"}, "did you mean AddOrder?"),
         ("/status", {}, "nothing to change; give system, or pair and status"),
+        ("/faults", {}, "nothing to change; give kind, probabilities, seed or clear"),
+        ("/faults", {"now": True, "count": 3}, "nothing to change; give kind"),
         ("/status", {"system": None}, "nothing to change"),
         ("/status", {"pair": "XBTUSD"}, "pair and status go together"),
         ("/status", {"system": "asleep"}, "Invalid enum value"),

@@ -98,6 +98,17 @@ def test_another_programs_file_is_refused_and_left_alone(
     assert path.read_bytes() == before
 
 
+def test_folder_that_is_missing_is_told_and_not_made(tmp_path: Path) -> None:
+    path = tmp_path / "typo" / "venue.state"
+    with pytest.raises(BadInput) as caught:
+        StateStore(path)
+    assert str(caught.value) == (
+        f"--state {path}: no folder {path.parent}; make it, or give another path"
+    )
+    assert caught.value.exit_code == 74
+    assert not path.parent.exists()
+
+
 def test_rows_are_upserted_and_removed(tmp_path: Path) -> None:
     store = StateStore(tmp_path / "s")
     assert store.now_ns() is None

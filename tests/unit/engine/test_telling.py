@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from krakked.domain.errors import BadInput
 from krakked.domain.events import Event, EventName
 from krakked.engine import telling
+from krakked.runtime.exit_codes import ExitCode
 from krakked.runtime.run_options import RunOptions
 from krakked.runtime.settings import Environment
 
@@ -68,3 +70,46 @@ def test_remark_is_on_standard_error_too_unless_the_log_is_there_anyway(
 ) -> None:
     telling.aside(options(keeps_stdout_for_answer=keeps_stdout), "x.csv: not replayed")
     assert capsys.readouterr().err == ("" if keeps_stdout else "krakked: x.csv: not replayed\n")
+
+
+def event(name: EventName) -> Event:
+    return Event(name=name, at_ns=1, fields={})
+
+
+def told_by(ending: BaseException | None, *names: EventName) -> list[EventName]:
+    """What a replay's voice says of these, in a run that ends so."""
+    said: list[EventName] = []
+    voice = telling.Withheld(lambda each: said.append(each.name))
+    with suppress(BadInput, RuntimeError, KeyboardInterrupt), ExitStack() as stack:
+        stack.push(voice.end)
+        for name in names:
+            voice.listen(event(name))
+        if ending is not None:
+            raise ending
+    return said
+
+
+STAGES = (EventName.STAGE_DONE, EventName.STAGE_FAILED)
+
+
+def test_replay_that_is_refused_tells_nothing_but_why() -> None:
+    assert told_by(BadInput("no candles"), *STAGES) == []
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [
+        BadInput("venue: not done within 60 s", exit_code=ExitCode.TIMED_OUT),
+        RuntimeError("a bug"),
+        KeyboardInterrupt(),
+        None,
+    ],
+    ids=["late", "broken", "interrupted", "well"],
+)
+def test_replay_that_ends_in_any_other_way_tells_all_of_it(ending: BaseException | None) -> None:
+    assert told_by(ending, *STAGES) == list(STAGES)
+
+
+def test_replay_tells_all_in_its_order_once_it_trades() -> None:
+    names = (EventName.STAGE_DONE, EventName.ENGINE_STARTED, EventName.STRATEGY_CYCLE)
+    assert told_by(BadInput("a later one"), *names) == list(names)

@@ -12,12 +12,15 @@ from decimal import Decimal
 from typing import Final
 from urllib.parse import parse_qsl
 
+import msgspec
+
 from krakked.domain.money import BadAmount, is_plain, parse_amount
 from krakked.domain.times import from_rfc3339, from_seconds
 from krakked.sim.exchange.errors import invalid
 
 _TRUE: Final = frozenset({"true", "1", "yes"})
 _FALSE: Final = frozenset({"false", "0", "no", "", "none"})
+_ENCODER: Final = msgspec.json.Encoder(decimal_format="number")
 FIELDS_MAX: Final = 1_000
 """More fields than any request has."""
 
@@ -167,6 +170,13 @@ def _within(fields: Mapping[str, object], name: str) -> dict[str, object]:
         if head == name and bracket and closing:
             found[inner + tail] = value
     return found
+
+
+def as_json(value: object) -> str:
+    """What was sent where a name was wanted, for its echo: text as it is, the rest as JSON."""
+    if isinstance(value, str):
+        return value
+    return _ENCODER.encode(value).decode()
 
 
 def parse_body(body: bytes, content_type: str) -> Params:

@@ -16,7 +16,7 @@ from krakked.sim.exchange.core import Core, Market, SystemStatus
 from krakked.sim.exchange.errors import VenueError, invalid
 from krakked.sim.exchange.keys import Keys, Permission
 from krakked.sim.exchange.orders import Order
-from krakked.sim.exchange.params import Params
+from krakked.sim.exchange.params import Params, as_json
 from krakked.sim.exchange.rest_orders import dead_man_answer, named_orders
 from krakked.sim.exchange.ws_reading import read_amend, read_edit, read_order
 
@@ -93,9 +93,10 @@ def _added(added: desk.Added) -> Frame:
 
 
 def _market(call: Call, params: dict[str, object]) -> Market:
-    market = call.core.market(str(params.get("symbol")))
+    symbol = as_json(params.get("symbol"))
+    market = call.core.market(symbol)
     if market is None or market.pair.symbol != params.get("symbol"):
-        raise VenueError(f"Currency pair not supported {params.get('symbol')}")
+        raise VenueError(f"Currency pair not supported {symbol}")
     return market
 
 
@@ -190,7 +191,7 @@ def _cancel_all(call: Call, _params: dict[str, object]) -> list[Frame]:
 
 def _cancel_all_orders_after(call: Call, _params: dict[str, object]) -> list[Frame]:
     timeout_s = call.params.integer("timeout")
-    if timeout_s is None:
+    if timeout_s is None or isinstance(call.params.raw("timeout"), str):  # a number, not text
         raise invalid("timeout")
     return [_success(dead_man_answer(desk.set_dead_man(call.core, call.account, timeout_s)))]
 

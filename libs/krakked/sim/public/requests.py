@@ -18,6 +18,7 @@ from krakked.sim.exchange.errors import INVALID_SESSION, PERMISSION_DENIED
 from krakked.sim.exchange.events import WireRow
 from krakked.sim.exchange.exchange import Exchange
 from krakked.sim.exchange.keys import Permission
+from krakked.sim.exchange.params import as_json
 from krakked.sim.market.candles import INTERVALS_MIN
 from krakked.sim.public.sessions import (
     ExecutionWishes,
@@ -174,7 +175,7 @@ def _symbols(params: Params) -> list[str]:
     symbols = params.get("symbol")
     if not isinstance(symbols, list) or not symbols:
         raise _Refusal("Symbol(s) not found")
-    return [str(symbol) for symbol in symbols]
+    return [as_json(symbol) for symbol in symbols]
 
 
 def _topic(hub: Hub, params: Params, symbol: str) -> tuple[Topic, Frame]:

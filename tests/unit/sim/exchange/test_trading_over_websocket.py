@@ -107,7 +107,10 @@ def test_validated_order_is_not_placed(venue):
     [
         ({"symbol": "XBT/USD"}, "Currency pair not supported XBT/USD"),
         ({"symbol": "XBTUSD"}, "Currency pair not supported XBTUSD"),
-        ({"symbol": None}, "Currency pair not supported None"),
+        ({"symbol": None}, "Currency pair not supported null"),
+        ({"symbol": ["BTC/USD"]}, 'Currency pair not supported ["BTC/USD"]'),
+        ({"symbol": {"a": Decimal("1.50")}}, 'Currency pair not supported {"a":1.50}'),
+        ({"symbol": True}, "Currency pair not supported true"),
         ({"limit_price": "49000"}, "Limit_price field must be a number_float"),
         ({"order_qty": "0.1"}, "Order_qty field must be a number_float"),
         ({"order_qty": True}, "Order_qty field must be a number_float"),
@@ -205,7 +208,7 @@ def test_dead_man_is_the_same_as_over_rest(venue):
     assert venue.status(txid)[0] == "canceled"
 
 
-@pytest.mark.parametrize("timeout", [None, -1, 86400])
+@pytest.mark.parametrize("timeout", [None, -1, 86400, "60", "", 1.5, True, [60]])
 def test_dead_man_refuses_an_absurd_time(venue, timeout):
     frame = one(venue.ws("cancel_all_orders_after", timeout=timeout))
     assert frame["error"] == INVALID + "timeout"

@@ -84,6 +84,10 @@ def test_every_symbol_has_an_acknowledgement_of_its_own(bench: Any) -> None:
     assert [one["success"] for one in acknowledgements] == [True, False, True]
     assert {one["req_id"] for one in acknowledgements} == {9}
     assert acknowledgements[1]["error"] == "Currency pair not supported XBT/USD"
+    (nested,) = client.ask(
+        {"method": "subscribe", "params": {"channel": "ticker", "symbol": [["BTC/USD"]]}}
+    )
+    assert nested["error"] == 'Currency pair not supported ["BTC/USD"]'
     assert acknowledgements[1]["symbol"] == "XBT/USD"
     assert [one["data"][0]["symbol"] for one in snapshots] == ["BTC/USD", "ETH/USD"]
 
