@@ -8,16 +8,55 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 
+from krakked.adapters.sqlite import connections
 from krakked.domain.errors import LedgerFailed
 from krakked.ports.ledger import Transaction
-from krakked.worlds.disk import DATABASE
+from krakked.worlds.disk import DATABASE, Disk, ends_of_transactions
 from krakked.worlds.loop import Process
 
 LOG = DATABASE + "-wal"
+
+
+class Unlucky(Random):
+    """Loses all that can be lost."""
+
+    def random(self) -> float:
+        return 0.999999
+
+
+class Middling(Random):
+    """Loses about half of it; of one, that one."""
+
+    def random(self) -> float:
+        return 0.8
+
+
+class Lucky(Random):
+    """Loses nothing."""
+
+    def random(self) -> float:
+        return 0.0
+
+
+def synchronous(monkeypatch: pytest.MonkeyPatch, level: str) -> None:
+    """Let writers that are opened from here on flush so."""
+    changed = [
+        f"PRAGMA synchronous = {level}" if "synchronous" in one else one
+        for one in connections._WRITER_PRAGMAS
+    ]
+    assert any(level in one for one in changed)
+    monkeypatch.setattr(connections, "_WRITER_PRAGMAS", tuple(changed))
+
+
+def volume(shelf: Any, rng: Random) -> None:
+    """Another disk on the shelf, by that generator, with a blank ledger."""
+    shelf.disk = Disk(shelf.disk.folder.parent / "other", rng)
+    shelf.disk.begin()
 
 
 def cursor(value: str) -> Callable[[Transaction], None]:
@@ -27,6 +66,16 @@ def cursor(value: str) -> Callable[[Transaction], None]:
 
 def write(shelf: Any, ledger: Any, value: str) -> None:
     shelf.lab.run(ledger.write(cursor(value)))
+
+
+def write_much(shelf: Any, ledger: Any, value: str) -> None:
+    """More than a log takes before it is checkpointed."""
+
+    def work(transaction: Transaction) -> None:
+        transaction.set_cursor("long", "long" * 1_250_000)
+        transaction.set_cursor("place", value)
+
+    shelf.lab.run(ledger.write(work))
 
 
 def place(shelf: Any) -> str | None:
@@ -230,3 +279,158 @@ def test_a_ledger_that_is_there_stays_as_it_is(shelf: Any) -> None:
     shelf.disk.survive(power_lost=True)
     shelf.disk.begin()
     assert place(shelf) == "kept"
+
+
+WEAK = pytest.mark.parametrize("level", ["NORMAL", "OFF"])
+
+
+@pytest.mark.parametrize(
+    ("level", "flushes"), [("OFF", False), ("NORMAL", False), ("FULL", True), ("EXTRA", True)]
+)
+def test_a_ledger_says_by_its_connection_whether_it_flushes(
+    shelf: Any, monkeypatch: pytest.MonkeyPatch, level: str, flushes: bool
+) -> None:
+    synchronous(monkeypatch, level)
+    ledger = shelf.open()._ledger
+    assert ledger.flushes_commits is flushes
+    shelf.lab.run(ledger.close())
+    assert ledger.flushes_commits, "its end has taken all of it into the database"
+
+
+@WEAK
+def test_a_power_cut_takes_what_nobody_flushed_and_a_kill_does_not(
+    shelf: Any, monkeypatch: pytest.MonkeyPatch, level: str
+) -> None:
+    synchronous(monkeypatch, level)
+    volume(shelf, Unlucky())
+    ledger = shelf.open()
+    for number in range(5):
+        write(shelf, ledger, str(number))
+    shelf.disk.survive(power_lost=False)
+    assert place(shelf) == "4"
+    shelf.disk.survive(power_lost=True)
+    assert place(shelf) is None, "nor did anybody flush it after the kill"
+
+
+def test_a_power_cut_takes_the_last_transactions_as_many_as_chance_says(
+    shelf: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synchronous(monkeypatch, "NORMAL")
+    found: list[str | None] = []
+    for seed in range(40):
+        shelf.disk = Disk(shelf.disk.folder / "next", Random(seed))
+        shelf.disk.begin()
+        ledger = shelf.open()
+        for number in range(3):
+            write(shelf, ledger, str(number))
+        shelf.disk.survive(power_lost=True)
+        found.append(place(shelf))
+    assert {None, "0", "1", "2"} == set(found)
+    assert found.count("2") > found.count("0")
+
+
+def test_a_transaction_is_lost_whole(shelf: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    synchronous(monkeypatch, "NORMAL")
+    volume(shelf, Lucky())
+    ledger = shelf.open()
+    write(shelf, ledger, "short")
+    write(shelf, ledger, "x" * 100_000)
+    log = shelf.disk.folder / LOG
+    ends = ends_of_transactions(log)
+    assert ends[-1] - ends[-2] > 100_000, "one transaction of many frames"
+    assert ends[-1] == log.stat().st_size
+    shelf.disk.survive(power_lost=True)
+    assert place(shelf) == "x" * 100_000
+
+
+def test_a_generator_is_not_asked_what_is_lost_where_all_is_flushed(shelf: Any) -> None:
+    """So worlds of an engine that flushes are what they were before anything could be lost."""
+    volume(shelf, Random("as it was"))
+    write(shelf, shelf.open(), "kept")
+    before = (shelf.disk.folder / LOG).read_bytes()
+    shelf.disk.survive(power_lost=True)
+    rng = Random("as it was")
+    torn = rng.randbytes(rng.randrange(6_000))
+    assert (shelf.disk.folder / LOG).read_bytes() == before + torn
+
+
+def checkpointed(shelf: Any) -> Any:
+    """A writer of ten transactions that are in the database, and in the log as well."""
+    ledger = shelf.open()
+    for number in range(10):
+        write(shelf, ledger, str(number))
+    ledger._ledger._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+    return ledger
+
+
+def test_what_a_checkpoint_has_taken_stays_and_what_came_after_it_goes(
+    shelf: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synchronous(monkeypatch, "NORMAL")
+    volume(shelf, Middling())
+    ledger = checkpointed(shelf)
+    write(shelf, ledger, "after")
+    shelf.disk.survive(power_lost=True)
+    assert place(shelf) == "9"
+
+
+def test_a_power_cut_right_after_a_checkpoint_loses_nothing(
+    shelf: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synchronous(monkeypatch, "NORMAL")
+    volume(shelf, Middling())
+    checkpointed(shelf)
+    shelf.disk.survive(power_lost=True)
+    assert place(shelf) == "9"
+
+
+def test_what_was_checkpointed_before_a_kill_stays_after_a_power_cut(
+    shelf: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synchronous(monkeypatch, "NORMAL")
+    volume(shelf, Middling())
+    checkpointed(shelf)
+    shelf.disk.survive(power_lost=False)
+    write(shelf, shelf.open(), "after")
+    shelf.disk.survive(power_lost=True)
+    assert place(shelf) == "9"
+
+
+def test_a_log_that_begins_anew_is_not_flushed_because_an_older_one_was(
+    shelf: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synchronous(monkeypatch, "NORMAL")
+    volume(shelf, Unlucky())
+    write_much(shelf, shelf.open(), "much")
+    shelf.disk.survive(power_lost=False)
+    ledger = shelf.open()
+    write_much(shelf, ledger, "checkpointed")
+    write(shelf, ledger, "after")
+    shelf.disk.survive(power_lost=True)
+    assert place(shelf) == "checkpointed"
+
+
+def test_who_flushes_flushes_what_was_there_before_too(
+    shelf: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    volume(shelf, Unlucky())
+    with monkeypatch.context() as weaker:
+        synchronous(weaker, "NORMAL")
+        write(shelf, shelf.open(), "not flushed")
+        shelf.disk.survive(power_lost=False)
+    write(shelf, shelf.open(), "flushed")
+    shelf.disk.survive(power_lost=True)
+    assert place(shelf) == "flushed"
+
+
+def test_what_one_power_cut_has_left_the_next_one_leaves(
+    shelf: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    volume(shelf, Unlucky())
+    write(shelf, shelf.open(), "flushed")
+    shelf.disk.survive(power_lost=True)
+    synchronous(monkeypatch, "NORMAL")
+    shelf.disk.survive(power_lost=True)
+    write(shelf, shelf.open(), "not flushed")
+    shelf.disk.survive(power_lost=True)
+    assert place(shelf) == "flushed"

@@ -23,9 +23,10 @@ from tests.sim.mutants.mixtures import (
     mixed,
     weather,
 )
-from tests.sim.mutants.patching import Mutant, around, passage, value
+from tests.sim.mutants.patching import Mutant, Patch, around, passage, value
 
 from krakked.adapters.kraken.rest import KrakenRest
+from krakked.adapters.sqlite import connections
 from krakked.domain.errors import Ambiguous, Transient
 from krakked.domain.fills import VenueTrade
 from krakked.domain.ids import VenueOrderId
@@ -41,6 +42,13 @@ Step = Callable[..., Awaitable[Any]]
 LOST = weather(order_answer_lost=0.5)
 STUCK = weather(request_stuck=0.15, stuck_max_s=5.0)
 PIECES = faults({FaultKind.PARTIAL_FILL: 0.6, FaultKind.THIN_BOOK: 0.6})
+
+
+def _unflushed(pragmas: object) -> object:
+    assert isinstance(pragmas, tuple)
+    weaker = tuple(one.replace("synchronous = FULL", "synchronous = NORMAL") for one in pragmas)
+    assert weaker != pragmas, "nothing is flushed by these anyway"
+    return weaker
 
 
 async def _true(*_: object) -> bool:
@@ -160,6 +168,16 @@ MUTANTS = (
             RESTING,
             behaving(order_ttl_s=900),
             at_bars(What.KILL, 3, after_s=(0.7, 1.3)),
+        ),
+    ),
+    Mutant(
+        name="commits are not flushed",
+        breaks="What was committed is there after a power cut.",
+        patches=(Patch(owner=connections, name="_WRITER_PRAGMAS", make=_unflushed),),
+        mixture=mixed(
+            RESTING,
+            behaving(order_ttl_s=900),
+            at_bars(What.POWER_LOSS, 3, after_s=(0.7, 4.0)),
         ),
     ),
     Mutant(

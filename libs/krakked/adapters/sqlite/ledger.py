@@ -21,6 +21,7 @@ from krakked.adapters.sqlite import backups, lock_files, migrations
 from krakked.adapters.sqlite.connections import (
     on_one_line,
     open_writer,
+    pragma,
     prepare_writer,
     reading,
     translated,
@@ -35,6 +36,7 @@ from krakked.ports.ledger import Identity, Transaction
 
 T = TypeVar("T")
 
+SYNCHRONOUS_FULL: Final = 2
 STUCK_AFTER_S: Final = 60.0
 """A transaction takes milliseconds and a backup seconds; after so long neither will end."""
 
@@ -152,6 +154,12 @@ class SqliteLedger:
     def is_idle(self) -> bool:
         """Whether no transaction runs or waits."""
         return self._pending == 0
+
+    @property
+    def flushes_commits(self) -> bool:
+        """Whether a commit survives a power cut, by what the connection itself says now."""
+        connection = self._connection
+        return connection is None or pragma(connection, "synchronous") >= SYNCHRONOUS_FULL
 
     def writer_problem(self, *, stuck_after_s: float = STUCK_AFTER_S) -> str | None:
         """Why nothing gets written any more; None if it does. May be asked from any thread."""
