@@ -1,9 +1,11 @@
-"""Sweeps: their summary, what a failing seed says, and how one is shrunk."""
+"""Sweeps: their summary, what a failing seed says, and how they end when they are interrupted."""
 
 from __future__ import annotations
 
 import gc
+import os
 import re
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -13,30 +15,30 @@ from typing import Any
 import click.testing
 import pytest
 
-from krakked.adapters.kraken.frames import FrameReader
 from krakked.sim.fault_kinds import FaultKind
 from krakked.worlds import __main__ as commands
-from krakked.worlds.network import Weather
-from krakked.worlds.recipe import Happening, Recipe, What, recipe_of
-from krakked.worlds.sweep import CRASHES, Summary, play, shrink, sweep
+from krakked.worlds.recipe import Recipe, What, recipe_of
+from krakked.worlds.sweep import CRASHES, Summary, play, sweep
 from krakked.worlds.world import Outcome, World
 
 LINE = re.compile(
     r"seeds=(?P<seeds>\d+) first=(?P<first>\d+) simulated_hours=\d+\.\d orders=(?P<orders>\d+) "
-    r"fills=(?P<fills>\d+) starts=(?P<starts>\d+) crashes=(?P<crashes>\d+) pauses=(?P<pauses>\d+) "
-    r"watchdogs=(?P<watchdogs>\d+) takeovers=\d+ faults=(?P<faults>\d+) "
-    r"violations=(?P<violations>\d+) \| (?P<kinds>.*)"
+    r"fills=(?P<fills>\d+) commands=(?P<commands>\d+) starts=(?P<starts>\d+) "
+    r"restarts=(?P<restarts>\d+) takeovers=(?P<takeovers>\d+) crashes=(?P<crashes>\d+) "
+    r"pauses=(?P<pauses>\d+) watchdogs=(?P<watchdogs>\d+) dead_man_fired=(?P<fired>\d+) "
+    r"faults=(?P<faults>\d+) failing=(?P<failing>\d+) violations=(?P<violations>\d+) "
+    r"\| (?P<kinds>.*)"
 )
 SABOTAGE = """
 import sys
 from krakked.adapters.kraken.frames import FrameReader
-from krakked.worlds.__main__ import main
+from krakked.worlds.__main__ import run
 
 def break_down(*_):
     raise AssertionError("a frame that cannot be read")
 
 FrameReader._malformed = break_down
-main(sys.argv[1:])
+run(sys.argv[1:])
 """
 """An engine that does not survive a frame which breaks off in its middle."""
 DEADLY = FaultKind.MALFORMED_FRAME
@@ -62,6 +64,7 @@ def outcome(seed: int, *violations: str, **marks: int) -> Outcome:
 def test_summary_counts_worlds_hours_and_what_happened_in_them() -> None:
     summary = Summary(first_seed=5)
     marks = {"order_sent": 3, "fill_booked": 2, "kill": 1, "pause": 1, "freeze": 1, "watchdog": 3}
+    marks |= {"command": 5, "restart": 6, "takeover": 7, "dead_man_fired": 8}
     for seed in range(5, 15):
         world = outcome(seed)
         world.marks.update(marks | {"process started": 2, "fault:busy": 4, "fault:line cut": 1})
@@ -73,11 +76,16 @@ def test_summary_counts_worlds_hours_and_what_happened_in_them() -> None:
         "first": "5",
         "orders": "30",
         "fills": "20",
+        "commands": "50",
         "starts": "20",
+        "restarts": "60",
+        "takeovers": "70",
         "crashes": "10",
         "pauses": "20",
         "watchdogs": "30",
+        "fired": "80",
         "faults": "50",
+        "failing": "0",
         "violations": "0",
         "kinds": "busy=40 line cut=10",
     }
@@ -97,9 +105,10 @@ def test_every_way_to_crash_is_counted_as_a_crash(kind: str) -> None:
 def test_worlds_that_fail_are_kept_and_two_summaries_share_nothing() -> None:
     summary = Summary(first_seed=1)
     summary.add(outcome(1))
-    summary.add(outcome(2, "once: twice"))
-    assert [world.seed for world in summary.failing] == [2]
-    assert "violations=1" in summary.line()
+    summary.add(outcome(2, "once: twice", "once: again", "crash: KeyError"))
+    summary.add(outcome(3, "once: twice"))
+    assert [world.seed for world in summary.failing] == [2, 3]
+    assert "failing=2 violations=4 |" in summary.line()
     assert Summary(first_seed=1).failing == []
     assert Summary(first_seed=1).marks == Counter()
 
@@ -126,10 +135,17 @@ def test_a_failing_seed_makes_exit_code_one_and_says_how_to_replay_it() -> None:
     found = LINE.fullmatch(last)
     assert found, last
     assert int(found["violations"]) > 0
-    replay = re.findall(r"^replay: make sim SEED=(\d+)$", ran.stderr, re.MULTILINE)
+    replay = re.findall(r"^replay: make sim SEED=(\d+) WITHOUT=\"(.+)\"$", ran.stderr, re.MULTILINE)
     failing = [int(seed) for seed in re.findall(r"^seed (\d+): \S", ran.stderr, re.MULTILINE)]
-    assert replay == [str(min(failing))]
-    assert failing == sorted(failing)
+    ((seed, without),) = replay
+    assert int(seed) == min(failing)
+    names = [word for name in without.split() for word in ("--without", name)]
+    again = sweeping("one", "--seed", seed, "--no-trace", *names, program=("-c", SABOTAGE))
+    assert again.returncode == 1, again.stderr
+    assert f"fault:{DEADLY.value}" not in without
+    assert re.search(
+        r"^shrunk to \d+ of \d+ ingredients, still breaks 'crash': ", ran.stderr, re.MULTILINE
+    )
 
 
 @pytest.mark.long
@@ -153,6 +169,22 @@ def test_one_world_is_played_with_or_without_its_trace_or_some_lines_of_it() -> 
     assert last + "\n" == plain.output
 
 
+def test_an_ingredient_that_a_world_has_not_is_a_mistake_that_names_what_it_has() -> None:
+    runner = click.testing.CliRunner()
+    words = ["--without", "at:99", "--without", "at:0", "--without", "nonsense"]
+    ran = runner.invoke(commands.main, ["one", "--seed", "7", *words])
+    assert ran.exit_code == 2
+    names = " ".join(recipe_of(7).ingredients)
+    assert f"seed 7 has no at:99, nonsense; what it has: {names}\n" in ran.stderr
+    assert ran.stdout == ""
+
+
+def test_a_seed_that_is_no_number_is_told_by_its_name() -> None:
+    with pytest.raises(SystemExit) as ended:
+        commands.run(["one", "--seed=", "--no-trace"])
+    assert ended.value.code == 2
+
+
 def test_one_world_without_an_ingredient_is_another_world() -> None:
     runner = click.testing.CliRunner()
     words = ["one", "--seed", "4", "--no-trace"]
@@ -161,80 +193,6 @@ def test_one_world_without_an_ingredient_is_another_world() -> None:
     fewer = runner.invoke(commands.main, words)
     assert fewer.exit_code == 0
     assert fewer.output != runner.invoke(commands.main, words[:4]).output
-
-
-# shrinking
-
-
-@pytest.fixture
-def careless(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As ``SABOTAGE`` makes it: one safeguard is gone."""
-
-    def break_down(*_: object) -> None:
-        raise AssertionError("a frame that cannot be read")
-
-    monkeypatch.setattr(FrameReader, "_malformed", break_down)
-
-
-CROWDED = Recipe(
-    seed=5,
-    play_s=180.0,
-    clock_offsets_s=(0.1,),
-    weather=Weather(answer_lost=0.05, socket_drop=0.002),
-    venue_faults={
-        FaultKind.DUPLICATE: Decimal("0.1"),
-        DEADLY: Decimal("0.1"),
-        FaultKind.REORDER: Decimal("0.1"),
-    },
-    happenings=(
-        Happening(at_s=20.0, what=What.CLOCK_STEP, seconds=0.2),
-        Happening(at_s=40.0, what=What.DROP_SOCKETS),
-        Happening(at_s=70.0, what=What.SLOW_DISK, seconds=0.05),
-    ),
-)
-"""Much goes wrong in it, and one thing of it is what a careless engine dies of."""
-
-
-@pytest.mark.usefixtures("careless")
-def test_shrinking_finds_the_one_ingredient_that_matters() -> None:
-    told: list[int] = []
-    smallest = shrink(CROWDED, tell=lambda found: told.append(len(found.ingredients)))
-    assert smallest.ingredients == ("fault:malformed-frame",)
-    assert told == sorted(told, reverse=True), "fewer at each word"
-    assert told[-1] == 1
-    assert World(smallest).run().violations
-
-
-def test_the_same_world_with_its_safeguard_holds() -> None:
-    assert World(CROWDED).run().violations == ()
-
-
-@pytest.mark.usefixtures("careless")
-def test_a_failing_world_that_is_to_be_shrunk_says_what_is_left(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    recipe = CROWDED.without({"at:0", "at:1", "at:2", "weather:answer_lost", "fault:reorder"})
-    monkeypatch.setattr(commands, "recipe_of", lambda _: recipe)
-    ran = click.testing.CliRunner().invoke(
-        commands.main, ["one", "--seed", "5", "--no-trace", "--shrunk"]
-    )
-    assert ran.exit_code == 1
-    assert "violated: " in ran.output
-    assert "\nsmallest: fault:malformed-frame\n" in ran.output
-
-
-def test_nothing_is_left_of_a_world_that_fails_without_any_fault(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    class Failing:
-        def __init__(self, recipe: Recipe) -> None:
-            self.seed = recipe.seed
-
-        def run(self) -> Outcome:
-            return outcome(self.seed, "always")
-
-    monkeypatch.setattr("krakked.worlds.sweep.World", Failing)
-    assert shrink(CROWDED, tell=lambda _: None).ingredients == ()
 
 
 # in this process
@@ -246,10 +204,7 @@ class Here:
     def __init__(self, *_: object, **__: object) -> None:
         pass
 
-    def __enter__(self) -> Here:
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def shutdown(self, **_: object) -> None:
         pass
 
     def submit(self, work: Any, *args: Any) -> Any:
@@ -275,7 +230,7 @@ def test_every_seed_is_played_once_and_failing_ones_are_told_in_order(
 
     monkeypatch.setattr("krakked.worlds.sweep.play", run)
     told: list[int] = []
-    summary = sweep(1, 45, tell=lambda now: told.append(now.seeds), cores=3)
+    summary = sweep(1, 45, tell=lambda now, _: told.append(now.seeds), cores=3)
     assert played == list(range(1, 46))
     assert told == list(range(1, 46))
     assert [world.seed for world in summary.failing] == [10, 20, 30, 40]
@@ -292,24 +247,99 @@ def test_a_world_that_cannot_be_played_to_its_end_is_a_finding_and_the_others_go
         return outcome(recipe.seed)
 
     monkeypatch.setattr("krakked.worlds.sweep.play", run)
-    summary = sweep(1, 4, tell=lambda _: None, cores=1)
+    summary = sweep(1, 4, tell=lambda *_: None, cores=1)
     (failing,) = summary.failing
     assert (failing.seed, failing.violations) == (2, ("broken: LookupError: nothing there",))
     assert summary.seeds == 4
 
 
-def test_a_sweep_of_a_failing_seed_is_told_by_the_command_too(
+@pytest.fixture
+def swept(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The command, in this process; what each seed comes to is given."""
+
+    def run(found: dict[int, str | BaseException], *words: str) -> Any:
+        def play_one(recipe: Recipe) -> Outcome:
+            what = found.get(recipe.seed)
+            if isinstance(what, BaseException):
+                raise what
+            return outcome(recipe.seed, *([what] if what else []))
+
+        monkeypatch.setattr("krakked.worlds.sweep.ProcessPoolExecutor", Here)
+        monkeypatch.setattr("krakked.worlds.sweep.play", play_one)
+        return click.testing.CliRunner().invoke(commands.main, ["sweep", "--seeds", "4", *words])
+
+    return run
+
+
+def test_a_sweep_tells_each_failing_seed_as_it_comes_and_the_replay_of_the_first(
+    swept: Any,
+) -> None:
+    ran = swept({3: "once: twice", 4: "once: again"}, "--tries", "0")
+    assert ran.exit_code == 1
+    told = [line for line in ran.stderr.splitlines() if "worlds," not in line]
+    assert told == ["seed 3: once: twice", "seed 4: once: again", "replay: make sim SEED=3"]
+    assert LINE.match(ran.output.splitlines()[-1])
+
+
+def test_a_world_that_cannot_be_played_is_not_shrunk_and_told_with_a_plain_replay(
+    swept: Any,
+) -> None:
+    ran = swept({2: LookupError("nothing there")})
+    assert ran.exit_code == 1
+    assert "seed 2: broken: LookupError: nothing there\n" in ran.stderr
+    assert ran.stderr.endswith("replay: make sim SEED=2\n")
+    assert "shrunk" not in ran.stderr
+
+
+def test_a_sweep_that_is_interrupted_says_what_it_played_and_the_replay_of_what_failed(
+    swept: Any,
+) -> None:
+    ran = swept({1: "once: twice", 3: KeyboardInterrupt()}, "--cores", "1")
+    assert ran.exit_code == 130
+    # the first four are given out together, so that nothing was heard of before the interruption
+    assert ran.stderr.endswith("interrupted: 0 of 4 worlds were played\n")
+    ran = swept({1: "once: twice", 6: KeyboardInterrupt()}, "--cores", "1", "--seeds", "9")
+    assert ran.exit_code == 130
+    lines = ran.stderr.splitlines()
+    assert "seed 1: once: twice" in lines
+    assert lines[-2:] == ["interrupted: 4 of 9 worlds were played", "replay: make sim SEED=1"]
+    found = LINE.match(ran.stdout.splitlines()[-1])
+    assert found
+    assert (found["seeds"], found["failing"]) == ("4", "1")
+
+
+def test_a_sweep_that_a_person_interrupts_ends_with_its_summary_and_without_a_traceback() -> None:
+    words = [sys.executable, "-m", "krakked.worlds", "sweep", "--seeds", "100000", "--cores", "2"]
+    with subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        assert process.stderr is not None
+        told = process.stderr.readline()
+        assert "/100000 worlds" in told
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does it: to all of them
+        result, said = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "Traceback" not in said
+    assert re.search(r"^interrupted: \d+ of 100000 worlds were played$", said, re.MULTILINE)
+    (line,) = result.splitlines()
+    assert LINE.match(line)
+
+
+def test_a_sweep_whose_processes_die_tells_which_worlds_were_in_them_and_ends(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("krakked.worlds.sweep.ProcessPoolExecutor", Here)
-    monkeypatch.setattr(
-        "krakked.worlds.sweep.play",
-        lambda recipe: outcome(recipe.seed, *(["once: twice"] if recipe.seed > 2 else [])),
-    )
-    ran = click.testing.CliRunner().invoke(commands.main, ["sweep", "--seeds", "4"])
-    assert ran.exit_code == 1
-    assert "seed 3: once: twice\nseed 4: once: twice\nreplay: make sim SEED=3\n" in ran.output
-    assert LINE.match(ran.output.splitlines()[-1])
+    monkeypatch.setattr("krakked.worlds.sweep.play", _die)
+    told: list[int] = []
+    summary = sweep(1, 900, tell=lambda _, world: told.append(world.seed), cores=1)
+    assert [world.seed for world in summary.failing] == sorted(told)
+    assert 1 in told
+    assert len(told) < 900
+    assert not summary.is_interrupted
+    assert all(one.violations[0].startswith("broken: Broken") for one in summary.failing)
+
+
+def _die(_: Recipe) -> Outcome:
+    os._exit(9)
 
 
 def test_a_world_played_for_a_sweep_is_the_world_itself() -> None:

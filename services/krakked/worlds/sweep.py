@@ -1,21 +1,31 @@
-"""Many worlds on all cores: seeds in order, progress as they come, and one line at the end."""
+"""Many worlds on all cores: seeds in order, progress as they come, and one line at the end.
+
+An interrupted sweep is the sweep of what was played until then. Processes that play hear no Ctrl-C:
+each ends the world that it is in, and a world is over in a moment.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
+import signal
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 from typing import Final
 
 import msgspec
 
+from krakked.domain.events import EventName
 from krakked.worlds.recipe import Recipe, recipe_of
 from krakked.worlds.world import TAKEOVER, WATCHDOG, Outcome, World
 
 WAITING_PER_CORE: Final = 4
+BROKEN: Final = "broken"
+"""In the place of a rule: the world could not be played to its end."""
 
 
 class Summary(msgspec.Struct, kw_only=True):
@@ -26,6 +36,7 @@ class Summary(msgspec.Struct, kw_only=True):
     simulated_s: float = 0.0
     marks: Counter[str] = msgspec.field(default_factory=Counter)
     failing: list[Outcome] = []
+    is_interrupted: bool = False
 
     def add(self, outcome: Outcome) -> None:
         """One more world."""
@@ -43,16 +54,26 @@ class Summary(msgspec.Struct, kw_only=True):
             for name, count in sorted(marks.items())
             if name.startswith("fault:")
         }
-        crashes = sum(marks[name] for name in CRASHES)
-        pauses = marks["pause"] + marks["freeze"]
         kinds = " ".join(f"{name}={count}" for name, count in faults.items())
+        figures = {
+            "orders": marks["order_sent"],
+            "fills": marks["fill_booked"],
+            "commands": marks["command"],
+            "starts": marks["process started"],
+            "restarts": marks["restart"],
+            "takeovers": marks[TAKEOVER],
+            "crashes": sum(marks[name] for name in CRASHES),
+            "pauses": marks["pause"] + marks["freeze"],
+            "watchdogs": marks[WATCHDOG],
+            "dead_man_fired": marks[EventName.DEAD_MAN_FIRED.value],
+            "faults": sum(faults.values()),
+            "failing": len(self.failing),
+            "violations": sum(len(outcome.violations) for outcome in self.failing),
+        }
         return (
             f"seeds={self.seeds} first={self.first_seed} "
-            f"simulated_hours={self.simulated_s / 3600:.1f} orders={marks['order_sent']} "
-            f"fills={marks['fill_booked']} starts={marks['process started']} crashes={crashes} "
-            f"pauses={pauses} watchdogs={marks[WATCHDOG]} takeovers={marks[TAKEOVER]} "
-            f"faults={sum(faults.values())} "
-            f"violations={len(self.failing)} | {kinds}"
+            f"simulated_hours={self.simulated_s / 3600:.1f} "
+            f"{' '.join(f'{name}={count}' for name, count in figures.items())} | {kinds}"
         )
 
 
@@ -77,30 +98,50 @@ def play(recipe: Recipe) -> Outcome:
 
 
 def sweep(
-    first_seed: int, seeds: int, *, tell: Callable[[Summary], None], cores: int | None = None
+    first_seed: int,
+    seeds: int,
+    *,
+    tell: Callable[[Summary, Outcome], None],
+    cores: int | None = None,
 ) -> Summary:
     """Play them all; ``tell`` hears of each."""
     summary = Summary(first_seed=first_seed)
     recipes = map(recipe_of, range(first_seed, first_seed + seeds))
-    for outcome in _outcomes(recipes, cores or os.cpu_count() or 1):
-        summary.add(outcome)
-        tell(summary)
+    cores = cores or os.cpu_count() or 1
+    pool = ProcessPoolExecutor(cores, initializer=_settle_in)
+    try:
+        for outcome in _outcomes(pool, recipes, cores * WAITING_PER_CORE):
+            summary.add(outcome)
+            tell(summary, outcome)
+    except KeyboardInterrupt:
+        summary.is_interrupted = True
+    except BrokenProcessPool:
+        assert summary.failing, "those that were being played are told already"
+    finally:
+        pool.shutdown(cancel_futures=True)
     summary.failing.sort(key=lambda outcome: outcome.seed)
     return summary
 
 
-def _outcomes(recipes: Iterator[Recipe], cores: int) -> Iterable[Outcome]:
-    with ProcessPoolExecutor(cores, initializer=_settle_in) as pool:
-        waiting: dict[Future[Outcome], int] = {}
-        while True:
-            room = cores * WAITING_PER_CORE - len(waiting)
-            for recipe in islice(recipes, room):
-                waiting[pool.submit(play, recipe)] = recipe.seed
-            if not waiting:
-                return
-            done = wait(waiting, return_when=FIRST_COMPLETED).done
-            found = [_outcome(future, waiting.pop(future)) for future in done]
-            yield from sorted(found, key=lambda outcome: outcome.seed)
+def _outcomes(
+    pool: ProcessPoolExecutor, recipes: Iterator[Recipe], waiting_max: int
+) -> Iterable[Outcome]:
+    waiting: dict[Future[Outcome], int] = {}
+    while True:
+        for recipe in islice(recipes, waiting_max - len(waiting)):
+            waiting[pool.submit(play, recipe)] = recipe.seed
+        if not waiting:
+            return
+        done = wait(waiting, return_when=FIRST_COMPLETED).done
+        found = [_outcome(future, waiting.pop(future)) for future in done]
+        yield from sorted(found, key=lambda outcome: outcome.seed)
+
+
+@contextlib.contextmanager
+def player() -> Iterator[Callable[[Recipe], Outcome]]:
+    """A process that plays what it is given; what breaks in it is a finding too."""
+    with ProcessPoolExecutor(1, initializer=_settle_in) as pool:
+        yield lambda recipe: _outcome(pool.submit(play, recipe), recipe.seed)
 
 
 def _outcome(future: Future[Outcome], seed: int) -> Outcome:
@@ -108,25 +149,12 @@ def _outcome(future: Future[Outcome], seed: int) -> Outcome:
     broken = future.exception()
     if broken is None:
         return future.result()
-    said = f"broken: {type(broken).__name__}: {broken}"
+    said = f"{BROKEN}: {type(broken).__name__}: {broken}"
     return Outcome(seed=seed, violations=(said,), digest="", seconds=0.0, marks={})
 
 
 def _settle_in() -> None:
     """What is there before the first world is there for good: collections need not look at it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     gc.collect()
     gc.freeze()
-
-
-def shrink(recipe: Recipe, *, tell: Callable[[Recipe], None]) -> Recipe:
-    """The same failing world with as few ingredients as greedy leaving-out finds."""
-    smallest, dropped = recipe, True
-    while dropped:
-        dropped = False
-        for name in smallest.ingredients[::-1]:
-            fewer = smallest.without({name})
-            if World(fewer).run().violations:
-                smallest, dropped = fewer, True
-                tell(smallest)
-                break
-    return smallest
