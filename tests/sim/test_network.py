@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from krakked.adapters.kraken.network import Broken, NoAnswer, NotConnected, Silent
+from krakked.domain.errors import Transient
 from krakked.worlds.loop import Process
 from krakked.worlds.network import FIN_AFTER_S, LATENCY_S, Weather, by, give
 
@@ -99,6 +100,16 @@ def test_a_stuck_request_arrives_after_its_sender_has_died(town: Any, process: P
     assert town.tape.calls == []
     town.lab.pass_(91.0)
     assert [(call.sender, call.is_done) for call in town.tape.calls] == [("a.1", True)]
+
+
+def test_what_the_last_question_keeps_back_never_leaves(town: Any) -> None:
+    def no() -> None:
+        raise Transient("not sent: no authority")
+
+    with pytest.raises(Transient, match="no authority"):
+        town.lab.run(town.network().request(town.order(PLACED), no))
+    town.lab.pass_(1.0)
+    assert town.tape.calls == []
 
 
 def test_a_stopped_sender_stops_nothing_that_is_on_its_way(town: Any, process: Process) -> None:

@@ -19,11 +19,13 @@ from krakked.adapters.kraken.network import (
     Answer,
     Bounds,
     Broken,
+    LastQuestion,
     NoAnswer,
     NotConnected,
     Request,
     Silent,
     Socket,
+    no_question,
 )
 from krakked.simulator.socket_faults import FrameFaults
 from krakked.worlds.host import Host
@@ -128,8 +130,9 @@ class WorldNetwork:
         self._sender = sender
         self._sockets: list[ClientEnd] = []
 
-    async def request(self, request: Request) -> Answer:
-        """Send it once."""
+    async def request(self, request: Request, ask: LastQuestion = no_question) -> Answer:
+        """Send it once; connecting takes no time here, so it is asked as it leaves."""
+        ask()
         link = self._link
         answer: asyncio.Future[Answer] = link.loop.create_future()
         self._send(request, answer)

@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import socket
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -619,6 +619,57 @@ def test_call_that_the_guard_holds_back_is_not_sent(scene: Any, act: Act) -> Non
     scene(act, script)
 
 
+@contextlib.contextmanager
+def slow_to_connect(seconds: float) -> Iterator[None]:
+    """Names resolve to this machine so late; it is part of connecting, as TCP and TLS are."""
+
+    async def late(_: str, port: int, **__: object) -> list[object]:
+        await asyncio.sleep(seconds)
+        return [(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", ("127.0.0.1", port))]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(asyncio.get_running_loop(), "getaddrinfo", late)
+        yield
+
+
+def by_name(address: str) -> str:
+    """The same place, by a name that has to be resolved."""
+    return f"http://{address}".replace("127.0.0.1", "venue.invalid")
+
+
+@pytest.mark.parametrize("act", IN_TIME, ids=lambda act: act.value)
+def test_call_that_is_connected_too_late_for_its_deadline_is_not_sent(scene: Any, act: Act) -> None:
+    async def script(s: Scene) -> None:
+        async with s.edge.serve() as address:
+            with slow_to_connect(1.5):
+                got = await s.failed(s.adapter(by_name(address)), within_s=3)
+        assert s.edge.asked == 0
+        assert "too late for its deadline" in str(got)
+        assert type(got) is Transient
+        await check(s, got, Meaning.LATER, done=False)
+
+    scene(act, script)
+
+
+@pytest.mark.parametrize("act", ACTS, ids=lambda act: act.value)
+def test_call_that_the_guard_holds_back_once_it_is_connected_is_not_sent(
+    scene: Any, act: Act
+) -> None:
+    async def script(s: Scene) -> None:
+        until_ns = s.clock.now_ns() + S
+        async with s.edge.serve() as address:
+            rest = s.adapter(by_name(address))
+            rest.transport.permit = lambda _: "no more" if s.clock.now_ns() > until_ns else None
+            with slow_to_connect(1.5):
+                got = await s.failed(rest)
+        assert s.edge.asked == 0
+        assert "not sent: no more" in str(got)
+        assert type(got) is Transient
+        await check(s, got, Meaning.LATER, done=False)
+
+    scene(act, script)
+
+
 @pytest.mark.parametrize("act", ACTS, ids=lambda act: act.value)
 def test_call_that_is_answered_was_done(scene: Any, act: Act) -> None:
     """Else the cases above could not tell what the venue did."""
@@ -641,7 +692,7 @@ def test_every_row_of_the_table_has_a_case() -> None:
     assert {*WAYS, *RESETS, *UNCONNECTED, *UNSENT} == {row.way for row in BREAKS}
     assert set(BROKEN) == set(Broken)
     assert len({row.start for row in ERRORS}) == len(ERRORS)
-    assert len(UNSENT) == 3
+    assert len(UNSENT) == 5
     assert len(UNCONNECTED) == 4
 
 

@@ -2,7 +2,9 @@
 
 Everything above (signing, nonces, limits, what an answer means) is the same whether bytes travel
 over aiohttp or through a simulated world; everything below is here. Failures say the one thing
-that counts: whether a byte may have reached the venue.
+that counts: whether a byte may have reached the venue. Connecting takes its time (half of a
+request's at most), so a caller may hand over a last question, asked once a connection stands and
+before a byte is written: what it raises is raised, and nothing has left.
 
 Redirects are not followed (they would carry a signature elsewhere), proxies of the environment are
 not used, and no answer may be larger than a bound.
@@ -11,11 +13,15 @@ not used, and no answer may be larger than a bound.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from typing import Final, Protocol
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from typing import Final, Protocol, TypeAlias
 
 import aiohttp
 import msgspec
+from aiohttp.client_reqrep import ClientRequest
+from aiohttp.connector import Connection
+from aiohttp.tracing import Trace
 
 _USER_AGENT: Final = "krakked"
 _CONNECTIONS_MAX: Final = 16
@@ -24,6 +30,14 @@ _CLOSE_TIMEOUT_S: Final = 1.0
 _OVER: Final = frozenset(
     {aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSING, aiohttp.WSMsgType.CLOSED}
 )
+
+
+LastQuestion: TypeAlias = Callable[[], None]
+"""Raises what keeps a request from being written."""
+
+
+def no_question() -> None:
+    """Whatever has changed meanwhile."""
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,11 +102,11 @@ class Socket(Protocol):
 class Network(Protocol):
     """Ways to the venue."""
 
-    async def request(self, request: Request) -> Answer:
-        """Send it once.
+    async def request(self, request: Request, ask: LastQuestion = no_question) -> Answer:
+        """Send it once; ``ask`` is asked when all that may take time before the write is done.
 
         Raises:
-            NotConnected, NoAnswer: see there.
+            NotConnected, NoAnswer: see there. And what ``ask`` raises: no byte of it has left.
         """
         ...
 
@@ -119,6 +133,28 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True):
     answer_bytes_max: int = 32 * 1024 * 1024
 
 
+_ASKED: Final[ContextVar[LastQuestion]] = ContextVar("_ASKED", default=no_question)
+"""The last question of the request that this task sends."""
+
+
+class _AskingConnector(aiohttp.TCPConnector):
+    """Asks once the connection stands, new or kept: what follows writes without waiting."""
+
+    async def connect(
+        self,
+        req: ClientRequest,
+        traces: list[Trace],
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - as it is there
+    ) -> Connection:
+        connection = await super().connect(req, traces, timeout)
+        try:
+            _ASKED.get()()
+        except BaseException:
+            connection.release()
+            raise
+        return connection
+
+
 class AiohttpNetwork:
     """The real one: one session, opened when first used, inside a running loop."""
 
@@ -133,8 +169,15 @@ class AiohttpNetwork:
     def _is_open(self) -> bool:
         return self._opened is not None and not self._opened.closed
 
-    async def request(self, request: Request) -> Answer:
+    async def request(self, request: Request, ask: LastQuestion = no_question) -> Answer:
         """Send it once."""
+        asked = _ASKED.set(ask)
+        try:
+            return await self._request(request)
+        finally:
+            _ASKED.reset(asked)
+
+    async def _request(self, request: Request) -> Answer:
         try:
             async with self._session().request(
                 request.verb,
@@ -173,7 +216,7 @@ class AiohttpNetwork:
         if self._opened is None or self._opened.closed:
             bounds = self._bounds
             self._opened = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(
+                connector=_AskingConnector(
                     limit=_CONNECTIONS_MAX, keepalive_timeout=bounds.keepalive_s
                 ),
                 timeout=aiohttp.ClientTimeout(total=bounds.timeout_s, connect=bounds.timeout_s / 2),

@@ -162,6 +162,8 @@ BREAKS: Final = (
     Break("the rate limit has no room before the deadline", Broken.NOT_SENT),
     Break("its turn comes too late for the deadline", Broken.NOT_SENT),
     Break("the guard before the socket says no", Broken.NOT_SENT),
+    Break("connected too late for the deadline", Broken.NOT_SENT),
+    Break("the guard says no once it is connected", Broken.NOT_SENT),
     Break("the connection is refused", Broken.NOT_CONNECTED),
     Break("the name does not resolve", Broken.NOT_CONNECTED),
     Break("TLS cannot be agreed on", Broken.NOT_CONNECTED),

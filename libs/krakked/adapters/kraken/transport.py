@@ -151,7 +151,10 @@ class Transport:
         self.limits = RateLimiter(settings.tier, clock, history_points=settings.history_points)
         self.nonces = nonces or Nonces(clock)
         self.permit: Permit = permitted
-        """Asked right before what changes something is written to the socket."""
+        """Asked right before what changes something is written to the socket.
+
+        And before a connection is made for it, which would be made in vain.
+        """
         self._settings = settings
         self._lanes = _lanes(trade, query)
 
@@ -225,7 +228,7 @@ class Transport:
             "Content-Type": "application/x-www-form-urlencoded; charset=utf-8",
         }
         with self._observed(call.method):
-            self._check_permitted(call)
+            self._check(call)
             url = self._settings.url + path
             request = Request(verb="POST", url=url, headers=headers, body=body)
             answer = await self._send(request, call)
@@ -233,7 +236,7 @@ class Transport:
 
     async def _send(self, request: Request, call: Call) -> Answer:
         try:
-            return await self.network.request(request)
+            return await self.network.request(request, lambda: self._check(call))
         except NotConnected as error:
             raise _broken(Broken.NOT_CONNECTED, call, f"not connected: {error}") from error
         except NoAnswer as error:
@@ -266,6 +269,11 @@ class Transport:
         if lane is None:
             raise BadKey(f"{call.method}: there is no API key to {role} with")
         return lane
+
+    def _check(self, call: Call) -> None:
+        """Raise what keeps it from being written now."""
+        self._check_in_time(call)
+        self._check_permitted(call)
 
     def _check_permitted(self, call: Call) -> None:
         refusal = self.permit(call) if call.mutates else None
