@@ -46,7 +46,8 @@ def plan_id(account: AccountFingerprint, epoch: int, sequence: int) -> PlanId:
     """``<sequence, six digits>-<hash of account, epoch and sequence>``: sorts as it was made.
 
     The epoch is that in which it was made: engines with ledgers of their own count their plans
-    each for itself, and no two owners have one epoch. Taken up by a later owner it stays the same.
+    each for itself, and no two owners by one lease have one epoch. A later owner that takes it up
+    leaves it as it is.
     """
     digest = hashlib.sha256(f"{account}|{epoch}|{sequence}".encode()).hexdigest()[:10]
     return PlanId(f"{sequence:06d}-{digest}")

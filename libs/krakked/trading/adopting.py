@@ -4,12 +4,13 @@ An engine that was deposed comes back with an old ledger, and one on a new volum
 one. What was done meanwhile is at the venue, under ids that say two things: that the order is this
 account's krakked's, and which strategy's. So each becomes a row of the journal, under a plan that
 has no legs and says why it is there, and its executions go to the sleeve they belong to. Where
-nobody else has owned the account, an order that is not on record stays what it is: drift.
+nobody else can have owned the account, an order that is not on record is the deed of another
+krakked that owns it by another lease: nothing more is sent until a person has looked.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from decimal import Decimal
 
 import msgspec
@@ -35,6 +36,10 @@ from krakked.trading.recording import order_fields
 
 CAUSE = "adopted"
 REASON = "placed by an owner with another ledger"
+ANOTHER = (
+    "another krakked trades on this account: order {} is krakked's, and not on record here; stop "
+    "one of the two, then `krakked unfence`"
+)
 
 
 class Adopted(msgspec.Struct, frozen=True):
@@ -54,7 +59,10 @@ class Adopter:
     async def adopt(self, reports: Iterable[VenueOrder]) -> int:
         """Those of them that are ours and not on record; how many there were."""
         ours = sorted(filter(self._may_be_unknown, reports), key=_age)
-        if not ours or not self._desk.guard.was_behind:
+        if not ours:
+            return 0
+        if not self._desk.guard.was_behind:
+            await self._meet_another(ours)
             return 0
         async with self._desk.recorder.turn:
             adopted = await self._desk.recorder.commit(lambda tx: self._insert(tx, ours))
@@ -66,6 +74,16 @@ class Adopter:
             event = self._desk.recorder.event(EventName.ORDER_ADOPTED, **fields, reason=REASON)
             self._desk.recorder.publish(event)
         return len(adopted)
+
+    async def _meet_another(self, reports: Sequence[VenueOrder]) -> None:
+        """An order that ended here long ago may rest there, and is drift; one never heard of is
+        another owner's.
+        """
+        ids = [report.client_order_id for report in reports if report.client_order_id is not None]
+        known = await self._desk.recorder.commit(lambda tx: {i for i in ids if tx.order(i)})
+        strange = [client_id for client_id in ids if client_id not in known]
+        if strange and self._desk.guard.fenced_by is None:
+            self._desk.guard.fenced_by = ANOTHER.format(strange[0])
 
     def _may_be_unknown(self, report: VenueOrder) -> bool:
         account = self._desk.account

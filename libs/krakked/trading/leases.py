@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+from typing import Final
+
 import msgspec
 
 from krakked.domain.instants import Instant
@@ -10,11 +13,21 @@ from krakked.trading.owning import Fence, Phase, State
 
 RELEASED_DURATION_S = 1
 """Of a lease that nobody holds: whoever sees it need not wait."""
+LEAP: Final = (100, 999)
+"""How many epochs further one goes on who learns from the venue of an owner that his lease does not
+know: far enough to be above that one, and by holder, so that two who leap do not land together."""
 
 
 def next_epoch(record: LeaseRecord, ledger_epoch: int) -> int:
     """Above every one that lease or ledger has heard of; either of them may be lost or new."""
     return 1 + max(record.epoch, record.transitions, ledger_epoch)
+
+
+def leap(state: State) -> int:
+    """The least epoch for who goes on against an owner that his lease does not know."""
+    least, most = LEAP
+    digest = hashlib.sha256(state.me.holder.encode()).digest()
+    return state.epoch + least + int.from_bytes(digest[:4]) % (most - least + 1)
 
 
 def taking(state: State, record: LeaseRecord, now: Instant) -> LeaseRecord:
@@ -50,7 +63,7 @@ def renewing(state: State, record: LeaseRecord, now: Instant) -> LeaseRecord:
 
 
 def unfencing(state: State, record: LeaseRecord, now: Instant) -> LeaseRecord:
-    """The next epoch, in the same hands; what fenced the one before is gone."""
+    """A later epoch, in the same hands; what fenced the one before is gone."""
     renewed = renewing(state, record, now)
     return msgspec.structs.replace(
         renewed,

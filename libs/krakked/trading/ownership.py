@@ -46,6 +46,7 @@ from krakked.trading.owning import (
     Missing,
     NonceRefused,
     Observation,
+    OursFound,
     Phase,
     Read,
     ReadLease,
@@ -70,6 +71,10 @@ UNTOLD = (
     "the lease was made anew and does not say which epochs there were: write the highest that any "
     "engine knew into krakked.io/epoch (`krakked status` shows it), or 0 into krakked.io/released "
     "if nobody ever owned the account"
+)
+UNHEARD_OF = (
+    "the account has orders of krakked's that this database and its lease never heard of: whoever "
+    "placed them is fenced by a later epoch"
 )
 PERSONS_FENCE = "true"
 """What a person writes to fence; anything else is an engine's reason."""
@@ -96,8 +101,10 @@ def _observe(state: State, observation: Observation, now: Instant) -> Step:
             if not _is_answer(observation, state.call):
                 return state, ()
             return _of_the_lease(_replace(state, call=None), observation, state.call, now)
-        case EpochRecorded() | DeadManTaken() | Reconciled() | NonceRefused() | Unfence():
-            return _of_the_account(state, observation, now)
+        case EpochRecorded() | DeadManTaken() | Reconciled():
+            return _of_the_start(state, observation)
+        case NonceRefused() | Unfence() | OursFound():
+            return _of_another_owner(state, observation, now)
         case Tick():
             return _tick(state, now)
 
@@ -463,7 +470,7 @@ def _heed_annotations(state: State, record: LeaseRecord) -> Step:
     if state.phase is not Phase.FENCED:
         return _fence(state, _fence_of(record), record.fenced) if record.fenced else (state, ())
     if record.unfence == state.epoch:
-        return _replace(state, wants_unfence=True), ()
+        return _let_go_on(state, 0), ()
     if state.fence is Fence.PERSON and not record.fenced:
         lifted = _replace(state, phase=Phase.ACQUIRED, fence=None, fenced_by="")
         return lifted, (Tell(reason="the fence on the lease is lifted"), *_entering(lifted))
@@ -481,11 +488,7 @@ def _fence(state: State, fence: Fence, reason: str) -> Step:
 # ------------------------------------------------------------------------------ the account
 
 
-def _of_the_account(
-    state: State,
-    observation: EpochRecorded | DeadManTaken | Reconciled | NonceRefused | Unfence,
-    now: Instant,
-) -> Step:
+def _of_the_start(state: State, observation: EpochRecorded | DeadManTaken | Reconciled) -> Step:
     match observation:
         case EpochRecorded(epoch=epoch):
             return _recorded(state, epoch)
@@ -493,10 +496,18 @@ def _of_the_account(
             return _advance(state, Phase.FENCING, Phase.RECONCILING)
         case Reconciled(began_at=began_at):
             return _reconciled(state, began_at)
+
+
+def _of_another_owner(
+    state: State, observation: NonceRefused | Unfence | OursFound, now: Instant
+) -> Step:
+    match observation:
         case NonceRefused(reason=reason):
             return _nonce_refused(state, reason, now)
         case Unfence(at_least=epoch):
             return _unfence(state, epoch, now)
+        case OursFound():
+            return _ours_found(state, now)
 
 
 def _recorded(state: State, epoch: int) -> Step:
@@ -538,8 +549,28 @@ def _nonce_refused(state: State, reason: str, now: Instant) -> Step:
 def _unfence(state: State, at_least: int, now: Instant) -> Step:
     if state.phase is not Phase.FENCED:
         return state, ()
-    wanted = _replace(state, wants_unfence=True, unfence_at_least=at_least)
-    return _replace(wanted, next_call_least_ns=now.least_ns), ()
+    return _replace(_let_go_on(state, at_least), next_call_least_ns=now.least_ns), ()
+
+
+def _let_go_on(state: State, at_least: int) -> State:
+    if not at_least and state.fence is Fence.VENUE:
+        at_least = leases.leap(state)
+    return _replace(state, wants_unfence=True, unfence_at_least=at_least)
+
+
+def _ours_found(state: State, now: Instant) -> Step:
+    """Who placed them may live, and own by another lease: go on above it, as if let by a person."""
+    if state.phase not in WORKING:
+        return state, ()
+    fenced = _replace(
+        state,
+        phase=Phase.FENCED,
+        fence=Fence.VENUE,
+        fenced_by=UNHEARD_OF,
+        waits_for_quarantine=False,
+    )
+    stepping, actions = _unfence(fenced, 0, now)
+    return stepping, (Tell(reason=UNHEARD_OF), *actions)
 
 
 # ------------------------------------------------------------------------------ time and calls

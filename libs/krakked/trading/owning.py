@@ -177,11 +177,16 @@ class NonceRefused(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Unfence(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """A person lets a fenced engine go on, with the next epoch."""
+    """A person lets a fenced engine go on, with a later epoch."""
 
     principal: str
     at_least: int = 0
-    """An epoch that the new one must reach: the venue may have seen more than we know."""
+    """An epoch that the new one must reach: the venue may have seen more than we know. 0: no person
+    said, so it leaps where the venue raised the fence."""
+
+
+class OursFound(msgspec.Struct, frozen=True, tag=True):
+    """The account has orders of krakked's that neither ledger nor lease ever heard of."""
 
 
 class StopAsked(msgspec.Struct, frozen=True, tag=True):
@@ -217,6 +222,7 @@ Observation: TypeAlias = (
     | Reconciled
     | NonceRefused
     | Unfence
+    | OursFound
     | StopAsked
     | Drained
     | LedgerBroken

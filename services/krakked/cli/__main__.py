@@ -33,7 +33,7 @@ VERBS: Final = {
     "halt": ("controls:halt", "Make no new plans."),
     "resume": ("controls:resume", "Undo a halt."),
     "panic": ("controls:panic", "Kill switch on, cancel all, sell all."),
-    "unfence": ("ownership:unfence", "Let a fenced engine go on, with the next epoch."),
+    "unfence": ("ownership:unfence", "Let a fenced engine go on, with a later epoch."),
     "acknowledge": ("ownership:acknowledge", "You know what the database did not hear of."),
     "doctor": ("doctor:doctor", "Try out at the venue what trading relies on."),
     "portfolio": ("portfolio:portfolio", "The account's opening balances."),

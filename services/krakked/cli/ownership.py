@@ -31,7 +31,7 @@ _START_FIRST: Final = "start it with `krakked run`, or give its database with --
 @options.db_path
 @options.as_json
 def unfence(epoch: int, reason: str, yes: bool, db_path: Path, as_json: bool) -> int:
-    """Let a fenced engine own the account again, with the next epoch.
+    """Let a fenced engine own the account again, with a later epoch.
 
     The venue then refuses whatever the other engine sends: be sure that it shall not trade.
     """

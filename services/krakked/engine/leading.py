@@ -47,6 +47,7 @@ from krakked.trading.owning import (
     EpochRecorded,
     Fence,
     NonceRefused,
+    OursFound,
     Phase,
     Reconcile,
     Reconciled,
@@ -220,9 +221,10 @@ class Leading:
         self._guard.was_behind = self.leadership is not None and self.leadership.is_restored
 
     async def found_ours(self) -> None:
-        """The account has orders of ours that the ledger never heard of: this epoch is restored.
+        """The account has orders of ours that the ledger never heard of: go on in a later epoch.
 
-        The lease knew of no owner before us, for it was lost with the ledger or is another one.
+        The lease knew of no owner before us, for it was lost with the ledger or is another one. So
+        that owner may live, in the very epoch that we are in: the venue must tell us apart.
         """
         assert self.leadership is not None, "the account is ours before anybody looks into it"
         assert self._ledger is not None
@@ -230,6 +232,11 @@ class Leading:
         await self._ledger.write(lambda tx: tx.save_leadership(restored))
         self.leadership = restored
         self._tell_guard()
+        owner, before = self.owner, self.owner.state.epoch
+        while owner.state.epoch == before:
+            await owner.wait_for(*owning.WORKING)
+            owner.note(OursFound())
+            await owner.wait_for(Phase.RECONCILING)
 
     def _needs_acknowledgement(self) -> bool:
         return self.leadership is not None and self.leadership.needs_acknowledgement
@@ -421,9 +428,12 @@ class Leading:
             return False, f"this engine is not fenced: {self.owner.state.phase.value}"
         if command.epoch > EPOCH_MAX:
             return False, f"there is no epoch {command.epoch}: {EPOCH_MAX} at most"
-        epoch = self.owner.state.epoch
         self.owner.note(owning.Unfence(principal=command.principal, at_least=command.epoch))
-        return True, f"unfenced: it takes the epoch after {max(epoch, command.epoch - 1)}"
+        state = self.owner.state
+        return (
+            True,
+            f"unfenced: it takes epoch {max(state.epoch + 1, state.unfence_at_least)}, or later",
+        )
 
     def figures(self) -> dict[str, object]:
         """How ownership stands, for people and probes."""

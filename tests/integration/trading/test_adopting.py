@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+import pytest
+
 from krakked.domain.events import EventName
 from krakked.domain.ids import MANUAL, StrategyId
 from krakked.domain.orders import Journal
@@ -60,6 +63,35 @@ def test_strategy_that_is_not_configured_any_more_leaves_its_executions_to_manua
         assert fill.strategy_id == MANUAL
 
     play(scenario)
+
+
+@pytest.mark.parametrize("price", ["30000.0", None])
+def test_an_order_of_krakkeds_that_only_another_owner_can_have_placed_fences_us(
+    play: Play, price: str | None
+) -> None:
+    async def scenario(world: Any) -> None:
+        request = await placed_elsewhere(world, price=price)
+        await world.reconciler.catch_up()
+        await world.reconciler.reconcile()
+        fenced_by = world.desk.guard.fenced_by
+        assert "another krakked trades on this account" in fenced_by
+        assert request.client_order_id in fenced_by
+        assert world.count(EventName.ORDER_ADOPTED) == 0
+
+    play(scenario, agree=False)
+
+
+def test_an_order_that_ended_here_and_rests_there_is_drift_and_no_other_owner(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        order = await world.submit(price="30000.0")
+        ended = msgspec.structs.replace(order, journal=Journal.REJECTED, venue_order_id=None)
+        world.ledger.run(lambda tx: tx.update_order(ended, at_ns=world.clock.now_ns()))
+        world.account.put_order(ended)
+        await world.reconciler.reconcile()
+        assert [drift.difference.subject for drift in world.account.drifts] == ["open_order"]
+        assert world.desk.guard.fenced_by is None
+
+    play(scenario, agree=False)
 
 
 def test_names_that_order_ids_cannot_tell_apart_are_found() -> None:

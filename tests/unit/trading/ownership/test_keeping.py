@@ -9,6 +9,7 @@ import pytest
 
 from krakked.domain.instants import Instant
 from krakked.ports.lease_store import LeaseEventKind
+from krakked.trading.leases import leap
 from krakked.trading.ownership import step
 from krakked.trading.owning import (
     EXIT_CODES,
@@ -24,6 +25,7 @@ from krakked.trading.owning import (
     LedgerBroken,
     Missing,
     NonceRefused,
+    OursFound,
     Phase,
     ReadLease,
     RecordEpoch,
@@ -305,14 +307,17 @@ def test_fence_of_the_venue_that_a_person_wipes_from_the_lease_is_written_again(
     assert world.leases.read().fenced == "venue: x"
 
 
-def test_person_unfences_and_the_next_epoch_begins_with_its_quarantine(world: Any) -> None:
+def test_person_unfences_and_a_far_epoch_begins_with_its_quarantine(world: Any) -> None:
     leader = world.leader()
     leader.note(NonceRefused(reason="x"))
     leader.answer()
     leader.forget()
+    epoch = leap(leader.state)
+    assert 100 < epoch <= 1000
     leader.note(Unfence(principal="ada"))
     leader.answer()
-    assert (leader.phase, leader.state.epoch, leader.ledger_epoch) == (Phase.RECONCILING, 2, 2)
+    assert leader.phase is Phase.RECONCILING
+    assert (leader.state.epoch, leader.ledger_epoch) == (epoch, epoch)
     assert world.leases.read().fenced == ""
     world.pass_s(5.1)
     assert leader.phase is Phase.LEADING
@@ -327,16 +332,50 @@ def test_who_was_fenced_by_the_venue_is_restored_when_a_person_lets_it_go_on(wor
     leader.note(Unfence(principal="ada"))
     leader.answer()
     (recorded,) = [action for action in leader.actions if isinstance(action, RecordEpoch)]
-    assert (recorded.epoch, recorded.is_restored, recorded.is_unclean) == (2, True, True)
+    assert (recorded.is_restored, recorded.is_unclean) == (True, True)
+
+
+def test_who_finds_orders_of_ours_that_nobody_heard_of_goes_on_in_a_far_epoch(world: Any) -> None:
+    leader = world.leader()
+    before = leader.state
+    leader.forget()
+    leader.note(OursFound())
+    assert leader.phase is Phase.FENCED
+    leader.answer()
+    (recorded,) = [action for action in leader.actions if isinstance(action, RecordEpoch)]
+    assert recorded == RecordEpoch(epoch=leap(before), is_unclean=True, is_restored=True)
+    assert (leader.phase, leader.state.fenced_by) == (Phase.RECONCILING, "")
+    world.pass_s(5.1)
+    assert leader.phase is Phase.LEADING
+
+
+def test_two_that_leap_from_one_epoch_do_not_land_together(world: Any) -> None:
+    state = world.leader().state
+    others = [
+        msgspec.structs.replace(state, me=msgspec.structs.replace(state.me, process=f"p{number}"))
+        for number in range(20)
+    ]
+    assert len({leap(other) for other in others}) >= 19
+
+
+def test_whom_a_person_fenced_goes_on_in_the_next_epoch(world: Any) -> None:
+    leader = world.leader()
+    world.leases.annotate(fenced="true")
+    world.pass_s(3)
+    assert leader.phase is Phase.FENCED
+    leader.note(Unfence(principal="ada"))
+    leader.answer()
+    assert leader.state.epoch == 2
 
 
 def test_annotation_of_the_fenced_epoch_unfences_and_is_taken_away(world: Any) -> None:
     leader = world.leader()
     leader.note(NonceRefused(reason="x"))
     leader.answer()
+    epoch = leap(leader.state)
     world.leases.annotate(unfence=1)
     world.pass_s(3)
-    assert (leader.state.epoch, world.leases.read().unfence) == (2, None)
+    assert (leader.state.epoch, world.leases.read().unfence) == (epoch, None)
 
 
 def test_person_may_name_the_epoch_that_the_venue_has_seen(world: Any) -> None:
