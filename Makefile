@@ -47,14 +47,14 @@ test-long: setup clients ## run the tests that take more than a few seconds
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m long || [ $$? -eq 5 ]  # 5: there are none
 
 sim: setup ## play the simulated world of SEED with its trace (ONLY="fate order_sent", TRACE=no, WITHOUT="at:0", SHRINK=1)
-	@$(BIN)/python -m krakked.worlds one --seed $(SEED) $(if $(filter no,$(TRACE)),--no-trace) \
+	@$(BIN)/python -m krakked.worlds one --seed "$(SEED)" $(if $(filter no,$(TRACE)),--no-trace) \
 		$(ONLY:%=--only %) $(WITHOUT:%=--without %) $(if $(SHRINK),--shrunk)
 
 sim-sweep: setup ## play SEEDS simulated worlds from FIRST_SEED on, on all cores; the last line is what came of them
-	@$(BIN)/python -m krakked.worlds sweep --first-seed $(FIRST_SEED) --seeds $(SEEDS)
+	@$(BIN)/python -m krakked.worlds sweep --first-seed "$(FIRST_SEED)" --seeds "$(SEEDS)"
 
-sim-mutants: setup ## remove each safeguard, and see that the simulation notices (half an hour; ONLY="dead-man" some of them)
-	@$(BIN)/python -m tests.sim.mutants $(ONLY:%=--only %)
+sim-mutants: setup ## remove each safeguard, and see that the simulation notices (minutes; ONLY="expiry, dead-man" some of them, LIST=1 names them)
+	@$(BIN)/python -m tests.sim.mutants $(if $(ONLY),--only "$(ONLY)") $(if $(LIST),--list)
 
 clients: $(CLIENTS:%=.clients/%/.installed) ## install the other people's clients that long tests try the simulator with
 

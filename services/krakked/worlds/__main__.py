@@ -187,18 +187,7 @@ def _now_s() -> float:
 
 def run(arguments: Sequence[str] | None = None) -> NoReturn:
     """The program."""
-    voice.hear_interrupt()
-    try:
-        code = main.main(args=arguments, prog_name="krakked.worlds", standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        code = error.exit_code
-    except click.Abort:
-        voice.err("interrupted")
-        code = voice.INTERRUPTED
-    except voice.Unwritten as error:
-        code = voice.unwritten(error)
-    sys.exit(code or 0)
+    voice.end(lambda: main.main(arguments, prog_name="krakked.worlds", standalone_mode=False))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,8 @@ import contextlib
 import os
 import signal
 import sys
-from typing import Final, TextIO
+from collections.abc import Callable
+from typing import Final, NoReturn, TextIO
 
 INTERRUPTED: Final = 130
 UNWRITTEN: Final = 74
@@ -66,6 +67,24 @@ def unwritten(error: Unwritten) -> int:
     with contextlib.suppress(Unwritten):  # nor can this one, it may be
         err(f"a line cannot be written: {error}")
     return UNWRITTEN
+
+
+def end(program: Callable[[], int | None]) -> NoReturn:
+    """Run one of click's (not standing alone) to its exit code, whatever ends it."""
+    import click
+
+    hear_interrupt()
+    try:
+        code = program() or 0
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except click.Abort:
+        err("interrupted")
+        code = INTERRUPTED
+    except Unwritten as error:
+        code = unwritten(error)
+    sys.exit(code)
 
 
 def _is_terminal() -> bool:

@@ -6,14 +6,24 @@ the same worlds, and every rule must hold. One process for each mutant, as many 
 
 from __future__ import annotations
 
+from krakked.worlds import voice
+
+if __name__ == "__main__":
+    voice.end_at_interrupt()
+
+import multiprocessing
 import os
+import signal
 import sys
 import time
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from typing import NoReturn
 
 import click
 from tests.sim.mutants.catalogue import MUTANTS
 from tests.sim.mutants.hunting import Verdict, hunt
+from tests.sim.mutants.telling import in_words
 
 SEEDS_MAX = 500
 
@@ -24,39 +34,82 @@ WORDS_MAX = 200
 @click.option("--cores", type=click.IntRange(min=1), help="Processes; default: one a core.")
 @click.option("--first-seed", type=int, default=1, show_default=True)
 @click.option("--seeds", type=click.IntRange(min=1), default=SEEDS_MAX, show_default=True)
-@click.option("--only", multiple=True, metavar="WORD", help="Mutants with one of these words.")
-@click.option("--list", "only_lists", is_flag=True, help="Name them, and end.")
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="WORDS",
+    help="Mutants with these words in their names; several, with commas between.",
+)
+@click.option("--list", "only_lists", is_flag=True, help="Name them and their worlds, and end.")
 def main(
     cores: int | None, first_seed: int, seeds: int, only: tuple[str, ...], only_lists: bool
-) -> None:
+) -> int:
     """Remove each safeguard, and see that the simulation notices; exit code 1 if it does not."""
-    chosen = [
-        number
-        for number, mutant in enumerate(MUTANTS)
-        if not only or any(word in mutant.name for word in only)
-    ]
+    chosen = chosen_of(only)
     if only_lists:
         for number in chosen:
-            click.echo(f"{MUTANTS[number].name:<44} {MUTANTS[number].breaks}")
-        return
+            mutant = MUTANTS[number]
+            voice.out(f"{mutant.name:<44} {mutant.breaks}\n{'':<44} in: {in_words(mutant.mixture)}")
+        return 0
     began_s = time.monotonic()
-    verdicts: list[Verdict] = []
-    with ProcessPoolExecutor(cores or os.cpu_count() or 1, max_tasks_per_child=1) as pool:
-        futures = [pool.submit(hunt, number, first_seed, seeds) for number in chosen]
-        for done in as_completed(futures):
-            verdicts.append(done.result())
-            click.echo(f"[{len(verdicts)}/{len(chosen)}] {_line(verdicts[-1])}", err=True)
-    for verdict in sorted(
-        verdicts, key=lambda one: [MUTANTS[n].name for n in chosen].index(one.name)
-    ):
-        click.echo(_line(verdict))
+    verdicts, is_interrupted = _hunt_all(chosen, cores or os.cpu_count() or 1, first_seed, seeds)
+    names = [MUTANTS[number].name for number in chosen]
+    for verdict in sorted(verdicts, key=lambda one: names.index(one.name)):
+        voice.out(_line(verdict))
     bad = [verdict for verdict in verdicts if not verdict.is_good]
     most = max((verdict.seeds for verdict in verdicts), default=0)
-    click.echo(
+    if is_interrupted:
+        voice.err(f"interrupted: {len(verdicts)} of {len(chosen)} mutants were hunted")
+    voice.out(
         f"mutants={len(verdicts)} caught={len(verdicts) - len(bad)} not_caught={len(bad)} "
         f"seeds_most={most} took_s={time.monotonic() - began_s:.0f}"
     )
-    sys.exit(1 if bad else 0)
+    if is_interrupted:
+        return voice.INTERRUPTED
+    return 1 if bad else 0
+
+
+def chosen_of(only: Sequence[str]) -> list[int]:
+    """Numbers of the mutants that were asked for; a phrase that fits none is a mistake."""
+    phrases = [part.strip() for words in only for part in words.split(",") if part.strip()]
+    names = [mutant.name for mutant in MUTANTS]
+    strange = [phrase for phrase in phrases if not any(phrase in name for name in names)]
+    if strange:
+        raise click.UsageError(
+            f"no mutant has {', '.join(map(repr, strange))} in its name; there are:\n  "
+            + "\n  ".join(names)
+        )
+    return [
+        number
+        for number, name in enumerate(names)
+        if not phrases or any(phrase in name for phrase in phrases)
+    ]
+
+
+def _hunt_all(
+    chosen: Sequence[int], cores: int, first_seed: int, seeds: int
+) -> tuple[list[Verdict], bool]:
+    """The verdicts as they came, and whether a person had enough."""
+    verdicts: list[Verdict] = []
+    pool = ProcessPoolExecutor(cores, max_tasks_per_child=1, initializer=_settle_in)
+    try:
+        futures = [pool.submit(hunt, number, first_seed, seeds) for number in chosen]
+        for done in as_completed(futures):
+            verdicts.append(done.result())
+            voice.err(f"[{len(verdicts)}/{len(chosen)}] {_line(verdicts[-1])}")
+    except KeyboardInterrupt:
+        for process in multiprocessing.active_children():
+            process.terminate()  # a hunt may take long; its world tidies up
+        return verdicts, True
+    finally:
+        pool.shutdown(cancel_futures=True)
+    return verdicts, False
+
+
+def _settle_in() -> None:
+    """Ctrl-C is for who gave the work; he ends this process by SIGTERM."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(voice.INTERRUPTED))
 
 
 def _line(verdict: Verdict) -> str:
@@ -66,5 +119,10 @@ def _line(verdict: Verdict) -> str:
     return f"{verdict.name:<44} {figures}  {how[:WORDS_MAX]}{mistake[:WORDS_MAX]}"
 
 
+def run(arguments: Sequence[str] | None = None) -> NoReturn:
+    """The program."""
+    voice.end(lambda: main.main(arguments, prog_name="tests.sim.mutants", standalone_mode=False))
+
+
 if __name__ == "__main__":
-    main()
+    run()
