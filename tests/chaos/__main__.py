@@ -5,9 +5,15 @@
     --seed N      what is drawn; real processes never repeat to the millisecond, acts do
 
 Exit code 1: something happened that must not. Logs, databases and the venue's file are kept then.
+Ctrl-C and SIGTERM: what was found so far is told, and 130.
 """
 
 from __future__ import annotations
+
+from krakked.worlds import voice
+
+if __name__ == "__main__":
+    voice.end_at_interrupt()
 
 import argparse
 import asyncio
@@ -21,6 +27,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import msgspec
 from tests.chaos.acts import Acts
@@ -34,7 +41,6 @@ from tests.chaos.world import World
 
 from krakked.trading.timings import DEFAULT, QUICK
 
-INTERRUPTED = 130
 FULL_MINUTES = 60
 
 
@@ -93,11 +99,10 @@ async def play(phase: Phase, folder: Path, seed: int, outcome: Outcome) -> None:
 
     def say(words: str) -> None:
         seconds = time.monotonic() - began_s
-        sys.stderr.write(
+        voice.err(
             f"[{phase.sort.name} {seconds:5.0f} s, {acts.kills}/{phase.kills} kills, "
-            f"{acts.pauses}/{phase.pauses} pauses] {words}\n"
+            f"{acts.pauses}/{phase.pauses} pauses] {words}"
         )
-        sys.stderr.flush()
 
     world = World(phase.sort, folder, seed, say)
     acts = Acts(world, phase.pauses_s)
@@ -111,7 +116,7 @@ async def play(phase: Phase, folder: Path, seed: int, outcome: Outcome) -> None:
             outcome.trades += len(books.trades)
     finally:
         await world.close()
-    note(outcome, world, acts)
+        note(outcome, world, acts)  # of a world that a person broke off, too
     say(f"done: {in_words(world.failovers.intervals)}; {len(world.violations)} violations")
 
 
@@ -131,9 +136,8 @@ async def act_out(phase: Phase, acts: Acts, world: World) -> None:
             await {"kill": acts.kill, "pause": acts.pause, "stop": acts.stop}[name]()
 
 
-async def run(options: argparse.Namespace, root: Path) -> Outcome:
+async def run(options: argparse.Namespace, root: Path, outcome: Outcome) -> None:
     """All phases beside each other: they have nothing in common but the machine."""
-    outcome = Outcome()
     me = asyncio.current_task()
     assert me is not None
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, me.cancel)
@@ -141,42 +145,76 @@ async def run(options: argparse.Namespace, root: Path) -> Outcome:
         for phase in phases(options.minutes, is_quick=options.quick):
             if options.only in (None, phase.sort.name):
                 group.create_task(play(phase, root / phase.sort.name, options.seed, outcome))
-    return outcome
 
 
-def main() -> int:
-    """The exit code."""
-    parser = argparse.ArgumentParser(prog="tests.chaos", description=__doc__)
-    parser.add_argument("--minutes", type=float, default=60)
+def options_of(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """What was asked for; a world that such a run has not is a mistake."""
+    parser = argparse.ArgumentParser(
+        prog="tests.chaos",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--minutes", type=float, default=FULL_MINUTES)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--only", help="one world: two, alone, files or patient")
     parser.add_argument("--keep", action="store_true", help="logs and databases, whatever happens")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
+    names = [phase.sort.name for phase in phases(options.minutes, is_quick=options.quick)]
+    if options.only not in (None, *names):
+        parser.error(f"this run has no world {options.only!r}; it has {', '.join(names)}")
+    return options
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The exit code."""
+    options = options_of(arguments)
     root = Path(tempfile.mkdtemp(prefix="krakked-chaos-"))
     own_mounts()
     os.environ[MARK] = root.name  # every child has it
     began_s = time.monotonic()
+    outcome = Outcome()
+    is_interrupted = False
     try:
-        outcome = asyncio.run(run(options, root))
+        asyncio.run(run(options, root, outcome))
     except (asyncio.CancelledError, KeyboardInterrupt):
-        shutil.rmtree(root)
-        return INTERRUPTED
+        is_interrupted = True
     if left := left_behind(root.name):
         outcome.violations.append(f"left behind: {left}")
-    if options.only is None and (options.quick or options.minutes >= FULL_MINUTES):
+    is_whole = options.only is None and (options.quick or options.minutes >= FULL_MINUTES)
+    if is_whole and not is_interrupted:
         outcome.violations += shortfalls(outcome, QUICK_RUN if options.quick else FULL_RUN)
-    for line in outcome.violations:
-        sys.stderr.write(f"violation: {line}\n")
-    if outcome.violations or options.keep:
-        sys.stderr.write(f"kept: {root}\n")
-    else:
-        shutil.rmtree(root)
+    conclude(outcome, root, is_kept=options.keep)
+    if is_interrupted:
+        voice.err("interrupted: what follows was found until then, and nothing was audited since")
     minutes = (time.monotonic() - began_s) / 60
-    sys.stdout.write(table(outcome.intervals))
-    sys.stdout.write(summary(outcome, options.seed, minutes) + "\n")
+    voice.out(table(outcome.intervals) + summary(outcome, options.seed, minutes))
+    if is_interrupted:
+        return voice.INTERRUPTED
     return 1 if outcome.violations else 0
 
 
+def conclude(outcome: Outcome, root: Path, *, is_kept: bool) -> None:
+    """Tell what must not be, and keep what may say why."""
+    for line in outcome.violations:
+        voice.err(f"violation: {line}")
+    if outcome.violations or is_kept:
+        voice.err(f"kept: {root}")
+    else:
+        shutil.rmtree(root)
+
+
+def end() -> NoReturn:
+    """The program."""
+    voice.hear_interrupt()
+    try:
+        code = main()
+    except voice.Unwritten as error:
+        code = voice.unwritten(error)
+    except KeyboardInterrupt:
+        code = voice.INTERRUPTED
+    sys.exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    end()

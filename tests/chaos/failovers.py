@@ -15,11 +15,13 @@ start must ask (``engine/promises.py``).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 from krakked.adapters.kraken.rate_limit import Tier
 from krakked.engine.promises import start_s, takeover_s
-from krakked.trading.timings import Timings
+from krakked.trading.timings import NAMED, Timings
 
 _MANNER = {"stopped": "clean", "restarted": "alone"}
 
@@ -28,6 +30,8 @@ class Interval(msgspec.Struct, frozen=True, kw_only=True):
     """One that ended."""
 
     kind: str
+    timings: str
+    """The name of the set by which the engines of its world go."""
     seconds: float
     bound_s: float
     is_disturbed: bool
@@ -44,6 +48,7 @@ class Failovers:
     def __init__(self, timings: Timings, tier: Tier = Tier.NONE) -> None:
         self.intervals: list[Interval] = []
         self._timings, self._tier = timings, tier
+        self._name = next(name for name, named in NAMED.items() if named == timings)
         self._open: tuple[str, float, bool] | None = None
 
     def bound_s(self, kind: str) -> float:
@@ -76,22 +81,31 @@ class Failovers:
         self._open = None
         bound_s = self.bound_s(kind)
         self.intervals.append(
-            Interval(kind=kind, seconds=at_s - began_s, bound_s=bound_s, is_disturbed=is_disturbed)
+            Interval(
+                kind=kind,
+                timings=self._name,
+                seconds=at_s - began_s,
+                bound_s=bound_s,
+                is_disturbed=is_disturbed,
+            )
         )
+
+
+def _groups(intervals: Iterable[Interval]) -> list[tuple[tuple[str, str, float], list[Interval]]]:
+    """By kind, timings and bound."""
+    found: dict[tuple[str, str, float], list[Interval]] = {}
+    for one in intervals:
+        found.setdefault((one.kind, one.timings, one.bound_s), []).append(one)
+    return sorted(found.items())
 
 
 def in_words(intervals: list[Interval]) -> str:
-    """By kind and bound: how many, the middle, the longest, the bound; then the disturbed ones."""
+    """By group: how many, the middle, the longest, the bound; then the disturbed ones."""
     lines = []
-    groups = sorted({(i.kind, i.bound_s) for i in intervals if not i.is_disturbed})
-    for kind, bound_s in groups:
-        told = sorted(
-            i.seconds
-            for i in intervals
-            if (i.kind, i.bound_s, i.is_disturbed) == (kind, bound_s, False)
-        )
+    for (kind, timings, bound_s), mine in _groups(i for i in intervals if not i.is_disturbed):
+        told = sorted(i.seconds for i in mine)
         lines.append(
-            f"{kind} n={len(told)} median {told[len(told) // 2]:.1f} s "
+            f"{kind} ({timings}) n={len(told)} median {told[len(told) // 2]:.1f} s "
             f"max {told[-1]:.1f} s (bound {bound_s:g} s)"
         )
     if others := [i.seconds for i in intervals if i.is_disturbed]:
@@ -100,19 +114,19 @@ def in_words(intervals: list[Interval]) -> str:
 
 
 def table(intervals: list[Interval]) -> str:
-    """One line for each kind and bound: those held against the bound, and those amid other faults.
+    """One line for each group: those held against the bound, and those amid other faults.
 
     Clean ones let go by themselves; unclean ones are over when their lease is.
     """
-    lines = ["failover              n  median     max   bound | amid other faults: n     max"]
-    for kind, bound_s in sorted({(i.kind, i.bound_s) for i in intervals}):
-        mine = [i for i in intervals if (i.kind, i.bound_s) == (kind, bound_s)]
+    lines = [
+        "failover           timings    n  median     max   bound | amid other faults: n     max"
+    ]
+    for (kind, timings, bound_s), mine in _groups(intervals):
         alone = sorted(i.seconds for i in mine if not i.is_disturbed)
         amid = [i.seconds for i in mine if i.is_disturbed]
         cells = f"{alone[len(alone) // 2]:5.1f} s {alone[-1]:5.1f} s" if alone else " " * 15
         worst = f" {max(amid):5.1f} s" if amid else ""
         name = f"{_MANNER.get(kind, 'unclean')} {kind}"
-        lines.append(
-            f"{name:<18} {len(alone):4} {cells} {bound_s:5.1f} s |{len(amid):21}{worst}".rstrip()
-        )
+        figures = f"{len(alone):4} {cells} {bound_s:5.1f} s |{len(amid):21}{worst}"
+        lines.append(f"{name:<18} {timings:<7} {figures}".rstrip())
     return "\n".join(lines) + "\n"

@@ -12,7 +12,13 @@ from krakked.trading.timings import DEFAULT, QUICK
 def interval(
     kind: str, seconds: float, *, bound_s: float = 37, is_disturbed: bool = False
 ) -> Interval:
-    return Interval(kind=kind, seconds=seconds, bound_s=bound_s, is_disturbed=is_disturbed)
+    return Interval(
+        kind=kind,
+        timings="quick" if bound_s == 17.5 else "default",
+        seconds=seconds,
+        bound_s=bound_s,
+        is_disturbed=is_disturbed,
+    )
 
 
 @pytest.mark.parametrize("kind", ["killed", "paused", "hung"])
@@ -64,7 +70,7 @@ def test_interval_that_is_dropped_is_not_told() -> None:
     assert failovers.intervals == []
 
 
-def test_table_has_a_line_for_each_kind_and_bound() -> None:
+def test_table_has_a_line_for_each_kind_timings_and_bound() -> None:
     told = table(
         [
             interval("killed", 20.0),
@@ -79,16 +85,31 @@ def test_table_has_a_line_for_each_kind_and_bound() -> None:
     _, *lines = told.splitlines()
     cells = [line.replace("|", " ").split() for line in lines]
     assert cells == [
-        ["unclean", "hung", "0", "17.5", "s", "1", "8.0", "s"],
-        ["unclean", "killed", "1", "9.0", "s", "9.0", "s", "17.5", "s", "0"],
-        ["unclean", "killed", "3", "22.0", "s", "24.0", "s", "37.0", "s", "1", "50.0", "s"],
-        ["clean", "stopped", "1", "3.0", "s", "3.0", "s", "17.0", "s", "0"],
+        ["unclean", "hung", "quick", "0", "17.5", "s", "1", "8.0", "s"],
+        [
+            "unclean",
+            "killed",
+            "default",
+            "3",
+            "22.0",
+            "s",
+            "24.0",
+            "s",
+            "37.0",
+            "s",
+            "1",
+            "50.0",
+            "s",
+        ],
+        ["unclean", "killed", "quick", "1", "9.0", "s", "9.0", "s", "17.5", "s", "0"],
+        ["clean", "stopped", "default", "1", "3.0", "s", "3.0", "s", "17.0", "s", "0"],
     ]
 
 
 def test_words_keep_what_was_disturbed_apart() -> None:
     told = in_words([interval("killed", 20.0), interval("killed", 50.0, is_disturbed=True)])
     assert told == (
-        "killed n=1 median 20.0 s max 20.0 s (bound 37 s); amid other faults n=1 max 50.0 s"
+        "killed (default) n=1 median 20.0 s max 20.0 s (bound 37 s); "
+        "amid other faults n=1 max 50.0 s"
     )
     assert in_words([]) == "none"
