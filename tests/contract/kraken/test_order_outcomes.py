@@ -26,6 +26,7 @@ from krakked.adapters.kraken.nonces import Nonces
 from krakked.adapters.kraken.outcomes import (
     BREAKS,
     BROKEN,
+    ELSE,
     ERRORS,
     GONE,
     MUTATIONS,
@@ -34,6 +35,7 @@ from krakked.adapters.kraken.outcomes import (
     Broken,
     Error,
     Meaning,
+    error_of,
 )
 from krakked.adapters.kraken.rate_limit import Tier
 from krakked.adapters.kraken.rest import KrakenRest
@@ -387,7 +389,12 @@ def gone(row: Error, act: Act) -> bool:
     return row.start in GONE and act in (Act.CANCEL, Act.AMEND)
 
 
-@pytest.mark.parametrize("row", ERRORS, ids=lambda row: row.start)
+UNHEARD = ("EGeneral:Something new", "EOrder:Something new", "ENew:Something")
+WALKED = (*ERRORS, *(Error(text, ELSE.meaning, ELSE.doc) for text in UNHEARD))
+"""With words that no row is for."""
+
+
+@pytest.mark.parametrize("row", WALKED, ids=lambda row: row.start)
 def test_error_of_the_table_ends_in_its_class_for_each_call_and_nothing_was_done(
     scene: Any, row: Error
 ) -> None:
@@ -406,7 +413,7 @@ def test_error_of_the_table_ends_in_its_class_for_each_call_and_nothing_was_done
     scene(Act.ADD, script)
 
 
-IN_DOUBT = [row for row in ERRORS if OUTCOMES[row.meaning] == "Ambiguous"]
+IN_DOUBT = [row for row in WALKED if OUTCOMES[row.meaning] == "Ambiguous"]
 
 
 @pytest.mark.parametrize("act", ACTS, ids=lambda act: act.value)
@@ -692,6 +699,9 @@ def test_every_row_of_the_table_has_a_case() -> None:
     assert {*WAYS, *RESETS, *UNCONNECTED, *UNSENT} == {row.way for row in BREAKS}
     assert set(BROKEN) == set(Broken)
     assert len({row.start for row in ERRORS}) == len(ERRORS)
+    assert all(row.start for row in ERRORS)
+    assert {error_of(text) for text in (*UNHEARD, "")} == {ELSE}
+    assert OUTCOMES[ELSE.meaning] == "Ambiguous"
     assert len(UNSENT) == 5
     assert len(UNCONNECTED) == 4
 

@@ -207,6 +207,36 @@ def test_order_whose_answer_was_lost_is_found_and_adopted(play: Play, fault: Fau
     play(scenario)
 
 
+def test_order_that_was_taken_in_words_that_nobody_knows_is_in_doubt_until_it_is_found(
+    play: Play,
+) -> None:
+    async def scenario(world: Any) -> None:
+        world.fault(FaultKind.ERROR_AFTER, "AddOrder", text="EGeneral:Something new")
+        order = await world.submit()
+        assert order.journal is Journal.UNKNOWN
+        assert "EGeneral:Something new" in order.reason
+        assert list(await world.reconciler.reconcile()) == []
+        assert world.stored(order.request).journal is Journal.ACKED
+        assert len(await world.venue_orders()) == 1
+
+    play(scenario)
+
+
+def test_order_that_was_refused_in_words_that_nobody_knows_is_absent_once_that_is_certain(
+    play: Play,
+) -> None:
+    async def scenario(world: Any) -> None:
+        world.fault(FaultKind.ERROR, "AddOrder", text="EGeneral:Something new")
+        order = await world.submit()
+        assert order.journal is Journal.UNKNOWN
+        await world.clock.sleep(60)
+        await world.reconciler.reconcile()
+        assert world.stored(order.request).journal is Journal.ABSENT
+        assert not await world.venue_orders()
+
+    play(scenario)
+
+
 @pytest.mark.parametrize("fault", LOST_ANSWERS)
 def test_order_that_was_filled_while_its_answer_was_lost_is_booked_once(
     play: Play, fault: FaultKind

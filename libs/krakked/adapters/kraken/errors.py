@@ -109,9 +109,11 @@ def error_from(verdict: Verdict, *, method: str, mutates: bool, on_trade_key: bo
             return RateRefused(message, retry_after_s=verdict.retry_after_s)
         case Meaning.LATER:
             return Transient(message, retry_after_s=verdict.retry_after_s)
-        case Meaning.CLIENT_ID if mutates:
+        case Meaning.UNHEARD | Meaning.CLIENT_ID if mutates:
             return Ambiguous(message)
-        case Meaning.CLIENT_ID | Meaning.BAD_KEY | Meaning.PERMISSION | Meaning.NO:
+        case (
+            Meaning.UNHEARD | Meaning.CLIENT_ID | Meaning.BAD_KEY | Meaning.PERMISSION | Meaning.NO
+        ):
             return _NO_BY_MEANING.get(verdict.meaning, Permanent)(message, code=verdict.code)
 
 

@@ -7,8 +7,8 @@ is made of the same rows, and a test walks them against the simulated venue.
 
 ``IN_DOUBT`` is the meaning that matters: after a call that changes something it says nothing about
 whether it was done, so it becomes ``Ambiguous``; after a question it is merely ``Transient``.
-What the table does not know is a plain no, but for the categories that report on the venue's own
-health.
+Words that the table does not know (``UNHEARD``) say nothing about what was done either: a change
+that they answer is in doubt, a question is refused.
 """
 
 from __future__ import annotations
@@ -50,6 +50,7 @@ class Meaning(enum.Enum):
 
     NONCE = "the nonce was not above the last one seen on the key"
     IN_DOUBT = "it may have been done"
+    UNHEARD = "words that nobody knows: it may have been done"
     CLIENT_ID = "an order may live under this id already"
     BAD_KEY = "the credentials are wrong"
     PERMISSION = "the key may not do this"
@@ -128,7 +129,10 @@ ERRORS: Final = (
     Error("EBM:limit exceeded", _NO, "a limit of the account"),
     Error("EFunding:", _NO, "no business of orders"),
 )
-"""What the table does not know is ``NO``."""
+"""Each longer than nothing, which is how ``ELSE`` begins."""
+
+ELSE: Final = Error("", Meaning.UNHEARD, "not in the table")
+"""A venue finds new words for what went wrong after it acted as well as before."""
 
 
 class Broken(enum.Enum):
@@ -201,14 +205,15 @@ BREAKS: Final = (
 
 
 def error_of(code: str) -> Error:
-    """The row of an error text; what no row is for is a plain no."""
+    """The row of an error text."""
     known = [row for row in ERRORS if code.startswith(row.start)]
-    return max(known, key=lambda row: len(row.start), default=Error("", _NO, "not in the table"))
+    return max(known, key=lambda row: len(row.start), default=ELSE)
 
 
 OUTCOMES: Final = {
     Meaning.NONCE: "Fenced",
     Meaning.IN_DOUBT: "Ambiguous",
+    Meaning.UNHEARD: "Ambiguous",
     Meaning.CLIENT_ID: "Ambiguous",
     Meaning.BAD_KEY: "BadKey",
     Meaning.PERMISSION: "MissingPermission",
@@ -220,6 +225,7 @@ QUESTION_OUTCOMES: Final = {
     **OUTCOMES,
     Meaning.NONCE: "Transient",
     Meaning.IN_DOUBT: "Transient",
+    Meaning.UNHEARD: "Permanent",
     Meaning.CLIENT_ID: "Permanent",
 }
 """The same for a call that only asks."""
@@ -242,7 +248,7 @@ def as_markdown() -> str:
             "| it begins with | what it is about | so the call | an order | a question | wait |",
             "|---|---|---|---|---|---|",
             *errors,
-            f"| anything else | not in the table | {_NO.value} | {_classes(_NO)} | – |",
+            f"| anything else | {ELSE.doc} | {ELSE.meaning.value} | {_classes(ELSE.meaning)} | – |",
             "",
             "### What becomes of a call on its way",
             "",

@@ -88,8 +88,8 @@ NOT_PLACED_EVER = [
     "ETrade:User Locked",
     "EBM:limit exceeded:CAL",
     "EFunding:Unknown withdraw key",
-    "ESomething:Never seen before",
 ]
+UNHEARD = ["ESomething:Never seen before", "EGeneral:Something new", "EOrder:Something new", ""]
 
 
 @pytest.mark.parametrize("text", NOT_PLACED_LATER)
@@ -110,6 +110,15 @@ def test_answer_about_the_venues_own_trouble_leaves_an_order_in_doubt(text: str)
 
 @pytest.mark.parametrize("text", ["EGeneral:Invalid arguments:cl_ord_id not unique"])
 def test_client_id_that_is_taken_means_that_an_order_may_live_under_it(text: str) -> None:
+    assert type(translated(text, mutates=True)) is Ambiguous
+    asked = translated(text, mutates=False)
+    assert type(asked) is Permanent
+    assert asked.code == text
+
+
+@pytest.mark.parametrize("text", UNHEARD)
+def test_words_that_nobody_knows_leave_an_order_in_doubt_and_refuse_a_question(text: str) -> None:
+    """The venue may have found them after it took the order."""
     assert type(translated(text, mutates=True)) is Ambiguous
     asked = translated(text, mutates=False)
     assert type(asked) is Permanent
@@ -184,6 +193,7 @@ def test_venues_word_on_when_to_come_back_is_kept(text: str, seconds: float) -> 
         (["EAPI:Rate limit exceeded", "EOrder:Insufficient funds"], Permanent),
         (["EAccount:Invalid permissions:x", "EAccount:Invalid permissions:y"], Permanent),
         (["EService:Busy", "EAPI:Invalid nonce"], Fenced),
+        (["EOrder:Insufficient funds", "EOrder:Something new"], Ambiguous),
         (["EGeneral:Permission denied", "EAPI:Invalid key"], BadKey),
     ],
 )
