@@ -14,6 +14,10 @@
 Safety, ``R + δ + ε < D``: the last order that an old owner may send is dead at the venue before
 any candidate's wait ends. Liveness, ``D + P + B + Q < C − r``: an unclean failover ends before the
 dead-man switch fires, so resting orders survive a crash.
+
+Where the lease is a file behind a lock of the kernel, nobody waits for D: a lock is free when its
+owner is dead, and is never taken from one that lives. There the last order of an owner that died
+is waited out by ``Q ≥ δ + ε`` alone, and a restart must fit ``P + B + Q < C − r``.
 """
 
 from __future__ import annotations
@@ -45,6 +49,8 @@ _RENEWALS_MIN_FACTOR: Final = Decimal("1.2")
 _DURATION_MIN_S: Final = 5
 _CALLS_IN_DEADLINE: Final = 3
 _REFRESHES_IN_TIMEOUT: Final = 4
+_RESTART: Final = ("P", "B", "Q")
+"""From a look at the lease to the first order of who takes it after an unclean end."""
 _WATCHDOG_SHARE: Final = 2
 """The watchdog bites after one part in so many of what lies between R and D."""
 
@@ -108,33 +114,38 @@ class Timings(msgspec.Struct, frozen=True, kw_only=True):
         """Every broken rule with its numbers and what to change; none: the contract holds."""
         return tuple(self._problems())
 
-    def problems_of_calls(self) -> tuple[str, ...]:
+    def problems_of_a_lock(self) -> tuple[str, ...]:
         """Those alone that matter where nobody can take a lease from a living owner."""
-        return (*self._problems_of_signs(), *self._problems_of_calls())
+        return tuple(self._problems(is_waited_out=False))
 
-    def _problems(self) -> Iterator[str]:
+    def _problems(self, *, is_waited_out: bool = True) -> Iterator[str]:
         yield from self._problems_of_signs()
         yield from self._problems_of_safety()
+        if is_waited_out:
+            yield from self._problems_of_waiting()
         yield from self._problems_of_calls()
-        yield from self._problems_of_liveness()
+        yield from self._problems_of_liveness(("D", *_RESTART) if is_waited_out else _RESTART)
 
     def _problems_of_signs(self) -> Iterator[str]:
         for symbol, value in self._values().items():
             if value < 0 or (value == 0 and symbol not in ("ε", "Q", "B", "m")):
                 yield f"{symbol} must be above 0: {value} is not; raise {_SETTINGS[symbol]}"
 
-    def _problems_of_safety(self) -> Iterator[str]:
+    def _problems_of_waiting(self) -> Iterator[str]:
         v = self._values()
         if v["D"] < _DURATION_MIN_S:
             yield f"D ≥ {_DURATION_MIN_S}: {v['D']} is below it; raise {_SETTINGS['D']}"
-        if v["R"] >= v["D"]:
-            yield f"R < D: {v['R']} is not below {v['D']}; {_lower_or_raise('R', 'D')}"
         whole = _shown(v["R"] + v["δ"] + v["ε"])
         if whole >= v["D"]:
             yield (
                 f"R + δ + ε < D: {v['R']} + {v['δ']} + {v['ε']} = {whole} is not below {v['D']}; "
                 f"{_lower_or_raise('R', 'D')}"
             )
+
+    def _problems_of_safety(self) -> Iterator[str]:
+        v = self._values()
+        if v["R"] >= v["D"]:
+            yield f"R < D: {v['R']} is not below {v['D']}; {_lower_or_raise('R', 'D')}"
         if v["Q"] < v["δ"] + v["ε"]:
             yield (
                 f"Q ≥ δ + ε: {v['Q']} is below {v['δ']} + {v['ε']} = {_shown(v['δ'] + v['ε'])}; "
@@ -159,7 +170,7 @@ class Timings(msgspec.Struct, frozen=True, kw_only=True):
                 f"{_lower_or_raise('τ', 'R')}"
             )
 
-    def _problems_of_liveness(self) -> Iterator[str]:
+    def _problems_of_liveness(self, parts: tuple[str, ...]) -> Iterator[str]:
         v = self._values()
         if "C" not in v:
             return
@@ -168,12 +179,14 @@ class Timings(msgspec.Struct, frozen=True, kw_only=True):
                 f"r ≤ C/{_REFRESHES_IN_TIMEOUT}: {v['r']} is above {v['C']} / "
                 f"{_REFRESHES_IN_TIMEOUT}; {_lower_or_raise('r', 'C')}"
             )
-        whole = _shown(v["D"] + v["P"] + v["B"] + v["Q"])
+            return
+        whole = _shown(sum((v[part] for part in parts), Decimal(0)))
         left = _shown(v["C"] - v["r"])
         if whole >= left:
+            symbols, numbers = " + ".join(parts), " + ".join(str(v[part]) for part in parts)
             yield (
-                f"D + P + B + Q < C − r: {v['D']} + {v['P']} + {v['B']} + {v['Q']} = {whole} is "
-                f"not below {v['C']} − {v['r']} = {left}; {_lower_or_raise('B', 'C')}"
+                f"{symbols} < C − r: {numbers} = {whole} is not below {v['C']} − {v['r']} = "
+                f"{left}; {_lower_or_raise('B', 'C')}"
             )
 
     def _values(self) -> dict[str, Decimal]:

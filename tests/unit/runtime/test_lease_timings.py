@@ -33,8 +33,42 @@ def test_broken_inequality_of_a_lease_of_kubernetes_is_refused_with_its_numbers(
     }
 
 
-def test_file_needs_no_inequality_that_only_a_failover_rests_on() -> None:
-    assert problems(store="file", clock_offset_max_seconds=2, start_budget_seconds=60) == {}
+def test_file_needs_no_inequality_that_rests_on_a_wait_for_the_lease() -> None:
+    """Its lock is free when its owner is dead, so nobody waits for D."""
+    waited_out = {"clock_offset_max_seconds": 2, "lease_duration_seconds": 12}
+    assert set(problems(store="kubernetes", **waited_out)) == {"leader.renew_deadline_seconds"}
+    assert problems(store="file", **waited_out) == {}
+    assert problems(store="file", start_budget_seconds=37) == {}
+    assert problems(store="kubernetes", start_budget_seconds=37) != {}
+
+
+@pytest.mark.parametrize("store", ["file", "kubernetes"])
+def test_quarantine_outlasts_the_last_order_of_who_died_in_every_store(store: str) -> None:
+    assert problems(store=store, quarantine_seconds=3.9) == {
+        "leader.quarantine_seconds": (
+            "Q ≥ δ + ε: 3.9 is below 3 + 1 = 4; raise leader.quarantine_seconds"
+        )
+    }
+
+
+def test_restart_beside_a_file_that_may_outlast_the_dead_man_is_refused_with_its_numbers() -> None:
+    assert problems(store="file", start_budget_seconds=38) == {
+        "leader.start_budget_seconds": (
+            "P + B + Q < C − r: 2 + 38 + 5 = 45 is not below 60 − 15 = 45; lower "
+            "leader.start_budget_seconds or raise execution.dead_man_switch_seconds"
+        )
+    }
+
+
+@pytest.mark.parametrize("store", ["file", "kubernetes"])
+def test_authority_ends_before_the_lease_in_every_store(store: str) -> None:
+    """Between the two the watchdog bites."""
+    said = problems(store=store, renew_deadline_seconds=15)
+    assert (
+        said["leader.renew_deadline_seconds"].startswith("R < D: 15 is not below 15")
+        or store == "kubernetes"
+    )
+    assert "leader.renew_deadline_seconds" in said
 
 
 @pytest.mark.parametrize("store", ["file", "kubernetes"])

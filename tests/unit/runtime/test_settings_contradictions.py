@@ -107,7 +107,11 @@ def without_source(line: str) -> str:
         ),
         (
             DEV,
-            {"execution.deadline_seconds": "10", "execution.order_ttl_seconds": "10"},
+            {
+                "execution.deadline_seconds": "10",
+                "execution.order_ttl_seconds": "10",
+                "leader.quarantine_seconds": "11",
+            },
             "execution.deadline_seconds: 10 s is not below execution.order_ttl_seconds (10 s): "
             "orders would end before they arrive; lower the one or raise the other",
         ),
@@ -280,7 +284,8 @@ def test_live_on_its_defaults_plans_without_orders(configuration: Any) -> None:
         {"execution.mode": "dry_run", "execution.validate_only": "true"},
         {"execution.dead_man_switch_seconds": "null"},
         {"execution.dead_man_switch_seconds": "64", "execution.dead_man_refresh_seconds": "16"},
-        {"execution.order_ttl_seconds": "null", "execution.deadline_seconds": "10"},
+        {"execution.order_ttl_seconds": "null", "execution.deadline_seconds": "4"},
+        {"execution.deadline_seconds": "10", "leader.quarantine_seconds": "11"},
         {"execution.max_retries": "0", "execution.retry_backoff_seconds": "1000"},
         {"execution.max_retries": "8"},
         {"risk.max_per_strategy_pct": "{trend: 5}", "strategies.trend.budget": "5"},
@@ -339,6 +344,7 @@ def test_settings_in_order_are_refused_above_and_taken_where_they_may_be_equal(
 ) -> None:
     for name in (rule.smaller, rule.larger):
         configuration.flags[name] = "10"
+    configuration.flags["leader.quarantine_seconds"] = "11"  # no shorter than a deadline
     if rule.may_be_equal:
         configuration.load()
     else:

@@ -154,10 +154,10 @@ def _dead_man(settings: Settings) -> Iterator[Problem]:
 
 
 def _ownership(settings: Settings) -> Iterator[Problem]:
-    """A file has no failover: nobody takes it from an owner that lives, however slow."""
+    """A file is taken from nobody that lives, however slow: there is no wait for D in it."""
     timings = timings_of(settings)
     is_contended = settings.leader.store == "kubernetes"
-    for words in timings.problems() if is_contended else timings.problems_of_calls():
+    for words in timings.problems() if is_contended else timings.problems_of_a_lock():
         what, _, remedy = words.partition("; ")
         yield _problem(remedy.split()[1], what, remedy)
 

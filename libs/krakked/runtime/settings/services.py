@@ -69,7 +69,9 @@ class Leader(Section):
     the venue's time: at a simulator's speed of 60 the bound is 60 times as wide, for a
     machine that is late by a second of ours is late by a minute of its."""
     quarantine_seconds: Seconds = 5
-    """A new owner sends no order for so long, unless the one before let go by itself."""
+    """A new owner sends no order for so long, unless the one before let go by itself. At least
+    `execution.deadline_seconds` and `leader.clock_offset_max_seconds` together, so that the last
+    order of the one before is dead by then."""
     start_budget_seconds: Seconds = 15
     """What start and comparison of the books may take after a takeover."""
 
