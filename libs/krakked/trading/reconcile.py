@@ -420,7 +420,8 @@ class Reconciler:
         return f"taken for the venue's order {venue_id}"
 
     async def _take_for_absent(self, order: Order) -> str:
-        """A person's word ends the doubt, unless the venue shows the order just now."""
+        """A person's word ends the doubt, unless the venue shows it just now, or may still take it."""
+        arrives_for_s = await self._arrives_for_s(order)
         try:
             client_id, since_ns = order.request.client_order_id, _asking_since_ns(order)
             report = await self._desk.exchange.find_order(client_id, since_ns)
@@ -429,8 +430,19 @@ class Reconciler:
         if report is not None:
             await self._adopt(order, report)
             raise Refused(f"the venue has it: it is its order {report.venue_order_id}")
+        if arrives_for_s >= 0:
+            until = f"the venue takes it for another {arrives_for_s:.0f} s; ask again then"
+            raise Refused(f"order {order.request.client_order_id} may still arrive: {until}")
         await self._mark_absent(order)
         return "taken for absent"
+
+    async def _arrives_for_s(self, order: Order) -> float:
+        """How long the venue still takes it, by its own clock where it answers; negative: never."""
+        try:
+            now_ns = await self._desk.exchange.venue_time_ns()
+        except (Transient, Permanent):
+            now_ns = self._desk.now_ns()
+        return ((order.deadline_at_ns or order.created_at_ns) - now_ns) / NS_PER_SECOND
 
     # drift
 

@@ -19,6 +19,7 @@ from krakked.simulator.faults import FaultKind
 from krakked.trading.rules import ExecutionRules
 
 Play = Callable[..., Any]
+DEADLINE_S = 3
 WHO = {"principal": "ada", "reason": "looked at the venue"}
 
 
@@ -139,9 +140,50 @@ def test_person_cannot_call_absent_what_the_venue_shows(play: Play) -> None:
 def test_persons_word_counts_while_the_venue_is_away(play: Play) -> None:
     async def scenario(world: Any) -> None:
         order = await in_doubt(world)
+        await world.clock.sleep(DEADLINE_S + 1)
         world.fault(FaultKind.SERVER_ERROR, "OpenOrders", count=9)
         assert (await world.control.handle(resolve(order, "absent"))).ok
         assert world.stored(order.request).journal is Journal.ABSENT
+        world.simulator.faults.armed.clear()
+
+    play(scenario)
+
+
+def test_person_cannot_call_absent_what_the_venue_may_still_take(play: Play) -> None:
+    """It may lie somewhere on its way until its deadline has passed."""
+
+    async def scenario(world: Any) -> None:
+        order = await in_doubt(world)
+        reply = await world.control.handle(resolve(order, "absent"))
+        assert not reply.ok
+        assert "the venue takes it for another 3 s; ask again then" in reply.message
+        assert world.stored(order.request).journal is Journal.UNKNOWN
+        await world.clock.sleep(DEADLINE_S + 1)
+        again = msgspec.structs.replace(resolve(order, "absent"), command_id="again")
+        assert (await world.control.handle(again)).ok
+        assert world.stored(order.request).journal is Journal.ABSENT
+
+    play(scenario)
+
+
+def test_persons_word_on_an_order_is_held_to_the_venues_clock_and_not_to_ours(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        order = await in_doubt(world)
+        world.reconciler._desk = msgspec.structs.replace(world.desk, clock=Ahead(world.clock))
+        assert not (await world.control.handle(resolve(order, "absent"))).ok
+        assert world.stored(order.request).journal is Journal.UNKNOWN
+
+    play(scenario)
+
+
+def test_persons_word_is_held_to_our_clock_where_the_venue_tells_no_time(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        order = await in_doubt(world)
+        world.fault(FaultKind.SERVER_ERROR, "Time", count=9)
+        assert not (await world.control.handle(resolve(order, "absent"))).ok
+        await world.clock.sleep(DEADLINE_S + 1)
+        again = msgspec.structs.replace(resolve(order, "absent"), command_id="again")
+        assert (await world.control.handle(again)).ok
         world.simulator.faults.armed.clear()
 
     play(scenario)

@@ -603,6 +603,7 @@ async def in_doubt(world: Any, fault: FaultKind) -> Any:
 def test_order_in_doubt_is_ended_by_a_persons_word(play: Play) -> None:
     async def scenario(world: Any) -> None:
         order = await in_doubt(world, FaultKind.REQUEST_LOST)
+        await world.clock.sleep(4)  # its deadline is over
         client_id = order.request.client_order_id
         command = Resolve(command_id="c1", client_order_id=client_id, outcome="absent", **ADA)
         assert (await world.control.handle(command)).ok
