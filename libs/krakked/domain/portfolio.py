@@ -45,20 +45,33 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Day(msgspec.Struct, frozen=True, kw_only=True):
-    """One trading day: its number since 1970 by ``risk.day_boundary``, and where it began."""
+    """One trading day: its number since 1970 by ``risk.day_boundary``, and where it began.
+
+    A flow is neither gain nor loss of it, of whatever kind: it waits in ``net_flows`` until the
+    next mark, which moves the baseline in the proportion in which the flow moved equity (see
+    :class:`Falls`). Both are kept with the day, so a process that dies between changes nothing.
+    """
 
     day: int
     baseline_equity: Decimal
+    """What the day began with, in the proportion of the flows since."""
     net_flows: Decimal = ZERO
-    """Deposits less withdrawals since the baseline: neither gain nor loss."""
+    """What came in less what went out since the last mark, and is not in the baseline yet."""
     realized_at_start: Decimal = ZERO
 
     def drawdown_pct(self, equity: Decimal) -> Decimal:
         """Loss since the baseline in percent of it, flows excluded; 0 when there is none."""
-        base = self.baseline_equity + self.net_flows
-        if base <= 0:
+        if self.baseline_equity <= 0:
             return ZERO
-        return max(ZERO, (base - equity) * 100 / base)
+        fallen = self.baseline_equity - (equity - self.net_flows)
+        return max(ZERO, fallen * 100 / self.baseline_equity)
+
+    def marked(self, equity: Decimal) -> Day:
+        """With the flows since the last mark in its baseline; ``equity`` has them already."""
+        if not self.net_flows:
+            return self
+        baseline = _scaled(self.baseline_equity, equity - self.net_flows, equity)
+        return msgspec.structs.replace(self, baseline_equity=baseline, net_flows=ZERO)
 
 
 class Falls:
@@ -94,7 +107,7 @@ class Falls:
 
 
 def _scaled(peak: Decimal, before: Decimal, equity: Decimal) -> Decimal:
-    """The peak in the proportion in which a flow changed the equity; anew where there was none."""
+    """A peak in the proportion in which a flow changed the equity; anew where there was none."""
     if before <= 0 or equity <= 0 or before == peak:
         return equity
     return peak * equity / before

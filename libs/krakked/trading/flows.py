@@ -1,10 +1,11 @@
 """Cash flows: what the venue's ledger tells that no execution of ours explains.
 
 Deposits, withdrawals, rewards, transfers and fees, each booked once by its ledger id, with its
-value at that moment. Money from outside is neither gain nor loss of the day. Coins that come are a
+value at that moment. No flow, of whatever kind, is gain or loss of the day. Coins that come are a
 lot of ``manual`` that cost what they were worth then, and coins that go leave ``manual`` for what
 they are worth, so that what they gain meanwhile is profit. Where executions of other people's
-orders are not tracked, what they moved is a flow too.
+orders are not tracked, what they moved is a flow too. A wallet that earns (``XBT.F``) is outside of
+what can be traded: coins that move there or back are a transfer.
 """
 
 from __future__ import annotations
@@ -37,11 +38,16 @@ CASH_FLOW_KINDS = {
     "dividend": CashFlowKind.REWARD,
     "transfer": CashFlowKind.TRANSFER,
     TRADE: CashFlowKind.TRANSFER,
+    "airdrop": CashFlowKind.REWARD,
+    "earn/reward": CashFlowKind.REWARD,
+    "earn/allocation": CashFlowKind.TRANSFER,
+    "earn/deallocation": CashFlowKind.TRANSFER,
+    "earn/autoallocation": CashFlowKind.TRANSFER,
+    "earn/migration": CashFlowKind.TRANSFER,
     "fee": CashFlowKind.FEE,
 }
-"""The venue's ledger types; any other is an adjustment."""
-EXTERNAL_FLOWS = (CashFlowKind.DEPOSIT, CashFlowKind.WITHDRAWAL, CashFlowKind.TRANSFER)
-"""Flows that are neither gain nor loss of a day; the others count into its drawdown."""
+"""The venue's ledger types, or type and subtype where that says more; any other row is an
+adjustment."""
 
 
 class FlowBooking(msgspec.Struct, frozen=True, kw_only=True):
@@ -157,7 +163,7 @@ class FlowBooker:
         day = self._desk.account.day
         if not told or day is None:
             return told, day
-        came_in = _external([booking.flow for booking, _ in told])
+        came_in = sum((booking.flow.value_base or ZERO for booking, _ in told), ZERO)
         day = msgspec.structs.replace(day, net_flows=day.net_flows + came_in)
         tx.save_day(day)
         return told, day
@@ -205,7 +211,7 @@ class FlowBooker:
         price = account.worth(row.asset, self._desk.market.quotes)
         return CashFlow(
             ledger_id=row.ledger_id,
-            kind=CASH_FLOW_KINDS.get(row.type, CashFlowKind.ADJUSTMENT),
+            kind=kind_of(row),
             asset=row.asset,
             amount=amount,
             fee=row.fee,
@@ -215,6 +221,7 @@ class FlowBooker:
         )
 
 
-def _external(flows: Sequence[CashFlow]) -> Decimal:
-    """What came in from outside less what went out, where its value is known."""
-    return sum((flow.value_base or ZERO for flow in flows if flow.kind in EXTERNAL_FLOWS), ZERO)
+def kind_of(row: LedgerRow) -> CashFlowKind:
+    """By type and subtype, else by type alone; what nobody knows is an adjustment."""
+    of_type = CASH_FLOW_KINDS.get(row.type, CashFlowKind.ADJUSTMENT)
+    return CASH_FLOW_KINDS.get(f"{row.type}/{row.subtype}", of_type)

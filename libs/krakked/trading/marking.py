@@ -7,7 +7,8 @@ An asset that was worth something and has no price now is not lost: until it has
 person leaves it out of the portfolio, no drawdown is judged, no day begins, and nothing is bought.
 
 Money that comes or goes is neither gain nor loss. When a flow is to be booked the account is
-marked before, so that what it lost so far is judged by what it had, and again after.
+marked before, so that what it lost so far is judged by what it had, and again after: that moves the
+baseline in the proportion in which the flow moved equity, and a fall in percent stays what it was.
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ class Marker:
             self._note_lost(account.prices(self._desk.market.quotes))
             snapshot = account.snapshot(self._desk.market.quotes, self._desk.now_ns())
             await self._store(snapshot)
-            is_new_day = before is not None and before != account.day
+            is_new_day = _number(before) != _number(account.day) and before is not None
         self.latest = snapshot
         if not self.lost:
             self.falls.note(snapshot)
@@ -112,6 +113,8 @@ class Marker:
                     EventName.DAY_ROLLED, day=today, baseline_equity=str(snapshot.equity)
                 )
             )
+        elif not self.lost:
+            day = day.marked(snapshot.equity)
         rolled = day
         valued = account.valued(account.prices(self._desk.market.quotes))
         is_news = valued != account.cursors.get(VALUED_CURSOR, "")
@@ -137,6 +140,10 @@ class Marker:
             KillSwitchCause.DAILY_DRAWDOWN,
             f"down {fall_pct:.2f} % today, the limit is {self._drawdown_max_pct} %",
         )
+
+
+def _number(day: Day | None) -> int | None:
+    return None if day is None else day.day
 
 
 def realized_today(day: Day, snapshot: Snapshot) -> Decimal:

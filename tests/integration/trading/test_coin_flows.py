@@ -10,8 +10,9 @@ import pytest
 
 from krakked.adapters.kraken.transport import Call
 from krakked.domain.events import EventName
-from krakked.domain.fills import OpeningLot
+from krakked.domain.fills import CashFlowKind, OpeningLot
 from krakked.domain.ids import MANUAL, Asset, PairName, StrategyId
+from krakked.domain.kill_switch import KillSwitchCause
 from krakked.domain.orders import LegKind, Side
 from krakked.domain.portfolio import Difference
 from krakked.domain.positions import Sleeve
@@ -97,6 +98,118 @@ def test_withdrawal_of_a_coin_realizes_what_it_gained_and_is_no_loss_of_the_day(
         assert [(pair, D(gain)) for pair, gain in told[1:]] == [(XBTUSD, 0), (XBTUSD, 4_000)]
 
     play(scenario)
+
+
+async def earns(world: Any, amount: str) -> None:
+    """Coins move into the wallet that earns; a negative amount: back."""
+    exchange, now_ns = world.simulator.exchange, world.clock.now_ns()
+    exchange.allocate(ACCOUNT, XBT, D(amount), ".F", now_ns)
+    world.simulator.settle()
+    assert list(await world.reconciler.reconcile()) == []
+
+
+def kinds_of(world: Any) -> list[tuple[CashFlowKind, Asset, Decimal]]:
+    flows = world.ask(lambda queries: list(queries.cash_flows()))
+    return [(flow.kind, flow.asset, flow.amount) for flow in flows]
+
+
+def test_coins_that_move_into_earn_are_a_transfer_and_no_loss_of_the_day(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        world.price_is("60000")
+        assert list(await world.reconciler.reconcile()) == []
+        await world.marker.mark()
+        await earns(world, "0.5")
+        assert (CashFlowKind.TRANSFER, XBT, D("-0.5")) in kinds_of(world)
+        snapshot = await explained(world, "60000")
+        assert snapshot.equity == 40_000
+        assert world.account.day.drawdown_pct(snapshot.equity) == 0
+        assert not world.account.kill_switch.active
+        await explained(world, "52001")
+        assert not world.account.kill_switch.active
+        await explained(world, "52000")  # what is left fell by a tenth
+        state = world.account.kill_switch
+        assert (state.active, state.cause) == (True, KillSwitchCause.DAILY_DRAWDOWN)
+
+    play(scenario, speaks_first=False, balances=HOLDS_XBT)
+
+
+def test_coins_that_come_back_from_earn_hide_no_loss_of_the_day(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        world.price_is("60000")
+        await earns(world, "0.5")
+        await world.marker.mark()
+        assert world.account.day.baseline_equity == 40_000
+        await explained(world, "53000")  # 8.75 % down
+        await earns(world, "-0.5")
+        assert (CashFlowKind.TRANSFER, XBT, D("0.5")) in kinds_of(world)
+        snapshot = await explained(world, "53000")
+        assert snapshot.equity == 63_000
+        assert world.account.day.drawdown_pct(snapshot.equity) == pytest.approx(D("8.75"))
+        await explained(world, "52000")
+        state = world.account.kill_switch
+        assert (state.active, state.cause) == (True, KillSwitchCause.DAILY_DRAWDOWN)
+
+    play(scenario, speaks_first=False, balances=HOLDS_XBT)
+
+
+def test_withdrawal_while_down_neither_trips_the_kill_switch_nor_is_forgotten_by_a_restart(
+    play: Play,
+) -> None:
+    async def scenario(world: Any) -> None:
+        world.price_is("60000")
+        assert list(await world.reconciler.reconcile()) == []
+        await explained(world, "60000")
+        await explained(world, "56500")  # 5 % down
+        await world.deposit(USD, "-9000")
+        assert list(await world.reconciler.reconcile()) == []
+        day = world.account.day
+        await world.restart()
+        assert world.account.day == day
+        snapshot = await explained(world, "56500")
+        assert day.drawdown_pct(snapshot.equity) == pytest.approx(D(5))
+        assert not world.account.kill_switch.active
+
+    play(scenario, speaks_first=False, balances=HOLDS_XBT)
+
+
+def test_flow_that_a_start_finds_moves_the_baseline_at_its_first_mark(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        await world.marker.mark()
+        await world.deposit(USD, "-5000")
+        await world.restart()
+        await world.clock.sleep(20)  # the venue's counter of calls outlives the process
+        assert list(await world.reconciler.reconcile()) == []
+        day = world.account.day
+        assert (day.baseline_equity, day.net_flows) == (10_000, -5_000)
+        await world.restart()
+        assert world.account.day == day
+        await world.marker.mark()
+        day = world.account.day
+        assert (day.baseline_equity, day.net_flows) == (5_000, 0)
+        assert not world.account.kill_switch.active
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("book", ["dividend", "reward"])
+def test_what_the_venue_pays_is_a_reward_and_covers_no_loss_of_the_day(
+    play: Play, book: str
+) -> None:
+    async def scenario(world: Any) -> None:
+        world.price_is("60000")
+        assert list(await world.reconciler.reconcile()) == []
+        await explained(world, "60000")
+        await explained(world, "55000")
+        pay = getattr(world.simulator.exchange, book)
+        pay(ACCOUNT, XBT, D("0.5"), world.clock.now_ns())
+        world.simulator.settle()
+        assert list(await world.reconciler.reconcile()) == []
+        assert (CashFlowKind.REWARD, XBT, D("0.5")) in kinds_of(world)
+        snapshot = await explained(world, "55000")
+        fall_pct = world.account.day.drawdown_pct(snapshot.equity)
+        assert fall_pct == pytest.approx(D(50) / 7)  # 5,000 of 70,000
+
+    play(scenario, speaks_first=False, balances=HOLDS_XBT)
 
 
 def test_flows_booked_together_build_on_each_other(play: Play) -> None:

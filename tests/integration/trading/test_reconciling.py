@@ -431,7 +431,7 @@ def test_deposit_is_booked_once_however_often_it_is_seen(play: Play) -> None:
     play(scenario)
 
 
-def test_adjustment_counts_as_a_flow_but_may_be_a_loss_of_the_day(play: Play) -> None:
+def test_adjustment_is_a_flow_that_is_shown_and_no_loss_of_the_day(play: Play) -> None:
     async def scenario(world: Any) -> None:
         await world.marker.mark()
         exchange = world.simulator.exchange
@@ -441,9 +441,10 @@ def test_adjustment_counts_as_a_flow_but_may_be_a_loss_of_the_day(play: Play) ->
         (flow,) = [f for f in world.ask(lambda q: list(q.cash_flows())) if f.amount < 0]
         assert flow.kind is CashFlowKind.ADJUSTMENT
         assert world.account.net_flows == 9_900
-        assert world.account.day.net_flows == 0
+        assert world.count(EventName.CASH_FLOW_BOOKED) == 2
         snapshot = await world.marker.mark()
-        assert world.account.day.drawdown_pct(snapshot.equity) == 1
+        assert world.account.day.baseline_equity == snapshot.equity == 9_900
+        assert world.account.day.drawdown_pct(snapshot.equity) == 0
         assert snapshot.equity == snapshot.net_flows + snapshot.realized + snapshot.unrealized
 
     play(scenario)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -41,31 +42,49 @@ def test_equity_of_a_debt_is_negative() -> None:
         ("1000", "0", "1000", "0"),
         ("1000", "0", "1100", "0"),
         ("1000", "500", "1500", "0"),
-        ("1000", "500", "1350", "10"),
+        ("1000", "500", "1400", "10"),
         ("1000", "-500", "500", "0"),
-        ("1000", "-500", "400", "20"),
+        ("1000", "-500", "400", "10"),
         ("1000", "-1000", "0", "0"),
         ("0", "0", "0", "0"),
         ("1000", "0", "-100", "110"),
     ],
 )
-def test_drawdown_is_loss_in_percent_of_baseline_and_flows(
+def test_drawdown_is_loss_in_percent_of_the_baseline_without_flows_since(
     baseline: str, flows: str, equity: str, fall_pct: str
 ) -> None:
     day = Day(day=1, baseline_equity=D(baseline), net_flows=D(flows))
     assert day.drawdown_pct(D(equity)) == D(fall_pct)
 
 
-@given(money, money, st.decimals(D(0), D(10) ** 8, places=2))
-def test_drawdown_is_not_changed_by_a_deposit_at_flat_markets(
-    baseline: Decimal, loss: Decimal, deposit: Decimal
+@given(money, st.integers(0, 99), st.integers(-99, 10_000))
+def test_fall_of_a_day_is_changed_by_no_flow_before_the_next_mark_nor_after_it(
+    baseline: Decimal, fall_pct: int, flow_pct: int
 ) -> None:
-    before = Day(day=1, baseline_equity=baseline).drawdown_pct(baseline - loss)
-    after = Day(day=1, baseline_equity=baseline, net_flows=deposit).drawdown_pct(
-        baseline - loss + deposit
-    )
-    assert 0 <= after <= before
-    assert (after > 0) == (before > 0)
+    day = Day(day=1, baseline_equity=baseline)
+    fallen = baseline * (100 - fall_pct) / 100
+    flow = fallen * flow_pct / 100
+    waiting = msgspec.structs.replace(day, net_flows=flow)
+    assert waiting.drawdown_pct(fallen + flow) == pytest.approx(fall_pct, abs=D("1e-18"))
+    marked = waiting.marked(fallen + flow)
+    assert marked.net_flows == 0
+    assert marked.drawdown_pct(fallen + flow) == pytest.approx(fall_pct, abs=D("1e-18"))
+
+
+def test_withdrawal_while_down_leaves_the_fall_of_the_day_as_it_was() -> None:
+    day = Day(day=1, baseline_equity=D(40_000), net_flows=D(-20_000)).marked(D(18_000))
+    assert day.drawdown_pct(D(18_000)) == pytest.approx(D(5))
+    assert day.drawdown_pct(D(17_100)) > D("9.7")
+
+
+def test_money_that_comes_to_an_empty_account_is_where_its_day_begins() -> None:
+    day = Day(day=1, baseline_equity=D(0), net_flows=D(500)).marked(D(500))
+    assert (day.baseline_equity, day.drawdown_pct(D(450))) == (500, 10)
+
+
+def test_flow_that_is_not_valued_leaves_the_day_alone() -> None:
+    day = Day(day=1, baseline_equity=D(40_000))
+    assert day.marked(D(50_000)) == day
 
 
 def mark(equity: str | Decimal, net_flows: str | Decimal = "0") -> Snapshot:
