@@ -36,10 +36,12 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Cancelled(msgspec.Struct, frozen=True, kw_only=True):
-    """How many orders were cancelled, and which could not be."""
+    """How many orders were cancelled, which could not be, and how many may still show up."""
 
     count: int
     failures: tuple[Failure, ...]
+    in_doubt: int = 0
+    """Of which the venue shows nothing, though it may have them or take them yet."""
 
     def told(self, before: str = "") -> str:
         """In words.
@@ -48,6 +50,8 @@ class Cancelled(msgspec.Struct, frozen=True, kw_only=True):
             Transient: not all of them; says what was done and what was not.
         """
         text = f"{before}{self.count} {'order' if self.count == 1 else 'orders'} cancelled"
+        if self.in_doubt:
+            text += f", {self.in_doubt} in doubt"
         if self.failures:
             raise Transient(f"{text}; not cancelled: {'; '.join(map(str, self.failures))}")
         return text
@@ -135,11 +139,13 @@ class Breaker:
 
 async def cancel_each(executor: Executor, orders: Iterable[Order]) -> Cancelled:
     """Every one is asked for, whatever became of those before it."""
-    count = 0
+    count = in_doubt = 0
     failures = []
     for order in orders:
         try:
-            count += await executor.cancel(order)
+            is_cancelled = await executor.cancel(order)
+            count += is_cancelled
+            in_doubt += not is_cancelled and executor.is_in_doubt(order)
         except (Transient, Ambiguous, Permanent) as error:
             failures.append(Failure(order=order, error=str(error)))
-    return Cancelled(count=count, failures=tuple(failures))
+    return Cancelled(count=count, failures=tuple(failures), in_doubt=in_doubt)

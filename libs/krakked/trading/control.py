@@ -34,6 +34,10 @@ from krakked.trading.breaker import Breaker, Cancelled, cancel_each
 from krakked.trading.desk import Desk
 from krakked.trading.execute import Executor
 
+NOT_SHOWN = (
+    "not cancelled, for the order is in doubt: the venue shows none by that id now, and may yet; "
+    "it is looked up until that is certain, so ask again then"
+)
 VENUE_AWAY = (
     ", but the venue cannot be reached now: what cannot be sent is owed and tried again while "
     "prices arrive (`krakked status` shows it)"
@@ -182,9 +186,15 @@ class Control:
     async def _cancel(self, command: Cancel) -> str:
         for order in self._unended():
             if command.order_id in (order.request.client_order_id, order.venue_order_id):
-                found = await self._executor.cancel(order)
-                return "cancelled" if found else "it was gone already; its end will be booked"
+                return await self._cancel_one(order)
         raise Refused(f"no open order of ours has the id {command.order_id}")
+
+    async def _cancel_one(self, order: Order) -> str:
+        if await self._executor.cancel(order):
+            return "cancelled"
+        if self._executor.is_in_doubt(order):
+            return NOT_SHOWN
+        return "it was gone already; its end will be booked"
 
     async def _cancel_matching(
         self,

@@ -337,6 +337,11 @@ class Executor:
             )
         return await self._ask_to_cancel(asked, order_id)
 
+    def is_in_doubt(self, order: Order) -> bool:
+        """Whether it may be at the venue, or arrive there, though the venue shows none of it."""
+        found = self._account.order(order.request.client_order_id)
+        return found is not None and found.journal in (Journal.SENT, Journal.UNKNOWN)
+
     async def _ask_to_cancel(self, order: Order, order_id: ClientOrderId | VenueOrderId) -> bool:
         try:
             found = await self._desk.exchange.cancel_order(order_id, pair=order.request.pair)

@@ -420,7 +420,7 @@ class Reconciler:
         return f"taken for the venue's order {venue_id}"
 
     async def _take_for_absent(self, order: Order) -> str:
-        """A person's word ends the doubt, unless the venue shows it just now, or may still take it."""
+        """A person's word ends the doubt, unless the venue shows the order or may still take it."""
         arrives_for_s = await self._arrives_for_s(order)
         try:
             client_id, since_ns = order.request.client_order_id, _asking_since_ns(order)
