@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine, Sequence
+from collections.abc import Collection, Coroutine, Sequence
 from decimal import Decimal
 
 import msgspec
@@ -175,16 +175,19 @@ class Engine:
                 "folder, or give another --db-path"
             )
 
-    async def wait_until_fed(self, *, patience_s: float = QUOTE_PATIENCE_S) -> None:
+    async def wait_until_fed(
+        self, *, patience_s: float = QUOTE_PATIENCE_S, without: Collection[PairName] = ()
+    ) -> None:
         """Return when both streams are subscribed and every pair has a quote, or is done waiting.
 
         A pair of which the venue shows no price (one side of its book is empty) holds up no other:
-        it is stale, and waits for its first quote while the engine trades.
+        it is stale, and waits for its first quote while the engine trades. ``without`` names those
+        that are known to have none, which are not waited for.
         """
         while not all(self.feeder.is_ready.values()):
             await self.desk.clock.sleep(0.02)
         until_ns = self.desk.now_ns() + int(patience_s * NS_PER_SECOND)
-        while self._missing_quotes() and self.desk.now_ns() < until_ns:
+        while set(self._missing_quotes()).difference(without) and self.desk.now_ns() < until_ns:
             await self.desk.clock.sleep(0.02)
         for pair in self._missing_quotes():
             reason = f"no quote of {pair}: it is not traded before there is one"

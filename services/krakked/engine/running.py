@@ -593,10 +593,15 @@ class Run:
             self._warn(f"without {missing}: market orders need none, the venue tells executions")
 
     async def _start_feed(self, engine: Engine, contact: Contact) -> None:
-        """A connection that is lost is waited for; one that nobody ever took is told."""
+        """A connection that is lost is waited for; one that nobody ever took is told.
+
+        In a replay the market goes on meanwhile: what waits for a quote misses bars, so that a pair
+        whose candles begin later is not waited for, and no other one longer than a live start does.
+        """
         self.supervisor.start("feed", engine.feed_task())
-        patience_s = QUOTE_PATIENCE_S * self.given.pace.patience
-        fed = asyncio.ensure_future(engine.wait_until_fed(patience_s=patience_s))
+        patience_s = QUOTE_PATIENCE_S * self.given.pace.factor
+        without = () if self.simulator is None else self.simulator.unquoted()
+        fed = asyncio.ensure_future(engine.wait_until_fed(patience_s=patience_s, without=without))
         alone = asyncio.ensure_future(self._feed.is_nobody_there.wait())
         try:
             await asyncio.wait((fed, alone), return_when=asyncio.FIRST_COMPLETED)

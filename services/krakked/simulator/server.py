@@ -19,6 +19,7 @@ import msgspec
 from aiohttp import web
 
 from krakked.domain.errors import BadInput
+from krakked.domain.ids import PairName
 from krakked.ports.clock import Clock
 from krakked.runtime.exit_codes import ExitCode
 from krakked.sim.exchange.events import ExchangeEvent
@@ -94,6 +95,11 @@ class RunningSimulator:
     def first_trade_ns(self) -> int | None:
         """Of a replay: when its candles begin to trade."""
         return self.market.first_trade_ns if isinstance(self.market, ReplayMarket) else None
+
+    def unquoted(self) -> tuple[PairName, ...]:
+        """Pairs that show no price now: of a replay, those whose candles begin later."""
+        data = self._venue.hub.data
+        return tuple(pair for pair, tape in data.tapes.items() if None in data.quotes(tape))
 
     @property
     def faults(self) -> Faults:

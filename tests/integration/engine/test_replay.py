@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -115,3 +116,22 @@ def test_replay_names_files_that_it_does_not_play_and_hours_that_nobody_traded(
         *("--db-path", "runs/replay-0001/portfolio.db"),
     )
     assert (why.returncode, "there is no such bar" in why.stderr) == (1, True), why.stderr
+
+
+def test_replay_whose_second_pair_begins_later_trades_the_first_from_the_start(
+    krakked: Any, invented: Path
+) -> None:
+    candles = krakked.folder / "candles"
+    candles.mkdir()
+    shutil.copy(invented / "XBTUSD_60.csv", candles)
+    late = (invented / "ETHUSD_60.csv").read_text().splitlines(keepends=True)[-200:]
+    (candles / "ETHUSD_60.csv").write_text("".join(late))
+    replay(krakked, candles, "--from", "2024-01-05", "--to", "2024-01-21", "--db-path", "late.db")
+    first = krakked.run(
+        "why", "trend", "XBTUSD", "--at", "2024-01-05T01:00Z", "--db-path", "late.db"
+    )
+    assert first.returncode == 0, first.stderr
+    orders = {
+        row["request"]["pair"] for row in krakked.ask("orders", "list", "--db-path", "late.db")
+    }
+    assert orders == {"ETHUSD", "XBTUSD"}

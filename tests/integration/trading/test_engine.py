@@ -425,3 +425,16 @@ def test_pair_of_which_the_venue_shows_no_price_holds_up_no_start(play: Play) ->
         assert told == [XBTUSD, "ETHXBT"]
 
     play(scenario)
+
+
+def test_pair_that_is_known_to_have_no_price_is_not_waited_for_and_told(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        engine = engine_of(world)
+        engine.feeder.is_ready.update({False: True, True: True})
+        began_ns = world.clock.now_ns()
+        await engine.wait_until_fed(patience_s=10, without=(XBTUSD,))
+        assert world.clock.now_ns() == began_ns
+        told = [e.fields["pair"] for e in world.events if e.name is EventName.CAUTION]
+        assert told == [XBTUSD]
+
+    play(scenario)
