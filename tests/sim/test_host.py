@@ -121,8 +121,19 @@ def test_nobody_takes_out_coins_that_only_an_engine_has_bought(town: Any) -> Non
     town.ask(town.order(PLACED, ordertype="market", volume="0.01"))
     account = town.host.exchange.account(ACCOUNT)
     assert account.balance("XBT") == Decimal("0.01")
-    town.host.move_money(3)
+    town.host.by_hand.move_money(3)
     assert account.balance("XBT") == Decimal("0.01")
     for number in (2, 3, 3):
-        town.host.move_money(number)
+        town.host.by_hand.move_money(number)
     assert account.balance("XBT") == Decimal("0.011")
+
+
+def test_an_order_that_meets_one_of_the_accounts_owner_is_ended_by_the_venue(town: Any) -> None:
+    theirs = town.host.by_hand.trade(0)
+    town.ask(town.order(PLACED, ordertype="market", volume="0.01"))
+    account = town.host.exchange.account(ACCOUNT)
+    (ours,) = [order for order in account.orders.values() if order.ask.cl_ord_id == PLACED]
+    assert (ours.reason, ours.filled_base) == ("Self trade prevention", 0)
+    assert list(account.open) == [theirs]
+    town.host.by_hand.let_go()
+    assert list(account.open) == []

@@ -158,6 +158,7 @@ def test_nothing_happens_more_often_than_it_may() -> None:
     for recipe in MANY:
         counts = Counter(happening.what for happening in recipe.happenings)
         assert counts.pop(What.COMMAND, 0) <= COMMANDS_MOST
+        assert counts.pop(What.HAND_ORDER, 0) <= COMMANDS_MOST
         assert all(count <= MOST_OF_A_KIND for count in counts.values())
 
 

@@ -251,6 +251,26 @@ def test_what_happens_is_counted_among_the_faults_and_what_is_commanded_is_not()
     assert faults == {"fault:slow disk": 1, "fault:clock step": 2}
 
 
+def test_what_finds_nothing_to_happen_to_is_not_counted() -> None:
+    happenings = (
+        Happening(at_s=70.0, what=What.KILL),
+        Happening(at_s=70.1, what=What.KILL),
+        Happening(at_s=70.2, what=What.PAUSE, seconds=5.0),
+        Happening(at_s=80.0, what=What.CASH_FLOW, number=3),
+        Happening(at_s=289.9, what=What.KILL_AT_STEP, number=399),
+    )
+    outcome, _ = play(msgspec.structs.replace(QUIET, play_s=290.0, happenings=happenings))
+    faults = {name: n for name, n in outcome.marks.items() if name.startswith("fault:")}
+    assert faults == {"fault:kill": 1}
+
+
+def test_what_was_set_for_a_commit_is_counted_when_it_strikes() -> None:
+    happening = Happening(at_s=70.0, what=What.KILL_BEFORE_COMMIT, number=2)
+    outcome, lines = play(msgspec.structs.replace(QUIET, happenings=(happening,)))
+    assert outcome.marks["fault:kill before commit"] == 1
+    assert starts_before(QUIET, lines) == 2
+
+
 def test_what_a_watchdog_does_is_no_fault() -> None:
     happening = Happening(at_s=90.0, what=What.PAUSE, seconds=60.0)
     outcome, _ = play(msgspec.structs.replace(QUIET, happenings=(happening,)))

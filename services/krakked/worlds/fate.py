@@ -23,8 +23,12 @@ from krakked.worlds.machine import Machine
 from krakked.worlds.network import FAIR
 from krakked.worlds.person import THIEF, Person
 from krakked.worlds.recipe import Happening, Recipe, What
-from krakked.worlds.trace import Trace
+from krakked.worlds.trace import FATE, Trace
 
+STRIKE_LATER: Final = (What.KILL_AT_STEP, What.KILL_BEFORE_COMMIT, What.KILL_AFTER_COMMIT)
+"""They are only set here, and may find that the play is over before they strike."""
+STRAYS: Final = 3
+"""One in so many commands goes to any machine, whether or not it trades."""
 USUAL: Final[Mapping[str, object]] = {
     "is_down": False,
     "is_full": False,
@@ -57,10 +61,10 @@ class Fate:
         self._trace = trace
         self._is_over = False
         self.happened: dict[str, int] = {}
-        """How often what came true, by its name."""
+        """How often what came true, by its name; what strikes later, its machine counts."""
         self._asleep: dict[str, Callable[[], None]] = {}
         """By machine: what wakes the process that was stopped on it last."""
-        self._acts: dict[What, Callable[[Machine, Happening], None]] = {
+        self._acts: dict[What, Callable[[Machine, Happening], bool | None]] = {
             What.KILL: lambda machine, _: machine.kill(),
             What.POWER_LOSS: lambda machine, _: machine.kill(power_lost=True),
             What.KILL_AT_STEP: _kill_at_step,
@@ -88,8 +92,11 @@ class Fate:
             What.LEASE_DELETED: self._delete_lease,
             What.LEASE_STOLEN: self._steal_lease,
             What.LEASE_FENCED: self._fence_lease,
-            What.COMMAND: lambda machine, h: self._person.command(machine, h.number),
-            What.CASH_FLOW: lambda _, h: self._host.move_money(h.number),
+            What.COMMAND: lambda machine, h: self._person.command(
+                self._meant(machine, h), h.number
+            ),
+            What.CASH_FLOW: lambda _, h: self._host.by_hand.move_money(h.number),
+            What.HAND_ORDER: self._trade_by_hand,
         }
 
     def begin(self) -> None:
@@ -104,18 +111,18 @@ class Fate:
         if self._is_over:
             return
         machine = self._machines[happening.machine]
-        self._trace.tell(
-            "fate", happening.what.value, machine=machine.name, seconds=happening.seconds
-        )
         name = happening.what.value
-        self.happened[name] = self.happened.get(name, 0) + 1
-        self._acts[happening.what](machine, happening)
+        self._trace.tell(FATE, name, machine=machine.name, seconds=happening.seconds)
+        was_done = self._acts[happening.what](machine, happening) is not False
+        if was_done and happening.what not in STRIKE_LATER:
+            self.happened[name] = self.happened.get(name, 0) + 1
         self._host.venue.settle(self._host.venue.catch_up())
 
     def mend(self) -> None:
         """Nothing goes wrong from here on, and what is broken is whole again."""
         self._is_over = True
-        self._trace.tell("fate", "mended")
+        self._trace.tell(FATE, "mended")
+        self._host.by_hand.let_go()
         self._leases.is_down, self._leases.slow_s, self._leases.lost = False, 0.0, 0.0
         self._person.restore_lease()
         self._host.faults.probabilities.clear()
@@ -134,10 +141,27 @@ class Fate:
 
     # one each
 
-    def _pause(self, machine: Machine, happening: Happening, *, clocks_stand: bool) -> None:
+    def _meant(self, machine: Machine, happening: Happening) -> Machine:
+        """Most commands go where somebody trades, if somebody does."""
+        if int(happening.at_s * 1000) % STRAYS == 0:
+            return machine
+        return next((one for one in self._machines if one.is_trading), machine)
+
+    def _trade_by_hand(self, _: Machine, happening: Happening) -> bool:
+        """Where an engine trades: one whose books never began asks for ``portfolio init``."""
+        if not any(one.is_trading for one in self._machines):
+            return False
+        by_hand = self._host.by_hand
+        order_id = by_hand.trade(happening.number)
+        if order_id is None:
+            return False
+        self._loop.call_later(happening.seconds, by_hand.cancel, order_id)
+        return True
+
+    def _pause(self, machine: Machine, happening: Happening, *, clocks_stand: bool) -> bool:
         process = machine.process
         if process is None or process.is_dead or process.is_stopped:
-            return
+            return False
         process.stop(clocks_stand=clocks_stand)
         stopped_us = self._loop.now_us()
 
@@ -149,6 +173,7 @@ class Fate:
 
         self._loop.call_later(happening.seconds, go_on)
         self._asleep[machine.name] = go_on
+        return True
 
     def _cut(self, machine: Machine, happening: Happening, *, out: bool, into: bool) -> None:
         machine.link.cut(out=out, into=into)
@@ -187,13 +212,15 @@ class Fate:
 
 def _kill_at_step(machine: Machine, happening: Happening) -> None:
     if machine.is_up and machine.process is not None:
-        machine.process.dies_at_step = machine.process.steps + happening.number
+        step = machine.process.steps + happening.number
+        machine.process.dies_at_step = machine.fated_step = step
 
 
 def _step_clock(machine: Machine, happening: Happening) -> None:
     machine.clock.offset_ns += int(happening.seconds * NS_PER_SECOND)
 
 
-def _lose_volume(machine: Machine, _: Happening) -> None:
-    machine.kill()
+def _lose_volume(machine: Machine, _: Happening) -> bool:
+    was_up = machine.kill()
     machine.disk.lose()
+    return was_up

@@ -18,7 +18,6 @@ from krakked.adapters.kraken.nonces import epoch_of
 from krakked.adapters.kraken.outcomes import MUTATIONS
 from krakked.adapters.system.clock import LoopClock
 from krakked.domain.ids import Asset, PairName
-from krakked.domain.money import ZERO
 from krakked.domain.times import NS_PER_SECOND
 from krakked.sim.exchange.calls import PrivateRequest, RestAnswer
 from krakked.sim.exchange.exchange import Exchange
@@ -36,6 +35,7 @@ from krakked.simulator.options import ACCOUNT, default_key
 from krakked.simulator.request_faults import Broken, Outcome
 from krakked.simulator.service import PublicRequest, Service
 from krakked.simulator.venue import Driver, Venue
+from krakked.worlds.by_hand import ByHand
 from krakked.worlds.loop import WorldLoop
 from krakked.worlds.tape import Call, Departure, Tape
 
@@ -46,15 +46,6 @@ QUERY_KEY: Final = default_key("world-query-key")
 BEAT_S: Final = 4.0
 """Heartbeats of the venue come each second; a world hears them less often, and waits longer."""
 PAST_NS: Final = 600 * NS_PER_SECOND
-FLOWS: Final = (
-    (Asset("USD"), Decimal(2_000)),
-    (Asset("USD"), Decimal(-2_000)),
-    (Asset("XBT"), Decimal("0.004")),
-    (Asset("XBT"), Decimal("-0.003")),
-    (Asset("ETH"), Decimal("0.1")),
-    (Asset("ETH"), Decimal("-0.1")),
-)
-"""What a person moves into the account or out of it: small beside it, for limits are shares."""
 LIVELY: Final = Habits(
     waves=((6, 6_000_000), (8, 14_000_000), (9, 20_000_000)), has_thin_hours=False
 )
@@ -100,27 +91,12 @@ class Host:
         self.venue.watchers.append(tape.happened)
         self.service = _Service(self.venue, tape)
         self._driver = Driver(self.venue)
-        self._brought: dict[Asset, Decimal] = dict(recipe.balances)
-        """What people moved in and have not taken out; the rest, engines have bought."""
+        self.by_hand = ByHand(self.venue, recipe.balances)
 
     @property
     def exchange(self) -> Exchange:
         """The truth."""
         return self.venue.exchange
-
-    def move_money(self, number: int) -> None:
-        """One of :data:`FLOWS`; what is not there, or not the person's to take, stays."""
-        asset, amount = FLOWS[number % len(FLOWS)]
-        now_ns = self.venue.catch_up()
-        if amount > 0:
-            self.exchange.deposit(ACCOUNT, asset, amount, now_ns)
-        elif -amount <= min(
-            self._brought.get(asset, ZERO), self.exchange.account(ACCOUNT).available(asset)
-        ):
-            self.exchange.withdraw(ACCOUNT, asset, -amount, now_ns)
-        else:
-            return
-        self._brought[asset] = self._brought.get(asset, ZERO) + amount
 
     def open(self) -> None:
         """Let its time run."""

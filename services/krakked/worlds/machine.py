@@ -38,6 +38,7 @@ from krakked.worlds.disk import Disk, WorldLedger
 from krakked.worlds.leases import LeaseServer, WorldLeases
 from krakked.worlds.loop import NS_PER_US, PPM, PROCESS, Process, WorldLoop
 from krakked.worlds.network import Link, WorldNetwork
+from krakked.worlds.recipe import What
 from krakked.worlds.trace import Trace
 
 T = TypeVar("T")
@@ -94,6 +95,10 @@ class Machine:
         """Exit codes, oldest first."""
         self.quick_ends = 0
         """How often in a row it has ended soon after its start."""
+        self.struck: dict[What, int] = {}
+        """How often it died of what was set for a step or a commit of it."""
+        self.fated_step: int | None = None
+        """At which its process was told to die; a watchdog may have told it another one."""
         self.crashes: list[str] = []
         """Broken invariants, in words."""
         self.door: Handle | None = None
@@ -140,7 +145,7 @@ class Machine:
         """Start the engine's process."""
         assert not self.is_up, f"{self.name} runs already"
         self.starts += 1
-        self._is_clean = False
+        self._is_clean, self.fated_step = False, None
         process = self.process = Process(f"{self.name}.{self.starts}", drift_ppm=self.drift_ppm)
         context = contextvars.Context()
         context.run(PROCESS.set, process)
@@ -182,6 +187,9 @@ class Machine:
         self.graveyard.append(self.run)
         network.hang_up()
         self._trace.tell(process.name, "process gone", steps=process.steps)
+        cause = self._cause(process)
+        if cause is not None:
+            self.struck[cause] = self.struck.get(cause, 0) + 1
         if not self._is_clean:
             self.disk.survive(power_lost=self._loses_power)
         self._loses_power = False
@@ -190,12 +198,25 @@ class Machine:
         if self.when_down is not None:
             self.when_down()
 
-    def kill(self, *, power_lost: bool = False) -> None:
-        """End the process between two steps."""
-        if self.is_up:
-            assert self.process is not None
-            self._loses_power = power_lost
-            self.process.kill()
+    def kill(self, *, power_lost: bool = False) -> bool:
+        """End the process between two steps; whether there was one."""
+        if not self.is_up:
+            return False
+        assert self.process is not None
+        self._loses_power = power_lost
+        self.process.kill()
+        return True
+
+    def _cause(self, process: Process) -> What | None:
+        """What had been set to strike here, if it did; it strikes once."""
+        disk = self.disk
+        if disk.dies_at_commit is not None and disk.commits == disk.dies_at_commit:
+            disk.dies_at_commit = None
+            return What.KILL_BEFORE_COMMIT if disk.dies_before else What.KILL_AFTER_COMMIT
+        step = self.fated_step
+        if step is not None and step == process.dies_at_step and process.steps >= step:
+            return What.KILL_AT_STEP
+        return None
 
     def enter(self) -> None:
         """Make what follows in this context a doing of its process."""
@@ -216,13 +237,15 @@ class Machine:
         """Let all of its clocks run so much too fast from the beginning of the world on."""
         self.drift_ppm = self.clock.drift_ppm = ppm
 
-    def terminate(self) -> None:
-        """SIGTERM: the engine stops by itself."""
-        if self.is_up:
-            assert self.process is not None
-            if not self.process.is_stopped:
-                self.told_to_end.setdefault(self.process.name, self.loop.now_ns())
-            self.supervisor.request_stop("SIGTERM")
+    def terminate(self) -> bool:
+        """SIGTERM: the engine stops by itself; whether there was one."""
+        if not self.is_up:
+            return False
+        assert self.process is not None
+        if not self.process.is_stopped:
+            self.told_to_end.setdefault(self.process.name, self.loop.now_ns())
+        self.supervisor.request_stop("SIGTERM")
+        return True
 
     # what an engine is given
 

@@ -17,7 +17,6 @@ from krakked.domain.commands import (
     Halt,
     Panic,
     Reply,
-    Resolve,
     Resume,
     SetKillSwitch,
     Unfence,
@@ -90,13 +89,14 @@ class Person:
         self.said: list[Said] = []
         """As they were given."""
 
-    def command(self, machine: Machine, number: int) -> None:
-        """Give one of the commands; sometimes again, sometimes twice at once."""
+    def command(self, machine: Machine, number: int) -> bool:
+        """Give one of the commands, sometimes again or twice at once; whether anybody is there."""
         make = COMMANDS[number % len(COMMANDS)]
         self._given += 1
         command = make(f"command-{self._given}")
         for delay_s in self._rng.choice(((0.0,), (0.0,), (0.0, 0.0), (0.0, 3.0))):
             self._loop.call_later(delay_s, self._give, machine, command)
+        return machine.door is not None and machine.is_up
 
     def look_after(self, machine: Machine) -> None:
         """A new owner is there, whose ledger may be behind: look at it, and say so."""
@@ -147,10 +147,6 @@ class Person:
             for make in MENDING:
                 self._given += 1
                 self._give(machine, make(f"command-{self._given}"))
-
-    def resolve(self, machine: Machine, command: Resolve) -> None:
-        """End an order's doubt."""
-        self._give(machine, command)
 
 
 def _note_failure(machine: Machine, asking: asyncio.Task[None]) -> None:

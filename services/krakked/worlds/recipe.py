@@ -26,7 +26,7 @@ class What(enum.Enum):
     KILL = "kill"
     """The process dies between two steps; its volume keeps what was committed."""
     POWER_LOSS = "power loss"
-    """So does the machine: the end of the log is torn."""
+    """So does the machine: what was not flushed is lost, and the end of the log is torn."""
     KILL_AT_STEP = "kill at step"
     """It dies a number of steps later, wherever that is."""
     KILL_BEFORE_COMMIT = "kill before commit"
@@ -63,6 +63,8 @@ class What(enum.Enum):
     """A person commands something, once, twice, or twice at once."""
     CASH_FLOW = "cash flow"
     """Money or coins come into the account, or leave it."""
+    HAND_ORDER = "hand order"
+    """Its owner rests an order of his own just inside the best price, and takes it back later."""
 
 
 class Happening(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,6 +95,8 @@ class Behaviour(msgspec.Struct, frozen=True, kw_only=True):
     max_open_positions: int = 10
 
 
+PLAYS_S: Final = (270.0, 290.0, 330.0)
+"""With the rest and the stop that follow, five to ten minutes of a world's time."""
 DRIFT: Final = "clock:drift"
 """The ingredient's name."""
 
@@ -197,20 +201,27 @@ HAPPENS: Final = 0.16
 """How many worlds know a kind of happening."""
 HAPPENS_OFTENER: Final = {
     What.PAUSE: 0.3, What.FREEZE: 0.3, What.TERMINATE: 0.3, What.COMMAND: 0.45,
+    What.HAND_ORDER: 0.4, What.KILL_BEFORE_COMMIT: 0.25, What.KILL_AFTER_COMMIT: 0.25,
 }  # fmt: skip
 """Those from which something rare follows only now and then."""
 AT_BARS: Final = 0.3
 """So many of them happen around the end of a bar, when orders are on their way."""
 AFTER_BAR_S: Final = (-1.0, 4.0)
+BEFORE_BAR_S: Final = (-0.8, 0.0)
+"""A hand order always lies there when engines decide: they may meet it."""
 CANCELS: Final = 0.7
-CANCELLING: Final = (0, 3, 5, 6, 5, 6, 5, 6)
-"""That share of commands is one of these numbers of ``person.COMMANDS``: what rests, goes."""
+CANCELLING: Final = (0, 0, 2, 3, 5, 6, 5, 6)
+"""That share of commands is one of these numbers of ``person.COMMANDS``: what rests goes, or
+nothing is added."""
+STEPS_MOST: Final = {
+    What.KILL_AT_STEP: 400, What.KILL_BEFORE_COMMIT: 16, What.KILL_AFTER_COMMIT: 16,
+}  # fmt: skip
 
 
 def recipe_of(seed: int) -> Recipe:
     """The recipe of that seed; the same for ever."""
     engines = _rng(seed, "engines").choice((1, 1, 2, 2, 3))
-    play_s = _rng(seed, "length").choice((180.0, 240.0, 300.0))
+    play_s = _rng(seed, "length").choice(PLAYS_S)
     offset_s = _rng(seed, "offset").randrange(60)
     return Recipe(
         seed=seed,
@@ -304,6 +315,7 @@ SECONDS: Final[dict[What, tuple[float, float]]] = {
     What.LEASE_DELETED: (2.0, 60.0),
     What.LEASE_STOLEN: (2.0, 40.0),
     What.LEASE_FENCED: (2.0, 40.0),
+    What.HAND_ORDER: (2.0, 60.0),
 }
 MOST_OF_A_KIND: Final = 3
 COMMANDS_MOST: Final = 6
@@ -318,25 +330,30 @@ def _happenings(seed: int, engines: int, play_s: float, offset_s: int) -> tuple[
         rng = _rng(seed, f"happens {what.value}")
         if rng.random() >= HAPPENS_OFTENER.get(what, HAPPENS):
             continue
-        most = COMMANDS_MOST if what is What.COMMAND else MOST_OF_A_KIND
+        most = COMMANDS_MOST if what in (What.COMMAND, What.HAND_ORDER) else MOST_OF_A_KIND
         times = rng.randint(1, most)
-        moments = [_moment(rng, play_s, offset_s) for _ in range(times)]
+        near_s = BEFORE_BAR_S if what is What.HAND_ORDER else AFTER_BAR_S
+        is_near = 1.0 if what is What.HAND_ORDER else AT_BARS
+        moments = [_moment(rng, play_s, offset_s, is_near, near_s) for _ in range(times)]
         found += [_one(rng, what, engines, at_s) for at_s in moments]
     return tuple(sorted(found, key=lambda happening: (happening.at_s, happening.what.value)))
 
 
-def _moment(rng: Random, play_s: float, offset_s: int) -> float:
+def _moment(
+    rng: Random, play_s: float, offset_s: int, is_near: float, near_s: tuple[float, float]
+) -> float:
+    """Anywhere, or with the chance ``is_near`` so near to the end of a bar."""
     at_s = rng.uniform(EARLIEST_S, play_s)
-    if rng.random() < AT_BARS:
+    if rng.random() < is_near:
         end_s = 60.0 * round((at_s + offset_s) / 60.0) - offset_s
-        at_s = end_s + rng.uniform(*AFTER_BAR_S)
+        at_s = end_s + rng.uniform(*near_s)
     return round(min(max(at_s, EARLIEST_S), play_s), 3)
 
 
 def _number(rng: Random, what: What) -> int:
     if what is What.COMMAND and rng.random() < CANCELS:
         return rng.choice(CANCELLING)
-    return rng.randrange(1, 60) if what is not What.KILL_AT_STEP else rng.randrange(1, 400)
+    return rng.randrange(1, STEPS_MOST.get(what, 60))
 
 
 def _one(rng: Random, what: What, engines: int, at_s: float) -> Happening:

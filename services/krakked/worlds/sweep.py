@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
-import signal
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -20,6 +19,7 @@ from typing import Final
 import msgspec
 
 from krakked.domain.events import EventName
+from krakked.worlds import voice
 from krakked.worlds.recipe import Recipe, recipe_of
 from krakked.worlds.world import TAKEOVER, WATCHDOG, Outcome, World
 
@@ -128,8 +128,9 @@ def _outcomes(
 ) -> Iterable[Outcome]:
     waiting: dict[Future[Outcome], int] = {}
     while True:
-        for recipe in islice(recipes, waiting_max - len(waiting)):
-            waiting[pool.submit(play, recipe)] = recipe.seed
+        with voice.for_me_alone():
+            for recipe in islice(recipes, waiting_max - len(waiting)):
+                waiting[pool.submit(play, recipe)] = recipe.seed
         if not waiting:
             return
         done = wait(waiting, return_when=FIRST_COMPLETED).done
@@ -141,7 +142,13 @@ def _outcomes(
 def player() -> Iterator[Callable[[Recipe], Outcome]]:
     """A process that plays what it is given; what breaks in it is a finding too."""
     with ProcessPoolExecutor(1, initializer=_settle_in) as pool:
-        yield lambda recipe: _outcome(pool.submit(play, recipe), recipe.seed)
+
+        def play_one(recipe: Recipe) -> Outcome:
+            with voice.for_me_alone():
+                future = pool.submit(play, recipe)
+            return _outcome(future, recipe.seed)
+
+        yield play_one
 
 
 def _outcome(future: Future[Outcome], seed: int) -> Outcome:
@@ -155,6 +162,5 @@ def _outcome(future: Future[Outcome], seed: int) -> Outcome:
 
 def _settle_in() -> None:
     """What is there before the first world is there for good: collections need not look at it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     gc.collect()
     gc.freeze()

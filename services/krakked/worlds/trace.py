@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from krakked.worlds.branches import MARK, gone
 
+FATE: Final = "fate"
 Say: TypeAlias = Callable[[str], None]
 
 
@@ -20,8 +21,9 @@ class Trace:
         """How often each thing has happened, by name."""
 
     def tell(self, who: str, what: str, /, **fields: object) -> None:
-        """One thing."""
-        for mark in (what, *(MARK + name for name in gone(what, fields))):
+        """One thing. What fate orders is no mark: it may find nothing to do it to."""
+        marks = () if who == FATE else (what, *(MARK + name for name in gone(what, fields)))
+        for mark in marks:
             self.marks[mark] = self.marks.get(mark, 0) + 1
         if self._say is not None:
             words = " ".join(f"{name}={value}" for name, value in fields.items())

@@ -12,7 +12,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final, NoReturn, TextIO
 
 INTERRUPTED: Final = 130
@@ -34,6 +34,16 @@ def hear_interrupt() -> None:
     """Ctrl-C is an exception again."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@contextlib.contextmanager
+def for_me_alone() -> Iterator[None]:
+    """Processes and threads that begin within it never hear a Ctrl-C, not even while they load."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def out(line: str) -> None:

@@ -15,6 +15,7 @@ import shutil
 import sqlite3
 import sys
 import tempfile
+import warnings
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
@@ -27,6 +28,9 @@ import structlog
 from krakked.domain.errors import KrakkedError
 from krakked.domain.ids import Asset, PairName
 from krakked.domain.times import NS_PER_SECOND
+from krakked.sim.exchange.matching import SELF_TRADE as SELF_TRADE_PREVENTED
+from krakked.sim.exchange.orders import Order
+from krakked.simulator.options import ACCOUNT
 from krakked.worlds.checkers import Checkers
 from krakked.worlds.configuration import loaded_for
 from krakked.worlds.disk import Disk
@@ -36,8 +40,8 @@ from krakked.worlds.leases import BITES, LeaseServer, Taken
 from krakked.worlds.loop import WorldLoop, WorldStuck
 from krakked.worlds.machine import Machine
 from krakked.worlds.network import Link
-from krakked.worlds.person import Person
-from krakked.worlds.recipe import Recipe, What
+from krakked.worlds.person import THIEF, Person
+from krakked.worlds.recipe import Recipe
 from krakked.worlds.tape import Tape
 from krakked.worlds.trace import Say, Trace
 
@@ -60,6 +64,9 @@ MEMORY: Final = Path("/dev/shm")  # noqa: S108 - disks of worlds, in memory wher
 
 
 TAKEOVER: Final = "takeover"
+RESTART: Final = "restart"
+COMMAND: Final = "command"
+SELF_TRADE: Final = "fault:self-trade prevented"
 WATCHDOG: Final = "watchdog"
 
 
@@ -183,6 +190,7 @@ class World:
         waited_s = 0.0
         while waited_s < REST_MAX_S:
             self.person.tidy_up(self.machines)
+            self.host.by_hand.let_go()
             await self._pass(LOOK_S)
             waited_s += LOOK_S
             if self.checkers.is_at_rest():
@@ -195,7 +203,7 @@ class World:
             violations=(*self.checkers.violations, *problems),
             digest=self._digest(),
             seconds=self.loop.time(),
-            marks={**self.trace.marks, **self._figures(), TAKEOVER: self._takeovers()},
+            marks={**self.trace.marks, **self._happened(), **self._figures(), **self._owners()},
         )
 
     def _figures(self) -> dict[str, int]:
@@ -209,17 +217,34 @@ class World:
         for machine in self.machines:
             for what, count in machine.link.happened.items():
                 found[f"fault:{what}"] = found.get(f"fault:{what}", 0) + count
-        happened = {**self._fate.happened}
-        happened.pop(What.COMMAND.value, None)  # no fault
+        happened = self._happened()
+        happened.pop(COMMAND, None)  # no fault
         for what, count in (*self.leases.happened.items(), *happened.items()):
             found[f"fault:{what}"] = found.get(f"fault:{what}", 0) + count
         drifting = sum(1 for ppm in self.recipe.clock_drifts_ppm if ppm)
-        return found | ({"fault:clock drift": drifting} if drifting else {})
+        found |= {"fault:clock drift": drifting} if drifting else {}
+        orders = self.host.exchange.account(ACCOUNT).orders.values()
+        met = sum(1 for order in orders if _met_itself(order))
+        return found | ({SELF_TRADE: met} if met else {})
 
-    def _takeovers(self) -> int:
-        """How often another process took the lease than had it before."""
-        holders = [record.holder for record in self.leases.leases.history if record.holder]
-        return sum(1 for before, after in pairwise(holders) if before != after)
+    def _happened(self) -> dict[str, int]:
+        """What came true of what the recipe wants to happen, by name."""
+        found = {COMMAND: 0, **self._fate.happened}
+        for machine in self.machines:
+            for what, count in machine.struck.items():
+                found[what.value] = found.get(what.value, 0) + count
+        return found
+
+    def _owners(self) -> dict[str, int]:
+        """How often the lease went to another machine, and how often to another process of one."""
+        holders = [record.holder for record in self.leases.leases.history]
+        engines = [holder for holder in holders if holder not in ("", THIEF)]
+        found = {TAKEOVER: 0, RESTART: 0}
+        for before, after in pairwise(engines):
+            if before != after:
+                is_same = before.partition("_")[0] == after.partition("_")[0]
+                found[RESTART if is_same else TAKEOVER] += 1
+        return found
 
     def _digest(self) -> str:
         digest = hashlib.sha256()
@@ -230,14 +255,21 @@ class World:
 
     def _bury(self) -> None:
         """Let go of everything; what dead processes would still tidy up is nobody's business."""
-        for task in asyncio.all_tasks(self.loop):
-            task._log_destroy_pending = False  # type: ignore[attr-defined]  # dead on purpose
-            with contextlib.suppress(*LAST_WORDS):
-                task.get_coro().close()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # the dead begin what nobody awaits
+            for task in asyncio.all_tasks(self.loop):
+                task._log_destroy_pending = False  # type: ignore[attr-defined]  # dead on purpose
+                with contextlib.suppress(*LAST_WORDS):
+                    task.get_coro().close()
         self.checkers.let_go()
         for machine in self.machines:
             machine.bury()
         self.loop.close()
+
+
+def _met_itself(order: Order) -> bool:
+    """Whether an engine's order was ended for it met one of the same account."""
+    return order.reason == SELF_TRADE_PREVENTED and order.ask.cl_ord_id is not None
 
 
 def _own(rng: Random) -> Random:

@@ -49,7 +49,9 @@ class Books:
             self._look_at_amounts(fill)
         self._look_at_orders(orders.values())
         self._look_at_ends(orders)
-        if self._evidence.has_one_ledger:  # others book what they find before what was there
+        evidence = self._evidence
+        # Other ledgers book what they find before what was there.
+        if evidence.has_one_ledger and not evidence.is_traded_by_hand:
             below = sinks_below_zero(queries.all(Question(_POSTINGS, (), _posting)))
             if below is not None:
                 self._problems.append(f"there was less than nothing of {below}")
@@ -77,8 +79,10 @@ class Books:
         there = (theirs.price, theirs.quantity_base, theirs.cost_quote, theirs.fee_amount)
         if here != there:
             self._problems.append(f"execution {ours.trade_id}: {here} here, {there} there")
-        if fill.client_order_id is None:
-            self._problems.append(f"execution {ours.trade_id} of ours is booked as manual")
+        is_ours = self._evidence.account.orders[theirs.order_id].ask.cl_ord_id is not None
+        if is_ours != (fill.client_order_id is not None):
+            whose = "ours" if is_ours else "the person"
+            self._problems.append(f"execution {ours.trade_id} of {whose} is booked as another's")
 
     def _look_at_orders(self, orders: Collection[Order]) -> None:
         old_ns = self._evidence.world.loop.now_ns() - PENDING_MAX_NS
@@ -88,7 +92,11 @@ class Books:
                 client_id = order.request.client_order_id
                 self._problems.append(f"order {client_id} is {order.journal.value}")
         live = {str(order.venue_order_id) for order in orders if order.is_live}
-        theirs = {str(order_id) for order_id in self._evidence.account.open}
+        theirs = {
+            str(order_id)
+            for order_id, order in self._evidence.account.open.items()
+            if order.ask.cl_ord_id is not None
+        }
         for order_id in sorted(theirs - live):
             self._problems.append(f"the venue's open order {order_id} is not live on record")
         for order_id in sorted(live - theirs):

@@ -69,6 +69,7 @@ class DeadMan:
                 self._evidence.violated("armed", said)
 
     def _entries(self) -> list[str]:
-        """Purchases that rest."""
-        open_orders = self._evidence.account.open.values()
-        return sorted(str(o.ask.cl_ord_id) for o in open_orders if o.ask.side.value == "buy")
+        """Purchases of engines that rest."""
+        asks = [order.ask for order in self._evidence.account.open.values()]
+        bought = [ask.cl_ord_id for ask in asks if ask.side.value == "buy"]
+        return sorted(client_id for client_id in bought if client_id is not None)

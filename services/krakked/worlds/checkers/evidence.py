@@ -115,6 +115,11 @@ class Evidence:
         )
 
     @property
+    def is_traded_by_hand(self) -> bool:
+        """The person's own executions may be booked before the money that they were paid with."""
+        return any(one.what is What.HAND_ORDER for one in self.world.recipe.happenings)
+
+    @property
     def has_one_ledger(self) -> bool:
         """Everything that ever was done is in one ledger, in its order."""
         (first, *others) = self.world.machines

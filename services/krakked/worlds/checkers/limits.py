@@ -78,7 +78,10 @@ class Limits:
         for row in self._flows():
             yield Moment(row.at_ns, 0, 0, row.number, _later(self._move, row))
         trades: dict[str, list[Trade]] = {}
+        orders = self._evidence.account.orders
         for trade in self._evidence.trades():
+            if orders[trade.order_id].ask.cl_ord_id is None:
+                yield Moment(trade.at_ns, 0, 0, trade.number, _later(self._pay, trade))
             trades.setdefault(trade.order_id, []).append(trade)
         for submission in self._evidence.accepted():
             order = submission.accepted
@@ -116,12 +119,15 @@ class Limits:
     def _fill(self, submission: Submission, trade: Trade) -> None:
         sleeve, sign = _sleeve(submission), trade.side.sign
         self._held[sleeve] = self._held.get(sleeve, ZERO) + sign * trade.quantity_base
-        self._cash -= sign * trade.cost_quote + trade.fee_quote
+        self._pay(trade)
         self._filled[trade.order_id] += trade.quantity_base
         self._prices[trade.pair] = trade.price
         if self._held[sleeve] < 0:
             said = f"{submission.name} sold {-self._held[sleeve]} more than its sleeve had"
             self._evidence.violated("short", said)
+
+    def _pay(self, trade: Trade) -> None:
+        self._cash -= trade.side.sign * trade.cost_quote + trade.fee_quote
 
     def _leave(self, submission: Submission) -> None:
         self._open.pop(_of(submission).order_id, None)
