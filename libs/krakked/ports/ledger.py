@@ -31,6 +31,7 @@ from krakked.domain.orders import Order
 from krakked.domain.plans import ExecutionPlan
 from krakked.domain.portfolio import Day, Drift, SleeveState, Snapshot
 from krakked.domain.positions import Position, Sleeve
+from krakked.domain.shutdown import ShutDown
 
 T = TypeVar("T")
 
@@ -56,6 +57,8 @@ class Books(msgspec.Struct, frozen=True, kw_only=True):
     """The newest decision run by sleeve and timeframe name."""
     kill_switch: KillSwitch
     halted: bool
+    shut_down: ShutDown | None = None
+    """A person's shutdown that nobody has ended."""
     last_plan: tuple[int, PlanId] | None
     day: Day | None
     cursors: Mapping[str, str]
@@ -137,6 +140,8 @@ class Transaction(Protocol):
 
     def save_kill_switch(self, state: KillSwitch) -> None: ...
     def save_halted(self, halted: bool) -> None: ...
+    def save_shutdown(self, shut_down: ShutDown) -> None: ...
+    def end_shutdown(self, *, principal: str, at_ns: int) -> None: ...
     def save_day(self, day: Day) -> None: ...
     def insert_snapshot(self, snapshot: Snapshot) -> None: ...
     def save_drifts(self, drifts: Sequence[Drift]) -> None: ...

@@ -58,7 +58,9 @@ class Account:
         self.sleeves: dict[Sleeve, SleeveState] = dict(books.sleeves)
         self.runs = dict(books.runs)
         self.kill_switch: KillSwitch = books.kill_switch
-        self.halted = books.halted
+        self.shut_down = books.shut_down
+        self.halted = books.halted or books.shut_down is not None
+        """By whichever of the two; a resume ends both."""
         self.last_plan: tuple[int, PlanId] | None = books.last_plan
         self.day: Day | None = books.day
         self.cursors: dict[str, str] = dict(books.cursors)
@@ -73,6 +75,11 @@ class Account:
     def __repr__(self) -> str:
         held = sum(1 for position in self.positions.values() if not position.is_flat)
         return f"<Account {self.fingerprint}: {held} positions, {len(self.orders)} orders>"
+
+    @property
+    def halt_in_words(self) -> str:
+        """Why nothing adds risk, where that is so."""
+        return "halted" if self.shut_down is None else self.shut_down.words
 
     # orders
 

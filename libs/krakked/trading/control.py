@@ -30,6 +30,8 @@ from krakked.domain.ids import MANUAL, PairName, StrategyId
 from krakked.domain.kill_switch import STAYS_ON, KillSwitchCause
 from krakked.domain.naming import resolve_pair, resolve_strategy
 from krakked.domain.orders import Journal, Order, Side
+from krakked.domain.shutdown import ShutDown
+from krakked.ports.ledger import Transaction
 from krakked.trading.breaker import Breaker, Cancelled, cancel_each
 from krakked.trading.desk import Desk
 from krakked.trading.execute import Executor
@@ -41,6 +43,13 @@ NOT_SHOWN = (
 VENUE_AWAY = (
     ", but the venue cannot be reached now: what cannot be sent is owed and tried again while "
     "prices arrive (`krakked status` shows it)"
+)
+STAYS_DOWN = (
+    "shutting down: it ends what is under way and stops; what is restarted stays drained until "
+    "`krakked resume`"
+)
+SHUTS_DOWN = (
+    "shutting down: it ends what is under way and stops; the next `krakked run` trades again"
 )
 GOES_ON = "strategies go on and may buy again at their next bar"
 
@@ -65,6 +74,8 @@ class Hands(msgspec.Struct, frozen=True, kw_only=True):
     acknowledge: Callable[[Acknowledge], Awaitable[str]] | None = None
     strategies: Collection[StrategyId] = ()
     """Those that are configured; one that only has a position or an order is known as well."""
+    stays_down: bool = False
+    """Whether what starts next is drained until `resume`: nobody starts it by hand."""
     buys_again: str = GOES_ON
     """What a person who wants to be out must hear of, unless they are stopped."""
 
@@ -142,8 +153,7 @@ class Control:
             case Resolve() | Unfence() | Acknowledge():
                 return await self._take_word(command)
             case Shutdown():
-                self._hands.stop()
-                return "stopping"
+                return await self._shut_down(command)
             case Status():
                 return ""
 
@@ -182,6 +192,12 @@ class Control:
 
     async def _set_halted(self, halted: bool, command: Halt | Resume) -> None:
         await set_halted(self._desk, halted, principal=command.principal, reason=command.reason)
+
+    async def _shut_down(self, command: Shutdown) -> str:
+        """Durable before it begins: whatever becomes of the stop, the next start knows."""
+        await set_shut_down(self._desk, command)
+        self._hands.stop()
+        return STAYS_DOWN if self._hands.stays_down else SHUTS_DOWN
 
     async def _cancel(self, command: Cancel) -> str:
         for order in self._unended():
@@ -351,9 +367,28 @@ async def set_halted(desk: Desk, halted: bool, *, principal: str, reason: str) -
     """Stop making plans, or go on; durable before it is true here."""
     name = EventName.HALTED if halted else EventName.RESUMED
     event = desk.recorder.event(name, principal=principal, reason=reason)
+    at_ns = desk.now_ns()
+
+    def work(tx: Transaction) -> None:
+        tx.save_halted(halted)
+        if not halted:
+            tx.end_shutdown(principal=principal, at_ns=at_ns)
+
     async with desk.recorder.turn:
-        await desk.recorder.commit(lambda tx: tx.save_halted(halted), event)
+        await desk.recorder.commit(work, event)
         desk.account.halted = halted
+        desk.account.shut_down = desk.account.shut_down if halted else None
+
+
+async def set_shut_down(desk: Desk, command: Shutdown) -> None:
+    """Nothing adds risk from here on, in this process and, until it is ended, in the next."""
+    found = ShutDown(principal=command.principal, reason=command.reason, at_ns=desk.now_ns())
+    event = desk.recorder.event(
+        EventName.HALTED, principal=command.principal, reason=found.words, cause="shutdown"
+    )
+    async with desk.recorder.turn:
+        await desk.recorder.commit(lambda tx: tx.save_shutdown(found), event)
+        desk.account.shut_down, desk.account.halted = found, True
 
 
 def _is_sale_to_come(order: Order) -> bool:

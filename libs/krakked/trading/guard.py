@@ -139,7 +139,7 @@ class Guard:
         if self._account.kill_switch.active:
             return Veto(VetoReason.KILL_SWITCH, "the kill switch is on")
         if self._account.halted:
-            return Veto(VetoReason.HALTED, "halted")
+            return Veto(VetoReason.HALTED, self._account.halt_in_words)
         if order.request.pair in self._account.unknown_pairs():
             words = f"{order.request.pair} has an order in an unknown state"
             return Veto(VetoReason.UNKNOWN_ORDER, words)

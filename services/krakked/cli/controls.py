@@ -1,4 +1,4 @@
-"""Verbs that steer a running engine: status, kill switch, halt, resume, panic."""
+"""Verbs that steer a running engine: status, kill switch, halt, resume, shutdown, panic."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ _NOTHING_RUNS: Final = (
     "nothing is trading here unless an engine runs on another --db-path; orders left at the venue "
     "end by their own time or by the dead-man switch"
 )
+_NOT_RUNNING: Final = "`krakked halt` keeps the next start from making plans"
 _START_FIRST: Final = "start it with `krakked run`, or give its database with --db-path"
 
 
@@ -58,7 +59,7 @@ def _status_of_ledger(db_path: Path, as_json: bool, why: doors.NothingAnswers) -
         state = {"running": why.is_running, "answering": False, "pid": why.process_id}
         print_json({**state, "equity": equity, "equity_at": at, **_ledger_facts(books)})
     else:
-        facts = [(name, str(value)) for name, value in _ledger_facts(books).items()]
+        facts = _flat(_ledger_facts(books))
         shown = [("equity", money(equity)), ("equity_at", at or "-")]
         print_pairs([("engine", _state_of(why)), *shown, *facts])
         click.echo(f"krakked: {why}", err=True)
@@ -79,6 +80,7 @@ def _ledger_facts(books: Books) -> dict[str, object]:
     return {
         "kill_switch": _on_or_off(books.kill_switch.active),
         "halted": _on_or_off(books.halted),
+        "shut_down": None if books.shut_down is None else books.shut_down.words,
         "open_orders": len(books.live_orders),
         "positions": sum(not position.is_flat for position in books.positions.values()),
         "drifts": sum(drift.kind in differs for drift in books.drifts),
@@ -207,7 +209,7 @@ def halt(cancel: bool, reason: str, db_path: Path, **flags: object) -> int:
 @options.db_path
 @options.as_json
 def resume(reason: str, db_path: Path, as_json: bool) -> int:
-    """Undo a halt.
+    """Undo a halt, or a shutdown that a container outlives.
 
     Where no engine runs it is recorded: the next start makes plans again. The kill switch is
     another thing, and stays as it is.
@@ -216,6 +218,25 @@ def resume(reason: str, db_path: Path, as_json: bool) -> int:
 
     command = Resume(command_id=doors.new_command_id(), principal=doors.principal(), reason=reason)
     return offline.go_on(db_path, command, otherwise=_START_FIRST, as_json=as_json)
+
+
+@click.command(epilog=options.ending(*_CHANGING, example='krakked shutdown --reason "new disk"'))
+@options.reason
+@options.db_path
+@options.as_json
+def shutdown(reason: str, db_path: Path, as_json: bool) -> int:
+    """End the engine: what is under way is ended, books are compared, the lease is released.
+
+    It is on record before it begins. Where the lease is kept in Kubernetes (leader.store), the
+    container that is started next owns the account, looks after what rests and watches stops, but
+    adds no risk until `krakked resume`. Elsewhere the next `krakked run` simply trades again.
+    """
+    from krakked.domain.commands import Shutdown
+
+    command = Shutdown(
+        command_id=doors.new_command_id(), principal=doors.principal(), reason=reason
+    )
+    return doors.order(db_path, command, otherwise=_NOT_RUNNING, as_json=as_json)
 
 
 @click.command(epilog=options.ending(*_ACTING, example='krakked panic --reason "get me out"'))

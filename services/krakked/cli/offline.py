@@ -173,7 +173,7 @@ def _record(transaction: Transaction, command: Halt | Resume | SetKillSwitch, at
     books = transaction.books()
     said: dict[str, object] = {"reason": command.reason, "principal": command.principal}
     if isinstance(command, Resume):
-        events, message = _record_resume(transaction, said, books)
+        events, message = _record_resume(transaction, said, books, at_ns)
     elif isinstance(command, SetKillSwitch) and not command.active:
         events, message = _record_switched_off(transaction, command, said, at_ns)
     else:
@@ -202,13 +202,14 @@ def _record_stop(
 
 
 def _record_resume(
-    transaction: Transaction, said: dict[str, object], books: Books
+    transaction: Transaction, said: dict[str, object], books: Books, at_ns: int
 ) -> tuple[list[_Told], str]:
     """The kill switch is not a halt, and stays as it is."""
     still_on = f"; {STAYS_ON}" if books.kill_switch.active else ""
-    if not books.halted:
+    if not books.halted and books.shut_down is None:
         return [], f"nothing is halted: the next start makes plans{still_on}"
     transaction.save_halted(False)
+    transaction.end_shutdown(principal=str(said["principal"]), at_ns=at_ns)
     message = "resumed: no engine runs, so it is recorded, and the next start makes plans again"
     return [(EventName.RESUMED, said)], message + still_on
 

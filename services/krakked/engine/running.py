@@ -18,7 +18,7 @@ from krakked.adapters.kraken.outcomes import Act
 from krakked.adapters.kraken.rest import KrakenRest
 from krakked.adapters.kraken.transport import Call
 from krakked.adapters.sqlite.connections import caution
-from krakked.domain.commands import Acknowledge, Command, Reply, Unfence
+from krakked.domain.commands import Acknowledge, Command, Reply, Shutdown, Unfence
 from krakked.domain.errors import (
     BadInput,
     Fenced,
@@ -35,6 +35,7 @@ from krakked.domain.orders import VenueOrder
 from krakked.domain.portfolio import Difference
 from krakked.engine import (
     assembling,
+    draining,
     opening,
     promises,
     reporting,
@@ -256,7 +257,7 @@ class Run:
         self._stack.push_async_callback(self.leading.close)
         await self.leading.compete(ledger)
         self.supervisor.start("lease", self.leading.run())
-        handle = functools.partial(self.leading.handle_waiting, stop=self._stop_by_hand)
+        handle = functools.partial(self._handle_waiting, ledger)
         async with self.given.edges.doors(self.given.places.control_socket, handle):
             await self.stage(
                 "lease",
@@ -264,6 +265,12 @@ class Run:
                 timeout_s=self._lease_patience_s(),
                 why=self._why_no_lease,
             )
+
+    async def _handle_waiting(self, ledger: OpenLedger, command: Command) -> Reply:
+        """A shutdown of who waits stands as well, should it be the one that is started next."""
+        if isinstance(command, Shutdown):
+            await draining.shut_down(ledger, command, self.given.clock.now_ns())
+        return await self.leading.handle_waiting(command, self._stop_by_hand)
 
     async def _lead(self, engine: Engine) -> None:
         """After anything but a clean release the books are compared again before we trade."""
@@ -310,6 +317,7 @@ class Run:
             Hands(
                 resolve=engine.reconciler.resolve_by_hand,
                 stop=self._stop_by_hand,
+                stays_down=draining.stays_down(self.given.settings),
                 status=lambda: {**self.leading.figures(), **engine.status()},
                 unfence=self._unfence,
                 acknowledge=self._acknowledge,
@@ -534,7 +542,11 @@ class Run:
         timeframes = assembling.timeframes_of(settings)
         bar_s = timeframes[0].seconds if self.given.is_lock_step else None
         places = self.given.places
+        if self.by_hand is None and not draining.stays_down(settings):
+            await draining.start_again(ledger, clock.now_ns())
         books = await ledger.write(lambda tx: books_with_folder(tx, places.bars, places.database))
+        if self.by_hand is None and books.shut_down is not None:
+            self._warn(f"{books.shut_down.words}: until then nothing adds risk")
         account = Account(
             books,
             fingerprint=translating.fingerprint_of(settings),

@@ -18,6 +18,7 @@ from krakked.domain.leadership import Leadership
 from krakked.domain.orders import Journal, Side, VenueStatus
 from krakked.domain.portfolio import Day, Difference, Drift, DriftKind, SleeveState, Snapshot
 from krakked.domain.positions import Position, Sleeve
+from krakked.domain.shutdown import ShutDown
 from krakked.ports.ledger import Transaction
 
 
@@ -331,6 +332,21 @@ def test_kill_switch_halt_day_and_cursors_are_the_newest(subject: Any, records: 
     assert books.cursors == {"trades": "2"}
     subject.write(lambda t: t.save_halted(False))
     assert not subject.books().halted
+
+
+def test_shutdown_stands_until_it_is_ended_and_the_newest_counts(
+    subject: Any, records: Any
+) -> None:
+    first = ShutDown(principal="ada", reason="", at_ns=records.NOON_NS)
+    second = ShutDown(principal="bob", reason="new disk", at_ns=records.NOON_NS + 1)
+    assert subject.books().shut_down is None
+    subject.write(lambda t: t.save_shutdown(first))
+    subject.write(lambda t: t.save_shutdown(second))
+    assert subject.books().shut_down == second
+    subject.write(lambda t: t.end_shutdown(principal="eve", at_ns=records.NOON_NS + 2))
+    assert subject.books().shut_down is None
+    subject.write(lambda t: t.save_shutdown(first))
+    assert subject.books().shut_down == first
 
 
 def test_drifts_are_replaced_in_their_order(subject: Any, records: Any) -> None:

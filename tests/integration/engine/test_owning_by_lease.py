@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import signal
 import sqlite3
@@ -80,6 +81,30 @@ def test_candidate_waits_for_the_lease_and_takes_it_when_it_is_released(
     told = krakked.ask("status", *other)
     assert (told["epoch"], told["needs_acknowledgement"]) == (2, True)
     assert second.end(signal.SIGTERM) == 0
+    shutil.rmtree(krakked.folder / "bars", ignore_errors=True)
+
+
+def test_engine_that_was_shut_down_stays_drained_over_restarts_until_a_person_resumes(
+    krakked: Any, api: str
+) -> None:
+    run = ("run", "--env", "dev", *flags(krakked, api))
+    engine = krakked.start(*run)
+    engine.wait_for("engine_started")
+    told = krakked.ask("shutdown", "--reason", "new disk")
+    assert "stays drained until `krakked resume`" in told["message"]
+    assert engine.wait() == 0, engine.story()
+    again = krakked.start(*run)
+    again.wait_for("engine_started")
+    status = krakked.ask("status")
+    # Owner as always: the dead-man switch is wound up, and what rests is looked after.
+    assert (status["ownership"], status["epoch"], status["ready"]) == ("leading", 2, True)
+    assert status["dead_man_expires_at"] is not None
+    assert status["halted"] is True
+    assert re.fullmatch(r"shut down by \S+ at \S+Z \(new disk\): .*", status["shut_down"])
+    assert "shut_down" in status["degraded"]
+    assert krakked.ask("resume")["ok"]
+    assert krakked.ask("status")["shut_down"] is None
+    assert again.end(signal.SIGTERM) == 0
     shutil.rmtree(krakked.folder / "bars", ignore_errors=True)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import time
@@ -34,6 +35,23 @@ def test_run_goes_on_with_the_same_books_after_each_kind_of_stop(krakked: Any) -
     assert whole == len(krakked.ask("executions", "--limit", "1000"))
     assert own <= whole - len(ids[1])
     assert own == sum(int(line.split()[1]) for line in lines if re.match(r"[A-Z]{6,7} ", line))
+
+
+def test_engine_that_was_shut_down_trades_again_when_a_person_starts_it(krakked: Any) -> None:
+    engine = krakked.start("run", "--env", "dev", "--speed", "600")
+    engine.wait_for("engine_started")
+    told = krakked.ask("shutdown", "--reason", "done for today")
+    assert "the next `krakked run` trades again" in told["message"]
+    assert engine.wait() == 0, engine.story()
+    assert engine.lines[-1] == "books: zero differences"
+    down = json.loads(krakked.run("status", "--json").stdout)
+    assert (down["running"], down["halted"]) == (False, "off")
+    assert "(done for today)" in down["shut_down"]
+    again = krakked.start("run", "--env", "dev", "--speed", "600")
+    again.wait_for("engine_started")
+    status = krakked.ask("status")
+    assert (status["halted"], status["shut_down"]) == (False, None)
+    assert again.end(signal.SIGTERM) == 0, again.story()
 
 
 def _fills(lines: list[str], beginning: str) -> int:

@@ -482,7 +482,8 @@ class TradingWorld:
         assert account.cursors == books.cursors
         assert account.day == books.day
         assert account.kill_switch == books.kill_switch
-        assert account.halted == books.halted
+        assert account.shut_down == books.shut_down
+        assert account.halted == (books.halted or books.shut_down is not None)
         assert list(account.drifts) == list(books.drifts)
         ours = {order.request.client_order_id: order for order in books.live_orders}
         assert account.orders == ours

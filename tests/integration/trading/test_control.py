@@ -30,6 +30,7 @@ from krakked.domain.orders import Journal, LegKind, OrderType, Side, VenueStatus
 from krakked.domain.positions import Sleeve
 from krakked.domain.quotes import Quote
 from krakked.simulator.faults import FaultKind
+from krakked.trading.control import SHUTS_DOWN, STAYS_DOWN, Control, Hands
 from krakked.trading.rules import ExecutionRules
 
 Play = Callable[..., Any]
@@ -142,8 +143,49 @@ def test_status_is_answered_and_not_recorded(play: Play) -> None:
 
 def test_shutdown_asks_the_engine_to_stop(play: Play) -> None:
     async def scenario(world: Any) -> None:
-        assert (await world.control.handle(Shutdown(command_id="c1", **ADA))).ok
+        reply = await world.control.handle(Shutdown(command_id="c1", **ADA))
+        assert (reply.ok, reply.message) == (True, SHUTS_DOWN)
         assert world.stops == 1
+
+    play(scenario)
+
+
+def test_shutdown_is_on_record_before_the_stop_and_nothing_adds_risk_after_it(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        recorded: list[object] = []
+
+        def stop() -> None:
+            recorded.append(world.ledger.run(lambda tx: tx.books().shut_down))
+
+        hands = Hands(
+            resolve=world.reconciler.resolve_by_hand, stop=stop, status=dict, stays_down=True
+        )
+        control = Control(world.desk, world.executor, world.breaker, world.stopper, hands)
+        reply = await control.handle(Shutdown(command_id="c1", **ADA))
+        assert reply.message == STAYS_DOWN
+        (shut_down,) = recorded
+        assert (shut_down.principal, shut_down.reason) == ("ada", "test")
+        (event,) = [e for e in world.events if e.name is EventName.HALTED]
+        assert (event.fields["cause"], event.sequence > 0) == ("shutdown", True)
+        await world.submit()
+        (dropped,) = [e for e in world.events if e.name is EventName.ORDER_ENDED]
+        assert dropped.fields["reason"] == shut_down.words
+        assert "shut down by ada at 20" in shut_down.words
+        assert await world.rest.open_orders() == []
+
+    play(scenario)
+
+
+def test_shutdown_outlives_a_restart_until_a_person_resumes(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        await world.control.handle(Shutdown(command_id="c1", **ADA))
+        await world.restart()
+        assert world.account.halted
+        assert world.account.shut_down.principal == "ada"
+        await world.control.handle(Resume(command_id="c2", **ADA))
+        assert (world.account.halted, world.account.shut_down) == (False, None)
+        await world.restart()
+        assert (world.account.halted, world.account.shut_down) == (False, None)
 
     play(scenario)
 

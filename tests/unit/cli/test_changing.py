@@ -22,6 +22,7 @@ from krakked.domain.commands import (
     Resolve,
     Resume,
     SetKillSwitch,
+    Shutdown,
     Status,
     Unfence,
 )
@@ -35,6 +36,7 @@ CHANGING: tuple[tuple[tuple[str, ...], type, dict[str, object]], ...] = (
     (("halt",), Halt, {"cancel": False}),
     (("halt", "--cancel"), Halt, {"cancel": True}),
     (("resume",), Resume, {}),
+    (("shutdown",), Shutdown, {}),
     (("panic", "--yes"), Panic, {}),
     (("unfence", "--yes"), Unfence, {"epoch": 0}),
     (("unfence", "--yes", "--epoch", "7"), Unfence, {"epoch": 7}),

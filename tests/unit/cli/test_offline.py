@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -16,6 +17,7 @@ from krakked.adapters.sqlite import lock_files
 from krakked.adapters.sqlite.queries import open_queries
 from krakked.domain.events import EventName
 from krakked.domain.kill_switch import STAYS_ON, KillSwitchCause
+from krakked.domain.shutdown import ShutDown
 from krakked.ports.ledger import Books
 from krakked.runtime.control_socket import EngineHangs
 from krakked.runtime.exit_codes import ExitCode
@@ -85,6 +87,26 @@ def test_resume_where_nothing_is_halted_says_so_and_changes_nothing(
     assert not books(ledger).halted
     with closing(open_queries(ledger)) as queries:
         assert [e for e in queries.events_after(0) if e.name is EventName.RESUMED] == []
+
+
+def test_resume_without_an_engine_ends_a_shutdown_that_is_shown_until_then(
+    krakked: Krakked, ledger: Path
+) -> None:
+    shut_down = ShutDown(principal="ada", reason="new disk", at_ns=1_700_000_000 * 10**9)
+    with closing(sqlite3.connect(ledger)) as database, database:
+        database.execute(
+            "INSERT INTO shutdowns (principal, reason, at_ns) VALUES (?, ?, ?)",
+            (shut_down.principal, shut_down.reason, shut_down.at_ns),
+        )
+    told = json.loads(krakked("status", "--json").stdout)
+    assert told["shut_down"] == shut_down.words
+    assert shut_down.words == (
+        "shut down by ada at 2023-11-14T22:13:20Z (new disk): `krakked resume`"
+    )
+    assert shut_down.words in krakked("status").stdout
+    assert krakked("resume").stdout.startswith("resumed: no engine runs")
+    assert books(ledger).shut_down is None
+    assert json.loads(krakked("status", "--json").stdout)["shut_down"] is None
 
 
 def test_resume_without_an_engine_leaves_the_kill_switch_on_and_says_so(

@@ -16,9 +16,11 @@ from krakked.domain.events import Event
 from krakked.domain.ids import Asset
 from krakked.domain.kill_switch import KillSwitch
 from krakked.domain.portfolio import Day, Difference, Drift, Snapshot
+from krakked.domain.shutdown import ShutDown
 from krakked.ports.ledger import Books
 
 _KILL_SWITCH: Final = KillSwitch.__struct_fields__
+_SHUT_DOWN: Final = ShutDown.__struct_fields__
 _DAY: Final = Day.__struct_fields__
 _AMOUNTS: Final = tuple(
     name for name in Snapshot.__struct_fields__ if name not in ("unvalued", "values")
@@ -27,6 +29,7 @@ _SNAPSHOT: Final = (*_AMOUNTS, "unvalued", "values")
 _DRIFT: Final = ("position", *Difference.__struct_fields__, "kind", "since_ns")
 
 _INSERT_KILL_SWITCH: Final = insert("kill_switch", _KILL_SWITCH)
+_INSERT_SHUTDOWN: Final = insert("shutdowns", _SHUT_DOWN)
 _SAVE_DAY: Final = insert("days", _DAY, replacing(("day",), _DAY))
 _SAVE_SNAPSHOT: Final = insert("snapshots", _SNAPSHOT, replacing(("at_ns",), _SNAPSHOT))
 _INSERT_DRIFT: Final = insert("drifts", _DRIFT)
@@ -49,6 +52,7 @@ def books(execute: Execute) -> Books:
         runs=newest_runs(execute),
         kill_switch=kill_switch(execute),
         halted=_is_halted(execute),
+        shut_down=_shut_down(execute),
         last_plan=last_plan(execute),
         day=_day(execute),
         cursors={row["name"]: row["value"] for row in execute("SELECT * FROM cursors")},
@@ -87,6 +91,19 @@ def kill_switch(execute: Execute) -> KillSwitch:
 def save_halted(execute: Execute, halted: bool) -> None:
     """Whether no plans may start."""
     execute("UPDATE engine_state SET halted = ?", (int(halted),))
+
+
+def save_shutdown(execute: Execute, shut_down: ShutDown) -> None:
+    """It stands until it is ended."""
+    execute(_INSERT_SHUTDOWN, cells(shut_down, _SHUT_DOWN))
+
+
+def end_shutdown(execute: Execute, *, principal: str, at_ns: int) -> None:
+    """None stands any more."""
+    execute(
+        "UPDATE shutdowns SET ended_at_ns = ?, ended_by = ? WHERE ended_at_ns IS NULL",
+        (at_ns, principal),
+    )
 
 
 def save_day(execute: Execute, day: Day) -> None:
@@ -156,6 +173,13 @@ def event_from(row: Row) -> Event:
 
 def _is_halted(execute: Execute) -> bool:
     return bool(execute("SELECT halted FROM engine_state").fetchone()[0])
+
+
+def _shut_down(execute: Execute) -> ShutDown | None:
+    row = execute(
+        "SELECT * FROM shutdowns WHERE ended_at_ns IS NULL ORDER BY sequence DESC LIMIT 1"
+    ).fetchone()
+    return record(row, ShutDown) if row else None
 
 
 def _day(execute: Execute) -> Day | None:

@@ -28,6 +28,7 @@ from krakked.domain.orders import Order
 from krakked.domain.plans import ExecutionPlan
 from krakked.domain.portfolio import Day, Drift, SleeveState, Snapshot
 from krakked.domain.positions import Position
+from krakked.domain.shutdown import ShutDown
 from krakked.ports.ledger import Books
 
 
@@ -141,6 +142,14 @@ class SqliteTransaction:
     def save_halted(self, halted: bool) -> None:
         """Whether no plans may start."""
         state_rows.save_halted(self._execute, halted)
+
+    def save_shutdown(self, shut_down: ShutDown) -> None:
+        """A person wants the engine down; it stands until it is ended."""
+        state_rows.save_shutdown(self._execute, shut_down)
+
+    def end_shutdown(self, *, principal: str, at_ns: int) -> None:
+        """A person wants it to trade again; no shutdown stands any more."""
+        state_rows.end_shutdown(self._execute, principal=principal, at_ns=at_ns)
 
     def save_day(self, day: Day) -> None:
         """Keep or replace the record of that day."""
