@@ -421,7 +421,7 @@ class Reconciler:
 
     async def _take_for_absent(self, order: Order) -> str:
         """A person's word ends the doubt, unless the venue shows the order or may still take it."""
-        arrives_for_s = await self._arrives_for_s(order)
+        arrives_for_ns = await self._arrives_for_ns(order)
         try:
             client_id, since_ns = order.request.client_order_id, _asking_since_ns(order)
             report = await self._desk.exchange.find_order(client_id, since_ns)
@@ -430,19 +430,20 @@ class Reconciler:
         if report is not None:
             await self._adopt(order, report)
             raise Refused(f"the venue has it: it is its order {report.venue_order_id}")
-        if arrives_for_s >= 0:
-            until = f"the venue takes it for another {arrives_for_s:.0f} s; ask again then"
+        if arrives_for_ns >= 0:
+            seconds = arrives_for_ns // NS_PER_SECOND + 1
+            until = f"the venue takes it for another {seconds} s; ask again then"
             raise Refused(f"order {order.request.client_order_id} may still arrive: {until}")
         await self._mark_absent(order)
         return "taken for absent"
 
-    async def _arrives_for_s(self, order: Order) -> float:
+    async def _arrives_for_ns(self, order: Order) -> int:
         """How long the venue still takes it, by its own clock where it answers; negative: never."""
         try:
             now_ns = await self._desk.exchange.venue_time_ns()
         except (Transient, Permanent):
             now_ns = self._desk.now_ns()
-        return ((order.deadline_at_ns or order.created_at_ns) - now_ns) / NS_PER_SECOND
+        return (order.deadline_at_ns or order.created_at_ns) - now_ns
 
     # drift
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Final
 
 from krakked.domain.events import EventName
@@ -14,8 +16,14 @@ if TYPE_CHECKING:
     from krakked.trading.engine import Engine
 
 DRAIN_S: Final = 15.0
+"""Longer than a call to the venue may take (``venue.timeout_seconds``), for one that is cut off has
+an order in doubt."""
 BOOKS_S: Final = 10.0
-"""For comparing the books: drained and closed, a stop ends within Kubernetes' 30 s."""
+"""For comparing the books, and as long again for what was asked for by then."""
+REFRESH_S: Final = 5.0
+"""Whether the last refresh is answered changes nothing here: what waits for it is the lease."""
+GRACE_S: Final = 60.0
+"""What Kubernetes gives a pod between SIGTERM and SIGKILL, as the chart asks for it."""
 
 
 async def stop(run: Run, engine: Engine, rest: KrakenRest) -> reporting.Report | None:
@@ -36,7 +44,7 @@ async def stop(run: Run, engine: Engine, rest: KrakenRest) -> reporting.Report |
         # Only now: the last fills were booked in between.
         snapshot = await hurriedly(engine.marker.mark())
         # A whole period of the switch for whoever comes next; it is never disarmed.
-        await hurriedly(engine.dead_man.refresh())
+        await hurriedly(_refresh_once_more(run, engine))
         await hurriedly(run.leading.release())
     finally:
         await run.supervisor.stop()
@@ -49,7 +57,14 @@ async def stop(run: Run, engine: Engine, rest: KrakenRest) -> reporting.Report |
         snapshot,
         began=run.books_at_start,
         compared=compared,
+        uncovered=() if run.simulator is None else run.simulator.uncovered(),
     )
+
+
+async def _refresh_once_more(run: Run, engine: Engine) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(REFRESH_S * run.given.pace.patience):
+            await engine.dead_man.refresh()
 
 
 async def _compare_books(run: Run, engine: Engine, rest: KrakenRest) -> reporting.Compared:

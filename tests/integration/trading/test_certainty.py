@@ -156,7 +156,7 @@ def test_person_cannot_call_absent_what_the_venue_may_still_take(play: Play) -> 
         order = await in_doubt(world)
         reply = await world.control.handle(resolve(order, "absent"))
         assert not reply.ok
-        assert "the venue takes it for another 3 s; ask again then" in reply.message
+        assert "the venue takes it for another 4 s; ask again then" in reply.message
         assert world.stored(order.request).journal is Journal.UNKNOWN
         await world.clock.sleep(DEADLINE_S + 1)
         again = msgspec.structs.replace(resolve(order, "absent"), command_id="again")

@@ -11,9 +11,10 @@ import pytest
 
 from krakked.domain.errors import Transient
 from krakked.domain.events import EventName
-from krakked.engine import reporting
+from krakked.engine import leading, reporting, stopping
 from krakked.engine.running import Run
-from krakked.runtime.settings import Environment
+from krakked.runtime.settings import Environment, Settings
+from krakked.runtime.simulated_time import run as run_in_virtual_time
 
 
 class Supervisor:
@@ -93,6 +94,42 @@ def test_stop_whose_comparison_fails_is_told_as_a_stop(monkeypatch: pytest.Monke
     with pytest.raises(Transient):
         asyncio.run(scenario())
     assert told == [EventName.ENGINE_STOPPED]
+
+
+def test_stages_of_a_stop_and_its_release_fit_the_grace_that_a_pod_has() -> None:
+    """With some seconds left for the last transactions, the log of the ledger and the sockets."""
+    longest_s = stopping.DRAIN_S + 2 * stopping.BOOKS_S + stopping.REFRESH_S + leading.RELEASE_S
+    assert longest_s == 52
+    assert longest_s + 5 <= stopping.GRACE_S == 60
+
+
+def test_drain_outlasts_a_call_that_is_under_way() -> None:
+    """One that is cut off has an order in doubt."""
+    assert Settings().venue.timeout_seconds < stopping.DRAIN_S
+
+
+def test_last_refresh_that_hangs_keeps_no_lease_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    books = Books()
+    monkeypatch.setattr(reporting, "compare_books", books.compare)
+    monkeypatch.setattr(reporting, "report_of", lambda _, __, snapshot, **___: snapshot)
+
+    async def hang() -> bool:
+        await asyncio.Event().wait()
+        return True
+
+    async def release() -> None:
+        books.calls.append("release")
+
+    async def main() -> None:
+        async with contextlib.AsyncExitStack() as stack:
+            run = run_of(books, stack)
+            engine: Any = run.engine
+            engine.dead_man = SimpleNamespace(refresh=hang)
+            monkeypatch.setattr(run.leading, "release", release)
+            await run.stop()
+
+    run_in_virtual_time(main(), start_ns=0, speed=None)
+    assert books.calls == ["drain", "books", "mark", "release"]
 
 
 def test_figures_of_the_end_hold_what_was_booked_while_the_books_were_compared(
