@@ -28,6 +28,7 @@ from krakked.domain.portfolio import Difference, Snapshot
 from krakked.domain.times import NS_PER_SECOND
 from krakked.engine.asking import agree, patiently
 from krakked.runtime.exit_codes import ExitCode
+from krakked.simulator.covering import Uncovered, in_lines
 from krakked.trading.account import Account
 from krakked.trading.compare import compare_fills, standing
 from krakked.trading.cursors import BOOKS_BEGAN_CURSOR
@@ -95,6 +96,8 @@ class RunFigures(Figures, frozen=True, kw_only=True):
     """The deepest fall from the peak, without flows (:class:`~krakked.domain.portfolio.Falls`)."""
     gaps: tuple[Holes, ...] = ()
     """Stretches in which a pair has no bar."""
+    uncovered: tuple[Uncovered, ...] = ()
+    """Pairs whose candle files do not reach over the whole of a replay."""
 
 
 class BooksFigures(Figures, frozen=True, kw_only=True):
@@ -262,6 +265,7 @@ def render(report: Report) -> str:
         _amounts(run),
         _equity_line(run),
         *(_gap_line(gap) for gap in run.gaps),
+        *in_lines(run.uncovered),
         *_books_line(run, report.since_books_began),
         f"digest {report.digest}",
     ]
@@ -368,19 +372,26 @@ def _gains(account: Account) -> dict[PairName, Gain]:
 
 
 def report_of(
-    engine: Engine, database: Path, snapshot: Snapshot, *, began: Began, compared: Compared
+    engine: Engine,
+    database: Path,
+    snapshot: Snapshot,
+    *,
+    began: Began,
+    compared: Compared,
+    uncovered: tuple[Uncovered, ...] = (),
 ) -> Report:
     """What the run did, as the database and its first and last snapshot tell it."""
     with closing(open_queries(database)) as queries:
         extent = queries.extent()
+        run = _run_figures(
+            engine,
+            snapshot,
+            began=began,
+            extent=extent,
+            fills=queries.fills_after(began.extent.newest_fill),
+        )
         return Report(
-            this_run=_run_figures(
-                engine,
-                snapshot,
-                began=began,
-                extent=extent,
-                fills=queries.fills_after(began.extent.newest_fill),
-            ),
+            this_run=msgspec.structs.replace(run, uncovered=uncovered),
             since_books_began=_books_figures(engine, snapshot, extent),
             digest=queries.digest(),
             differences=compared.differences,

@@ -398,6 +398,8 @@ class Run:
         for words in self.simulator.remarks():
             self._warn(words)
             telling.aside(self.given.options, words)
+        now_ns = self.given.clock.now_ns()
+        telling.tell_uncovered(self.simulator, self.given.options, self._tell, now_ns)
         return venues.addresses_of_simulator(
             self.simulator.rest_url, self.simulator.ws_url, options, settings
         )

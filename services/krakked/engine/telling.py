@@ -20,9 +20,13 @@ from krakked.runtime.exit_codes import ExitCode
 from krakked.runtime.run_options import RunOptions
 from krakked.runtime.settings import Settings
 from krakked.runtime.story import Story
+from krakked.simulator import RunningSimulator
+from krakked.simulator.covering import in_lines
 
 Listener = Callable[[Event], None]
 HOUR_S = 3600
+OVER_S = "candles_over_s"
+"""Field of the event that says that the candles end before the range does."""
 
 
 def log_options(settings: Settings, secrets: tuple[str, ...] = ()) -> logs.LogOptions:
@@ -105,18 +109,36 @@ def aside(options: RunOptions, words: str) -> None:
         sys.stderr.write(f"krakked: {words}\n")
 
 
+def tell_uncovered(
+    simulator: RunningSimulator, options: RunOptions, tell: Listener, now_ns: int
+) -> None:
+    """What was asked for and is not in the files; where all of them end is for the progress."""
+    lacking = simulator.uncovered()
+    ends_s = [one.candles_end_s for one in lacking if one.candles_end_s is not None]
+    over: dict[str, object] = {}
+    if ends_s and len(ends_s) == len(simulator.pairs):
+        over[OVER_S] = max(ends_s)
+    for words in in_lines(lacking):
+        tell(Event(name=EventName.CAUTION, at_ns=now_ns, fields={"reason": words, **over}))
+        aside(options, words)
+
+
 def progress(options: RunOptions, stack: ExitStack) -> Listener | None:
-    """Of a replay, on standard error: simulated hours done, and how many there are."""
+    """Of a replay, on standard error: simulated hours done, and how many there are in the files."""
     if options.candles is None or options.start_s is None or options.end_s is None:
         return None
-    hours = (options.end_s - options.start_s) // HOUR_S
-    first_s = options.start_s
+    first_s, end_s = options.start_s, options.end_s
     shown: list[tqdm[NoReturn]] = []
 
     def listen(event: Event) -> None:
+        nonlocal end_s
+        over_s = event.fields.get(OVER_S)
+        if isinstance(over_s, int):
+            end_s = over_s
         if event.name is not EventName.STRATEGY_CYCLE:
             return
         if not shown:  # not before: a replay that is refused has one line to say
+            hours = (end_s - first_s) // HOUR_S
             bar = tqdm(total=hours, unit="h", desc="replay", file=sys.stderr, mininterval=0.5)
             shown.append(bar)
             stack.callback(bar.close)

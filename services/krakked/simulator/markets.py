@@ -23,6 +23,7 @@ from krakked.sim.market.candles import Candle, candle_of
 from krakked.sim.market.model import DEFAULT_PRICES, Market
 from krakked.sim.market.replaying import TRADES_OF_A_CANDLE, ReplayMarket
 from krakked.sim.market.still import CalmMarket
+from krakked.simulator.covering import Covered
 from krakked.simulator.options import SimulatorOptions, check
 from krakked.simulator.store import stored_now_ns
 
@@ -31,6 +32,12 @@ PAST_S: Final = 722 * DAY_S
 NAMED_MAX: Final = 12
 """More files than this are not worth a line's length."""
 _FOR_EVER_S: Final = 253_402_300_799
+
+
+class RecordedMarket(ReplayMarket):
+    """A replay of files, which knows how far they reach."""
+
+    files: Mapping[PairName, Covered]
 
 
 def opening_ns(options: SimulatorOptions, *, otherwise_ns: int) -> int:
@@ -153,27 +160,29 @@ def _replay(
 ) -> tuple[Market, Mapping[PairName, VenuePair]]:
     from_s = start_ns // NS_PER_SECOND - PAST_S
     to_s = _FOR_EVER_S if options.to_s is None else options.to_s
-    candles = {
-        file.pair: found for file in chosen_files(options) if (found := _read(file, from_s, to_s))
-    }
+    read = {file.pair: _read(file, from_s, to_s) for file in chosen_files(options)}
+    candles = {pair: found for pair, (found, _) in read.items() if found}
     pairs = {name: PAIRS[name] for name in candles}
     end_ns = to_s * NS_PER_SECOND
-    market = ReplayMarket(pairs=pairs, candles=candles, start_ns=start_ns, end_ns=end_ns)
+    market = RecordedMarket(pairs=pairs, candles=candles, start_ns=start_ns, end_ns=end_ns)
+    market.files = {pair: read[pair][1] for pair in candles}
     return market, pairs
 
 
-def _read(file: CandleFile, from_s: int, to_s: int) -> list[Candle]:
+def _read(file: CandleFile, from_s: int, to_s: int) -> tuple[list[Candle], Covered]:
     """Candles that start in the range; all rows are read, so that all are checked.
 
     A row without volume and trades is a stretch without trades. One with volume and no trades is of
     a program that does not count them: it is played with as many as its shape needs.
     """
     minutes = file.timeframe.minutes
-    return [
-        candle_of(row, minutes, trades_otherwise=TRADES_OF_A_CANDLE)
-        for row in read_rows(file)
-        if from_s <= row.start_s < to_s and (row.trades > 0 or row.volume > 0)
-    ]
+    found: list[Candle] = []
+    begin_s, end_s = _FOR_EVER_S, 0
+    for row in read_rows(file):
+        begin_s, end_s = min(begin_s, row.start_s), row.start_s + minutes * 60
+        if from_s <= row.start_s < to_s and (row.trades > 0 or row.volume > 0):
+            found.append(candle_of(row, minutes, trades_otherwise=TRADES_OF_A_CANDLE))
+    return found, Covered(begin_s, end_s)
 
 
 def _first_s(file: CandleFile) -> int:

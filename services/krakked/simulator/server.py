@@ -32,9 +32,10 @@ from krakked.sim.public.market_data import MarketData
 from krakked.sim.public.sessions import Hub, Role
 from krakked.simulator import acts, console, standing
 from krakked.simulator.admin import Admin
+from krakked.simulator.covering import Uncovered, uncovered
 from krakked.simulator.faults import Faults
 from krakked.simulator.following import Follower, open_source
-from krakked.simulator.markets import build_market, unused_files
+from krakked.simulator.markets import RecordedMarket, build_market, unused_files
 from krakked.simulator.options import (
     ACCOUNT,
     AccountKey,
@@ -109,6 +110,12 @@ class RunningSimulator:
     def remarks(self) -> list[str]:
         """What a person may take for played, and is not."""
         return unused_files(self.options, self.pairs)
+
+    def uncovered(self) -> tuple[Uncovered, ...]:
+        """Pairs of a replay whose candles are not there for the whole of what was asked for."""
+        if not isinstance(self.market, RecordedMarket):
+            return ()
+        return uncovered(self.market.files, self.options.from_s, self.options.to_s)
 
     async def market_over(self) -> None:
         """Return when the market has nothing more to play: a replay's end."""

@@ -135,3 +135,18 @@ def test_replay_whose_second_pair_begins_later_trades_the_first_from_the_start(
         row["request"]["pair"] for row in krakked.ask("orders", "list", "--db-path", "late.db")
     }
     assert orders == {"ETHUSD", "XBTUSD"}
+
+
+def test_replay_beyond_the_last_candle_says_where_they_end_and_counts_what_there_is(
+    krakked: Any, invented: Path
+) -> None:
+    span = ("--from", "2024-01-20", "--to", "2024-03-05", "--speed", "max", "--json")
+    done = krakked.run("run", "--env", "dev", "--candles", str(invented), *span)
+    assert done.returncode == 0, done.stderr
+    end_s = 1_705_881_600
+    assert json.loads(done.stdout)["this_run"]["uncovered"] == [
+        {"pair": pair, "candles_begin_s": None, "candles_end_s": end_s}
+        for pair in ("ETHUSD", "XBTUSD")
+    ]
+    assert "ETHUSD XBTUSD: candles end 2024-01-22 00:00, before --to" in done.stderr
+    assert "48/48" in done.stderr

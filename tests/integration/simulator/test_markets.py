@@ -13,7 +13,8 @@ from krakked.domain.errors import BadInput
 from krakked.domain.ids import PairName
 from krakked.domain.times import DAY_S, NS_PER_SECOND
 from krakked.simulator import SimulatorOptions, opening_ns
-from krakked.simulator.markets import build_market, chosen_files, unused_files
+from krakked.simulator.covering import Covered
+from krakked.simulator.markets import RecordedMarket, build_market, chosen_files, unused_files
 from krakked.simulator.store import StateStore
 
 START_S = 1_704_067_200
@@ -61,6 +62,15 @@ def test_a_file_under_another_spelling_of_its_pair_is_replayed(tmp_path: Path, n
     _, pairs = build_market(options, START_S * NS_PER_SECOND)
     assert list(pairs) == ["XDGUSD"]
     assert unused_files(options, pairs) == []
+
+
+def test_a_market_of_files_knows_how_far_they_reach_beyond_the_range(folder: Path) -> None:
+    market, _ = build_market(replay(folder, to_s=START_S + 7200), START_S * NS_PER_SECOND)
+    assert isinstance(market, RecordedMarket)
+    assert market.files == {
+        ETHUSD: Covered(START_S, START_S + 24 * 3600),
+        XBTUSD: Covered(START_S, START_S + 48 * 3600),
+    }
 
 
 def test_two_files_of_the_same_candles_are_refused(folder: Path) -> None:

@@ -20,6 +20,7 @@ from krakked.engine.reporting import (
     render,
     verdict_lines,
 )
+from krakked.simulator.covering import Uncovered
 from krakked.trading.feeding import Holes
 
 D = Decimal
@@ -137,6 +138,15 @@ def test_bars_that_are_missing_are_told_by_pair_and_in_json() -> None:
         "holes": 2,
         "bars": 7,
     }
+
+
+def test_table_says_where_the_candles_end_that_do_not_reach_over_the_replay() -> None:
+    short = Uncovered(pair=PairName("XBTUSD"), candles_end_s=1_706_745_600)
+    whole = report(run=msgspec.structs.replace(RUN, uncovered=(short,)))
+    line = "XBTUSD: candles end 2024-02-01 00:00, before --to"
+    assert render(whole).splitlines()[5] == line
+    told = json.loads(as_json(whole))["this_run"]["uncovered"]
+    assert told == [{"pair": "XBTUSD", "candles_begin_s": None, "candles_end_s": 1_706_745_600}]
 
 
 def test_equity_is_told_with_its_change_and_its_deepest_fall() -> None:

@@ -5,16 +5,19 @@ from __future__ import annotations
 from contextlib import ExitStack, suppress
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from krakked.domain.errors import BadInput
 from krakked.domain.events import Event, EventName
+from krakked.domain.ids import PairName
 from krakked.engine import telling
 from krakked.runtime.exit_codes import ExitCode
 from krakked.runtime.run_options import RunOptions
 from krakked.runtime.settings import Environment
+from krakked.simulator.covering import Uncovered
 
 DAY_S = 86_400
 
@@ -56,6 +59,33 @@ def test_replay_that_cycles_shows_the_hours_done_on_standard_error(
     said = capsys.readouterr()
     assert said.out == ""
     assert "24/24" in said.err
+
+
+def replayed(*, pairs: int, lacking: int) -> Any:
+    """A simulator of so many pairs, of which so many end six hours after the start."""
+    names = [PairName(f"P{number}USD") for number in range(pairs)]
+    ended = [Uncovered(pair=name, candles_end_s=6 * telling.HOUR_S) for name in names[:lacking]]
+    return SimpleNamespace(pairs=names, uncovered=lambda: tuple(ended))
+
+
+@pytest.mark.parametrize(("lacking", "shown"), [(2, "6/6"), (1, "6/24")])
+def test_progress_is_counted_to_where_the_last_candles_end(
+    capsys: pytest.CaptureFixture[str], lacking: int, shown: str
+) -> None:
+    with ExitStack() as stack:
+        listen = telling.progress(options(), stack)
+        assert listen is not None
+        telling.tell_uncovered(replayed(pairs=2, lacking=lacking), options(), listen, 1)
+        listen(cycle(6))
+    said = capsys.readouterr()
+    assert "candles end 1970-01-01 06:00, before --to\n" in said.err
+    assert shown in said.err
+
+
+def test_range_that_the_files_cover_is_not_spoken_of(capsys: pytest.CaptureFixture[str]) -> None:
+    told: list[Event] = []
+    telling.tell_uncovered(replayed(pairs=2, lacking=0), options(), told.append, 1)
+    assert (told, capsys.readouterr().err) == ([], "")
 
 
 def test_what_is_no_replay_of_a_range_has_no_progress() -> None:
