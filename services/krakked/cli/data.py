@@ -59,12 +59,14 @@ def import_candles(
 ) -> int:
     """Import Kraken's OHLCVT zip, folders of candle files, or single .csv and .csv.gz files.
 
-    Bars that are there already stay as they are. A bad row ends the import with its file and line;
-    the rows before it are kept.
+    Bars that are there already stay as they are. All files are checked before the first is kept: a
+    bad row anywhere is told with its file and line, and nothing is imported. No venue is asked
+    whether it lists a pair: the pair is what the file is called.
     """
     wanted = tuple(map(standard_pair, pairs))
-    files = [file for file in _all_files(paths) if _is_wanted(file, wanted, timeframes)]
-    for words in _passed_over(paths):
+    found = list(_all_files(paths))
+    files = [file for file in found if _is_wanted(file, wanted, timeframes)]
+    for words in (*_passed_over(paths), *_told_pairs(wanted, found)):
         click.echo(f"krakked: {words}", err=True)
     imported = _import(files, _store_folder(flags))
     if flags["as_json"]:
@@ -100,10 +102,12 @@ def _import(files: Sequence[CandleFile], folder: Path) -> list[Imported]:
     from tqdm import tqdm
 
     from krakked.adapters.parquet.bar_store import ParquetBarStore
-    from krakked.runtime.candle_import import import_file
+    from krakked.runtime.candle_import import check_file, import_file
 
+    for file in tqdm(files, desc="check", unit="file", disable=None, leave=False):
+        check_file(file)
     with closing(ParquetBarStore(folder)) as store:
-        progress = tqdm(files, unit="file", disable=None, leave=False)
+        progress = tqdm(files, desc="keep", unit="file", disable=None, leave=False)
         return [import_file(file, store) for file in progress]
 
 
@@ -135,6 +139,14 @@ def _show(imported: Sequence[Imported]) -> None:
         for one in imported
     ]
     print_table(head, rows, nothing="no file of that pair and timeframe was found")
+
+
+def _told_pairs(pairs: Sequence[str], files: Sequence[CandleFile]) -> Iterator[str]:
+    """Pairs that were asked for and no file is of."""
+    there = sorted({file.pair for file in files})
+    for pair in pairs:
+        if pair not in there:
+            yield f"{pair}: no file of that pair; there is {', '.join(there)}"
 
 
 def _time(start_s: int | None) -> str:

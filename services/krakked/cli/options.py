@@ -101,19 +101,21 @@ def overrides(assignments: tuple[str, ...]) -> Mapping[str, object]:
     Raises:
         BadInput: not of that form.
     """
+    from krakked.runtime.settings import known
     from krakked.runtime.settings.files import parse_text
 
     given: dict[str, object] = {}
     for assignment in assignments:
         name, equals, text = assignment.partition("=")
         if not equals or not name.strip():
+            shown = known.HIDDEN if known.names_secret(assignment) else assignment
             raise BadInput(
-                f"--set {assignment}: not of the form SETTING=VALUE; write e.g. "
+                f"--set {shown}: not of the form SETTING=VALUE; write e.g. "
                 "--set execution.mode=dry_run",
                 exit_code=ExitCode.USAGE,
             )
         try:
-            given[name.strip()] = parse_text(text)
+            given[name.strip()] = parse_text(text, tuple(name.strip().split(".")))
         except ValueError as error:
             raise BadInput(f"--set {name}: {error}", exit_code=ExitCode.USAGE) from error
     return given

@@ -111,6 +111,31 @@ def test_bad_row_ends_the_import_with_file_and_line(krakked: Krakked, candles: P
     assert len(result.stderr.splitlines()) == 1
 
 
+@pytest.mark.parametrize("bad", ["ADAUSD_60.csv", "ZRXUSD_60.csv"])
+def test_zip_with_a_bad_file_changes_nothing_whichever_comes_first(
+    krakked: Krakked, candles: Path, bad: str
+) -> None:
+    with zipfile.ZipFile("k.zip", "w") as archive:
+        archive.writestr("XBTUSD_60.csv", rows(48))
+        archive.writestr(bad, rows(3) + "broken\n")
+    result = krakked("data", "import", "k.zip", "candles")
+    assert result.exit_code == ExitCode.CONFIGURATION
+    assert f"k.zip:{bad}:4: " in result.stderr
+    assert not Path("bars").exists()
+    with zipfile.ZipFile("k.zip", "w") as archive:
+        archive.writestr("XBTUSD_60.csv", rows(48))
+    assert krakked("data", "import", "k.zip", "candles").exit_code == 0
+    assert kept(Path("bars"), "XBTUSD", Timeframe.H1) == 48
+
+
+def test_pair_that_no_file_is_of_is_named(krakked: Krakked, candles: Path) -> None:
+    result = krakked("data", "import", "candles", "--pair", "XBTUSD", "--pair", "XYZUSD")
+    assert result.exit_code == 0
+    assert result.stderr.splitlines() == [
+        "krakked: XYZUSD: no file of that pair; there is ETHUSD, XBTUSD"
+    ]
+
+
 def test_missing_path_is_one_line(krakked: Krakked, folder: Path) -> None:
     result = krakked("data", "import", "nowhere")
     assert result.exit_code == ExitCode.CONFIGURATION

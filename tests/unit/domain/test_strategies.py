@@ -463,6 +463,18 @@ def test_build_with_a_bad_parameter_says_which_and_why(
     assert caught.match(problem)
 
 
+def test_build_tells_all_bad_parameters_a_line_each() -> None:
+    params = {"fast_bar": 5, "slow_bars": "many", "stop_atr": "0.4", "fast_bars": 60}
+    with pytest.raises(BadInput) as caught:
+        build(StrategyId("mine"), "trend_following", params)
+    where = "strategies.mine.params"
+    assert str(caught.value).splitlines() == [
+        f"{where}: there is no parameter 'fast_bar'; did you mean 'fast_bars'?",
+        f"{where}: Expected `int`, got `str` - at `$.slow_bars`",
+        f"{where}.stop_atr: 0.4 is not between 0.5 and 50",
+    ]
+
+
 @pytest.mark.parametrize(
     ("type_name", "params", "problem"),
     [

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from krakked.cli.options import overrides
 from krakked.domain.errors import BadInput
-from krakked.runtime.settings import Environment
+from krakked.runtime.settings import Environment, known
 from krakked.runtime.settings.files import read_file
 from krakked.runtime.settings.problems import Problem, refuse
 
@@ -431,6 +433,70 @@ def test_wrong_secret_is_not_repeated_in_the_refusal(configuration: Any) -> None
     assert said.startswith("config.yaml:3: ui.auth.token: (secret) is wrong; expected ")
 
 
+SECRETS = [setting.path for setting in known.known_settings() if setting.is_secret]
+WORD = "s3cret-token"
+SHAPES = [
+    "{}",
+    "[{}]",
+    "[{}",
+    "[1, [{}]]",
+    "{{a: {}}}",
+    "{{a: {}",
+    "*{}",
+    "!{} x",
+    "!!{} x",
+    "[&{} 1, &{} 2]",
+    "'{}",
+    "2024-13-45 #{}",
+]
+
+
+def wrong_in_a_file(configuration: Any, path: tuple[str, ...], text: str) -> None:
+    lines = [f"{'  ' * depth}{name}:" for depth, name in enumerate(path)]
+    configuration.write("\n".join(lines) + f" {text}\nrisk: 1\n")
+    assert not any(WORD in line for line in configuration.refusal())
+
+
+def wrong_in_a_variable(configuration: Any, path: tuple[str, ...], text: str) -> None:
+    configuration.environ[known.variable(path)] = text
+    configuration.flags["risk"] = "1"
+    assert not any(WORD in line for line in configuration.refusal())
+
+
+def wrong_in_a_flag(configuration: Any, path: tuple[str, ...], text: str) -> None:
+    def start() -> None:
+        configuration.flags = dict(overrides((f"{'.'.join(path)}={text}", "risk=1")))
+        configuration.load()
+
+    with pytest.raises(BadInput) as caught:
+        start()
+    assert WORD not in str(caught.value)
+
+
+@pytest.mark.parametrize("wrong", [wrong_in_a_file, wrong_in_a_variable, wrong_in_a_flag])
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("path", SECRETS, ids=known.dotted)
+def test_secret_is_repeated_in_no_refusal_wherever_around_its_place_it_stands(
+    configuration: Any, path: tuple[str, ...], shape: str, wrong: Callable[..., None]
+) -> None:
+    for length in range(1, len(path) + 1):
+        wrong(configuration, path[:length], shape.format(WORD, WORD))
+    wrong(configuration, (*path, "inner"), shape.format(WORD, WORD))
+    wrong(configuration, (*path, WORD), "1")
+    wrong(configuration, path, f"{{{WORD}: 1, {WORD}: 2}}")
+
+
+def test_assignment_without_its_sign_does_not_repeat_what_may_be_a_secret() -> None:
+    with pytest.raises(BadInput, match=r"^--set \(secret\): not of the form"):
+        overrides((f"ui.auth.token:{WORD}",))
+    with pytest.raises(BadInput, match=r"^--set execution.mode: not of the form"):
+        overrides(("execution.mode",))
+
+
+def test_flag_takes_a_secret_as_it_is() -> None:
+    assert overrides(("ui.auth.token=[s3cret",)) == {"ui.auth.token": "[s3cret"}
+
+
 def test_long_wrong_value_is_cut(configuration: Any) -> None:
     configuration.write(f"execution:\n  mode: {'x' * 500}\n")
     (said,) = configuration.refusal()
@@ -482,6 +548,35 @@ def test_unknown_names_and_wrong_types_are_told_in_one_report(configuration: Any
         "KRAKKED_EXECUTION__MOD: unknown variable; the nearest known one is "
         "KRAKKED_EXECUTION__MODE",
     ]
+
+
+def test_what_cannot_be_read_and_parameters_are_told_beside_unknown_names(
+    configuration: Any,
+) -> None:
+    configuration.environ["KRAKKED_UNIVERSE__INCLUDE_PAIRS"] = "[XBTUSD"
+    configuration.environ["KRAKKED_EXECUTION__MOD"] = "paper"
+    configuration.write(
+        "strategies:\n  mine:\n    type: trend_following\n"
+        "    params:\n      fast_bar: 3\n      stop_atr: 0\n"
+    )
+    assert configuration.refusal() == [
+        "config.yaml:5: strategies.mine.params: there is no parameter 'fast_bar'; did you mean "
+        "'fast_bars'?",
+        "config.yaml:5: strategies.mine.params.stop_atr: 0 is not between 0.5 and 50",
+        "KRAKKED_EXECUTION__MOD: unknown variable; the nearest known one is "
+        "KRAKKED_EXECUTION__MODE",
+        "KRAKKED_UNIVERSE__INCLUDE_PAIRS: '[XBTUSD' is neither a list nor a mapping; mend "
+        "the variable",
+    ]
+
+
+def test_missing_type_is_told_beside_an_unknown_name_that_is_not_like_it(
+    configuration: Any,
+) -> None:
+    configuration.write("strategies:\n  mine:\n    max_positions: 3\n    colour: red\n")
+    missing, unknown = configuration.refusal()
+    assert missing == "config.yaml:3: strategies.mine.type: is missing; add it"
+    assert unknown.startswith("config.yaml:4: strategies.mine.colour: unknown setting; ")
 
 
 def test_problems_beyond_ten_are_counted() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import importlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import cache
 from types import ModuleType
@@ -106,26 +106,37 @@ def _parameters(
     strategy_id: StrategyId, parameters_type: type[Parameters], params: Mapping[str, object]
 ) -> Parameters:
     where = f"strategies.{strategy_id}.params"
-    fields = parameters_type.__struct_fields__
-    for name in params:
-        if name not in fields:
-            raise BadInput(f"{where}: there is no parameter {name!r}; {_nearest(name, fields)}")
+    problems = [
+        problem
+        for name, value in params.items()
+        for problem in _problems_of(where, parameters_type, name, value)
+    ]
+    if problems:
+        raise BadInput("\n".join(problems))
     try:
-        parameters = msgspec.convert(dict(params), parameters_type, strict=False)
+        return msgspec.convert(dict(params), parameters_type, strict=False)
     except msgspec.ValidationError as error:
         raise BadInput(f"{where}: {error}") from error
-    _check_bounds(where, parameters)
-    return parameters
 
 
-def _check_bounds(where: str, parameters: Parameters) -> None:
-    for field, described in _described(type(parameters)).items():
-        value = getattr(parameters, field)
-        if not isinstance(value, Decimal):
-            continue
-        least, most = _bounds(described)
-        if not (value.is_finite() and least <= value <= most):
-            raise BadInput(f"{where}.{field}: {value} is not between {least} and {most}")
+def _problems_of(
+    where: str, parameters_type: type[Parameters], name: str, value: object
+) -> Iterator[str]:
+    """What is wrong with one parameter, whatever the others are."""
+    types = {field.encode_name: field.type for field in msgspec.structs.fields(parameters_type)}
+    if name not in types:
+        yield f"{where}: there is no parameter {name!r}; {_nearest(name, types)}"
+        return
+    try:
+        converted = msgspec.convert(value, types[name], strict=False)
+    except msgspec.ValidationError as error:
+        what, _, inner = str(error).partition(" - at `$")
+        yield f"{where}: {what} - at `$.{name}{inner or '`'}"
+        return
+    if isinstance(converted, Decimal):
+        least, most = _bounds(_described(parameters_type)[name])
+        if not (converted.is_finite() and least <= converted <= most):
+            yield f"{where}.{name}: {converted} is not between {least} and {most}"
 
 
 @cache  # a schema is slow to make, and each start builds its strategies several times

@@ -422,7 +422,8 @@ def _strategies(settings: Settings) -> Iterator[Problem]:
             build(StrategyId(name), strategy.type, strategy.params, timeframes=strategy.timeframes)
         except BadInput as error:
             place = "type" if strategy.type not in known_types() else "params"
-            yield Problem(("strategies", name, place), str(error), "", shown="")
+            for line in str(error).splitlines():
+                yield Problem(("strategies", name, place), line, "", shown="")
 
 
 def _problem(path: str, what: str, remedy: str) -> Problem:

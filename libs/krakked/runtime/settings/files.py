@@ -6,6 +6,7 @@ plain values is built: this is configuration, not a program.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -15,13 +16,18 @@ import msgspec
 import yaml
 
 from krakked.domain.errors import BadInput
-from krakked.runtime.settings.known import SettingPath, dotted
+from krakked.runtime.settings.known import HIDDEN, SettingPath, is_secret, spoken, touches_secret
 from krakked.runtime.yaml_nodes import SafeNodes, UnsafeYaml, bounded_node
 
 _FLOAT_TAG: Final = "tag:yaml.org,2002:float"
 _SIZE_MAX_BYTES: Final = 1_000_000
 _SHOWN_MAX: Final = 60
 """Characters shown of what is wrong."""
+_REPEATED: Final = re.compile(r"'(?!<|tag:yaml\.org,2002:python/)[^']{2,}'")
+"""What the library repeats of the text: an alias or a tag may be a secret without its quotes."""
+
+
+_NOT_WHAT_IT_LOOKS_LIKE: Final = "{} is not what it looks like; put it in quotes, or mend it"
 
 
 class Given(msgspec.Struct, frozen=True):
@@ -52,21 +58,32 @@ def read_file(path: Path) -> list[Given]:
         raise BadInput(f"{path}: not YAML: {str(error).splitlines()[0]}; mend it") from error
 
 
-def parse_text(text: str) -> object:
+def parse_text(text: str, path: SettingPath) -> object:
     """A value as it stands in a variable or a flag: lists, mappings and null by YAML, else text.
+
+    A secret is what it is.
 
     Raises:
         ValueError: it looks like a list or a mapping, and is none.
     """
-    if not text.strip().startswith(("[", "{")) and text.strip() not in ("null", "~"):
+    if is_secret(path) or not _is_yaml(text.strip()):
         return text
     try:
         loader = SafeNodes(text)
         node = bounded_node(loader)
         return None if node is None else _plain(loader, node)
     except yaml.YAMLError as error:
-        message = f"{_shortened(text)!r} is neither a list nor a mapping"
+        what = HIDDEN if touches_secret(path) else repr(_shortened(text))
+        message = f"{what} is neither a list nor a mapping"
         raise ValueError(message) from error
+    except ValueError as error:
+        if touches_secret(path) and not isinstance(error, UnsafeYaml):
+            raise ValueError(_NOT_WHAT_IT_LOOKS_LIKE.format(HIDDEN)) from error
+        raise
+
+
+def _is_yaml(text: str) -> bool:
+    return text.startswith(("[", "{")) or text in ("null", "~")
 
 
 def _shortened(text: str) -> str:
@@ -90,7 +107,8 @@ def _yaml_problem(file_name: str, error: yaml.MarkedYAMLError) -> str:
     mark = error.problem_mark or error.context_mark
     where = f"{file_name}:{mark.line + 1}" if mark else file_name
     column = f" (column {mark.column + 1})" if mark else ""
-    return f"{where}: not YAML: {error.problem or error.context}{column}; mend the line"
+    problem = _REPEATED.sub("(not shown)", error.problem or error.context or "")
+    return f"{where}: not YAML: {problem}{column}; mend the line"
 
 
 def _values(
@@ -103,7 +121,8 @@ def _values(
         try:
             value = _plain(loader, node)
         except ValueError as error:
-            raise BadInput(f"{source}: {dotted(above)}: {error}") from error
+            what = _NOT_WHAT_IT_LOOKS_LIKE.format(HIDDEN) if touches_secret(above) else error
+            raise BadInput(f"{source}: {spoken(above)}: {what}") from error
         yield Given(above, value, source)
         return
     _refuse_twins(file_name, node, above)
@@ -122,7 +141,7 @@ def _refuse_twins(file_name: str, node: yaml.MappingNode, above: SettingPath) ->
         name, line = _name(file_name, key_node), key_node.start_mark.line + 1
         if name in seen:
             raise BadInput(
-                f"{file_name}:{line}: {dotted((*above, name))} stands twice (first in line "
+                f"{file_name}:{line}: {spoken((*above, name))} stands twice (first in line "
                 f"{seen[name]}); remove one"
             )
         seen[name] = line
@@ -147,7 +166,7 @@ def _plain(loader: yaml.SafeLoader, node: yaml.Node) -> object:
     except (ValueError, LookupError, AttributeError) as error:
         # What looks like a date or a number and is none, which the library does not say itself.
         what = _shortened(str(node.value))
-        message = f"{what!r} is not what it looks like; put it in quotes, or mend it"
+        message = _NOT_WHAT_IT_LOOKS_LIKE.format(repr(what))
         raise ValueError(message) from error
     return value
 

@@ -29,6 +29,7 @@ SettingPath: TypeAlias = tuple[str, ...]
 ANY_NAME: Final = "*"
 PREFIX: Final = "KRAKKED_"
 NEST: Final = "__"
+HIDDEN: Final = "(secret)"
 LIKE_WHOLE: Final = 0.85
 LIKE_LAST: Final = 0.75
 LIKE_NAME: Final = 0.6
@@ -96,6 +97,33 @@ def is_secret(path: SettingPath) -> bool:
     """Whether its value is never shown."""
     setting = find(path)
     return setting is not None and setting.is_secret
+
+
+def touches_secret(path: SettingPath) -> bool:
+    """Whether a value there may be, hold, or stand in a secret: a wrong one is not repeated."""
+    known_part = path if find(path) is not None else section_of(path) or path
+    return any(
+        all(one in (other, ANY_NAME) for one, other in zip(secret, known_part, strict=False))
+        for secret in _secrets()
+    )
+
+
+def names_secret(text: str) -> bool:
+    """Whether a text that cannot be read speaks of one."""
+    return any(name in text for path in _secrets() for name in path if name != ANY_NAME)
+
+
+@cache
+def _secrets() -> tuple[SettingPath, ...]:
+    return tuple(setting.path for setting in known_settings() if setting.is_secret)
+
+
+def spoken(path: SettingPath) -> str:
+    """The path as messages say it; what stands below a secret is none of its names."""
+    for length in range(1, len(path)):
+        if is_secret(path[:length]):
+            return dotted((*path[:length], HIDDEN))
+    return dotted(path)
 
 
 def nearest(path: SettingPath) -> SettingPath | None:

@@ -8,7 +8,7 @@ command line. Mappings are merged name by name; lists are replaced. Nothing unkn
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Final
@@ -17,6 +17,8 @@ import msgspec
 from pydantic import SecretStr, ValidationError
 
 from krakked.domain.errors import BadInput
+from krakked.domain.ids import StrategyId
+from krakked.domain.strategies import known_types
 from krakked.runtime.settings import known
 from krakked.runtime.settings.contradictions import contradictions
 from krakked.runtime.settings.defaults import environment_defaults
@@ -31,6 +33,7 @@ from krakked.runtime.settings.problems import (
     from_validation,
     in_order,
     refuse,
+    source_below,
 )
 
 RESERVED_VARIABLES: Final = {
@@ -94,13 +97,14 @@ def load_settings(
         BadInput: one line per problem: where, what, how to mend it.
     """
     files = _files(config_dir, environment)
+    from_variables, unreadable = _from_variables(environ)
     given = [
         *environment_defaults(environment),
         *(value for path in files for value in read_file(path)),
-        *_from_variables(environ),
+        *from_variables,
         *(Given(tuple(name.split(".")), value, COMMAND_LINE) for name, value in overrides.items()),
     ]
-    unknown = [*_unknown_variables(environ), *_unknown(given)]
+    unknown = [*_unknown_variables(environ), *unreadable, *_unknown(given)]
     merged = _merge(value for value in given if _is_setting(value))
     settings = _validate(environment, merged, unknown)
     sources = {path: value.source for path, value in merged.items()}
@@ -121,34 +125,33 @@ def _files(config_dir: Path | None, environment: Environment) -> tuple[Path, ...
     return tuple(config_dir / name for name in names if (config_dir / name).exists())
 
 
-def _from_variables(environ: Mapping[str, str]) -> list[Given]:
-    given = []
-    for name in sorted(environ):
-        if name.startswith(PREFIX) and name not in RESERVED_VARIABLES:
-            path = known.path_of_variable(name)
-            if known.find(path) is not None:
-                text = environ[name]
-                value = text if known.is_secret(path) else _variable_value(name, text)
-                given.append(Given(path, value, name))
-    return given
+def _from_variables(environ: Mapping[str, str]) -> tuple[list[Given], list[Problem]]:
+    """What known variables say, and those that cannot be read."""
+    given, unreadable = [], []
+    for name, path in _our_variables(environ).items():
+        if known.find(path) is None:
+            continue
+        try:
+            given.append(Given(path, parse_text(environ[name], path), name))
+        except ValueError as error:
+            unreadable.append(Problem(path, str(error), "mend the variable", name, shown=""))
+    return given, unreadable
 
 
-def _unknown_variables(environ: Mapping[str, str]) -> list[Problem]:
-    named = {
+def _our_variables(environ: Mapping[str, str]) -> dict[str, SettingPath]:
+    return {
         name: known.path_of_variable(name)
         for name in sorted(environ)
         if name.startswith(PREFIX) and name not in RESERVED_VARIABLES
     }
+
+
+def _unknown_variables(environ: Mapping[str, str]) -> list[Problem]:
     return [
-        _unknown_variable(name, path) for name, path in named.items() if known.find(path) is None
+        _unknown_variable(name, path)
+        for name, path in _our_variables(environ).items()
+        if known.find(path) is None
     ]
-
-
-def _variable_value(name: str, text: str) -> object:
-    try:
-        return parse_text(text)
-    except ValueError as error:
-        raise BadInput(f"{name}: {error}; mend the variable") from error
 
 
 def _unknown_variable(name: str, path: SettingPath) -> Problem:
@@ -233,16 +236,47 @@ def _validate(
     except ValidationError as error:
         sources = {path: value.source for path, value in merged.items()}
         wrong = from_validation(error, sources)
-        refuse(in_order([*unknown, *(one for one in wrong if not _is_misspelt(one, unknown))]))
+        told = [one for one in wrong if not _is_misspelt(one, unknown)]
+        refuse(in_order([*unknown, *told, *_wrong_parameters(tree, sources)]))
         raise
-    refuse(in_order(unknown))
+    if unknown:
+        sources = {path: value.source for path, value in merged.items()}
+        refuse(in_order([*unknown, *_wrong_parameters(tree, sources)]))
     return settings
 
 
+def _wrong_parameters(
+    tree: Mapping[str, object], sources: Mapping[SettingPath, str]
+) -> Iterator[Problem]:
+    """Of strategies whose own settings can be read, what their types do not take."""
+    from krakked.domain.strategies import build  # late: arrays come with it
+
+    strategies = tree.get("strategies")
+    for name, one in strategies.items() if isinstance(strategies, dict) else ():
+        type_, params = _type_and_parameters(one)
+        if type_ not in known_types() or not isinstance(params, dict):
+            continue
+        try:
+            build(StrategyId(name), type_, params)
+        except BadInput as error:
+            path = ("strategies", name, "params")
+            source = source_below(path, sources)
+            yield from (Problem(path, line, "", source, "") for line in str(error).splitlines())
+
+
+def _type_and_parameters(strategy: object) -> tuple[str, object]:
+    if not isinstance(strategy, dict):
+        return "", None
+    return str(strategy.get("type")), strategy.get("params", {})
+
+
 def _is_misspelt(problem: Problem, unknown: Sequence[Problem]) -> bool:
-    """What is missing in a section with an unknown name is likely that one, and told by it."""
-    beside = {other.path[:-1] for other in unknown}
-    return problem.what == MISSING and problem.path[:-1] in beside
+    """What is missing where an unknown name is like it is that one, and told by it."""
+    return problem.what == MISSING and any(
+        known.nearest(other.path) == problem.path
+        for other in unknown
+        if other.path[:-1] == problem.path[:-1]
+    )
 
 
 def _other_environment(

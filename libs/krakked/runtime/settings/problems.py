@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from krakked.domain.errors import BadInput
 from krakked.runtime.settings import known
-from krakked.runtime.settings.known import SettingPath, dotted
+from krakked.runtime.settings.known import HIDDEN, SettingPath, spoken
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -37,7 +37,7 @@ class Problem(msgspec.Struct, frozen=True):
         return msgspec.structs.replace(self, source=source)
 
     def __str__(self) -> str:
-        name = dotted(self.path) if self.shown is None else self.shown
+        name = spoken(self.path) if self.shown is None else self.shown
         if self.source.startswith("default"):
             subject = f"{name} ({self.source})" if name else ""
         else:
@@ -79,16 +79,17 @@ def _place(problem: Problem) -> tuple[str, int]:
 def _from_details(details: ErrorDetails, sources: Mapping[SettingPath, str]) -> Problem:
     path = tuple(str(part) for part in details["loc"])
     named = tuple(part for part in path if part != "[key]")
-    source = _source(named, sources)
+    source = source_below(named, sources)
     if details["type"] == "missing":
         return Problem(named, MISSING, "add it", source=source)
-    value = "(secret)" if known.is_secret(named) else _spoken(details["input"])
+    value = HIDDEN if known.touches_secret(named) else _shortened(details["input"])
     return Problem(
         named, f"{value} is wrong", f"expected {_expected(details, path)}", source=source
     )
 
 
-def _source(path: SettingPath, sources: Mapping[SettingPath, str]) -> str:
+def source_below(path: SettingPath, sources: Mapping[SettingPath, str]) -> str:
+    """Where what stands there, or nearest above it, was written first."""
     for length in range(len(path), 0, -1):
         head = path[:length]
         for written, source in sources.items():
@@ -97,7 +98,7 @@ def _source(path: SettingPath, sources: Mapping[SettingPath, str]) -> str:
     return "default"
 
 
-def _spoken(value: object) -> str:
+def _shortened(value: object) -> str:
     text = repr(value) if isinstance(value, str) else str(value)
     return text if len(text) <= _VALUE_MAX else text[: _VALUE_MAX - 1] + "…"
 
