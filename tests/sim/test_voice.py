@@ -93,7 +93,7 @@ def test_ctrl_c_that_is_ignored_stays_ignored() -> None:
         signal.signal(signal.SIGINT, before)
 
 
-@pytest.mark.parametrize("program", ["krakked.worlds", "tests.sim.mutants"])
+@pytest.mark.parametrize("program", ["krakked.worlds", "tests.sim.mutants", "tests.chaos"])
 def test_each_program_is_deaf_before_it_loads_the_rest(program: str) -> None:
     root = Path(__file__).resolve().parents[2]
     folder = root if program.startswith("tests") else root / "services"
@@ -128,3 +128,11 @@ def test_on_a_terminal_progress_stands_in_one_line(
     assert "\rfound\n\rall of it" in told
     assert told.endswith("\n")
     assert voice.pace_s() == 1.0
+
+
+def test_processes_that_begin_for_one_alone_never_hear_ctrl_c() -> None:
+    ask = "import signal; print(signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ()))"
+    with voice.for_me_alone():
+        deaf = speaking(ask, stdout=subprocess.PIPE)
+    assert deaf.stdout == "True\n"
+    assert speaking(ask, stdout=subprocess.PIPE).stdout == "False\n"

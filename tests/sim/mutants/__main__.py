@@ -13,16 +13,14 @@ if __name__ == "__main__":
 
 import multiprocessing
 import os
-import signal
-import sys
 import time
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from typing import NoReturn
 
 import click
 from tests.sim.mutants.catalogue import MUTANTS
-from tests.sim.mutants.hunting import Verdict, hunt
+from tests.sim.mutants.hunting import Verdict, hunt, settle_in
 from tests.sim.mutants.telling import in_words
 
 SEEDS_MAX = 500
@@ -91,25 +89,35 @@ def _hunt_all(
 ) -> tuple[list[Verdict], bool]:
     """The verdicts as they came, and whether a person had enough."""
     verdicts: list[Verdict] = []
-    pool = ProcessPoolExecutor(cores, max_tasks_per_child=1, initializer=_settle_in)
+    context = multiprocessing.get_context("spawn")
+    enough = context.Event()
+    pool = ProcessPoolExecutor(
+        cores,
+        mp_context=context,
+        max_tasks_per_child=1,
+        initializer=settle_in,
+        initargs=(enough,),
+    )
     try:
-        futures = [pool.submit(hunt, number, first_seed, seeds) for number in chosen]
+        with voice.for_me_alone():
+            futures = {pool.submit(hunt, number, first_seed, seeds): number for number in chosen}
         for done in as_completed(futures):
-            verdicts.append(done.result())
+            verdicts.append(_verdict(done, MUTANTS[futures[done]].name))
             voice.err(f"[{len(verdicts)}/{len(chosen)}] {_line(verdicts[-1])}")
     except KeyboardInterrupt:
-        for process in multiprocessing.active_children():
-            process.terminate()  # a hunt may take long; its world tidies up
+        enough.set()
         return verdicts, True
     finally:
         pool.shutdown(cancel_futures=True)
     return verdicts, False
 
 
-def _settle_in() -> None:
-    """Ctrl-C is for who gave the work; he ends this process by SIGTERM."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(voice.INTERRUPTED))
+def _verdict(done: Future[Verdict], name: str) -> Verdict:
+    """A hunt that breaks is one that has caught nothing, and the others go on."""
+    broken = done.exception()
+    if broken is None:
+        return done.result()
+    return Verdict(name=name, seeds=0, mistake=f"broken: {type(broken).__name__}: {broken}")
 
 
 def _line(verdict: Verdict) -> str:

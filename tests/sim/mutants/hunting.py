@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Sequence
+from typing import Protocol
 
 import msgspec
 from tests.sim.mutants.catalogue import MUTANTS
@@ -32,6 +33,21 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
         return bool(self.violation) and not self.mistake
 
 
+class Flag(Protocol):
+    """An event of processes."""
+
+    def is_set(self) -> bool: ...
+
+
+_enough: list[Flag] = []
+"""Once it is set, a hunt ends with the world that it plays."""
+
+
+def settle_in(enough: Flag) -> None:
+    """Know it, in a process that hunts for another."""
+    _enough[:] = [enough]
+
+
 def hunt(number: int, first_seed: int, seeds: int) -> Verdict:
     """Play one mutant until it is caught, then the product in the same worlds."""
     began_s = time.monotonic()
@@ -55,6 +71,8 @@ def hunt(number: int, first_seed: int, seeds: int) -> Verdict:
 def _until_caught(mutant: Mutant, first_seed: int, seeds: int) -> tuple[int, Sequence[str]]:
     with mutated(mutant.patches):
         for played in range(1, seeds + 1):
+            if _is_enough():
+                break
             violations = _play(mutant.mixture(recipe_of(first_seed + played - 1)))
             if violations:
                 return played, violations
@@ -63,10 +81,16 @@ def _until_caught(mutant: Mutant, first_seed: int, seeds: int) -> tuple[int, Seq
 
 def _of_the_product(mutant: Mutant, first_seed: int, played: int) -> str:
     for seed in range(first_seed, first_seed + played):
+        if _is_enough():
+            break
         violations = _play(mutant.mixture(recipe_of(seed)))
         if violations:
             return f"the product fails in the same world, seed {seed}: {violations[0]}"
     return ""
+
+
+def _is_enough() -> bool:
+    return any(flag.is_set() for flag in _enough)
 
 
 def _is_own_mistake(violation: str, mutant: Mutant) -> bool:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import concurrent.futures
+import threading
 from collections import Counter
 
 import click.testing
 import pytest
 from tests.sim.mutants import __main__ as commands
 from tests.sim.mutants.catalogue import MUTANTS
-from tests.sim.mutants.hunting import Verdict, hunt
+from tests.sim.mutants.hunting import Verdict, hunt, settle_in
 from tests.sim.mutants.mixtures import (
     HALT_CANCEL,
     RESTING,
@@ -25,7 +26,7 @@ from tests.sim.mutants.telling import in_words
 
 from krakked.sim.fault_kinds import FaultKind
 from krakked.worlds.configuration import loaded_for
-from krakked.worlds.recipe import What, recipe_of
+from krakked.worlds.recipe import Recipe, What, recipe_of
 
 AT_LEAST = 30
 
@@ -146,7 +147,10 @@ class Here:
 
     def submit(self, work, number: int, *_: object):
         future = concurrent.futures.Future()
-        future.set_result(work(number))
+        try:
+            future.set_result(work(number))
+        except LookupError as error:
+            future.set_exception(error)
         return future
 
     def shutdown(self, **_: object) -> None:
@@ -158,7 +162,7 @@ def test_what_was_hunted_before_an_interruption_is_told(monkeypatch: pytest.Monk
         return Verdict(name=MUTANTS[number].name, seeds=3, violation="once: twice")
 
     def completed(futures):
-        yield futures[0]
+        yield next(iter(futures))
         raise KeyboardInterrupt
 
     monkeypatch.setattr(commands, "ProcessPoolExecutor", Here)
@@ -170,3 +174,35 @@ def test_what_was_hunted_before_an_interruption_is_told(monkeypatch: pytest.Monk
     verdict, last = ran.stdout.splitlines()
     assert verdict.startswith(MUTANTS[0].name)
     assert last.startswith("mutants=1 caught=1 not_caught=0 seeds_most=3 ")
+
+
+def test_a_hunt_ends_once_it_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    enough = threading.Event()
+    monkeypatch.setattr("tests.sim.mutants.hunting._enough", [])
+    settle_in(enough)
+    played: list[int] = []
+
+    def play(recipe: Recipe) -> tuple[str, ...]:
+        played.append(recipe.seed)
+        if len(played) == 3:
+            enough.set()
+        return ()
+
+    monkeypatch.setattr("tests.sim.mutants.hunting._play", play)
+    assert not hunt(0, first_seed=1, seeds=500).is_good
+    assert played == [1, 2, 3]
+
+
+def test_a_hunt_that_breaks_is_told_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    def hunted(number: int) -> Verdict:
+        if number == 1:
+            raise LookupError("nothing there")
+        return Verdict(name=MUTANTS[number].name, seeds=3, violation="once: twice")
+
+    monkeypatch.setattr(commands, "ProcessPoolExecutor", Here)
+    monkeypatch.setattr(commands, "hunt", hunted)
+    ran = invoked()
+    assert ran.return_value == 1
+    told = ran.stdout.splitlines()
+    assert "NOT CAUGHT BUT broken: LookupError: nothing there" in told[1]
+    assert told[-1].startswith(f"mutants={len(MUTANTS)} caught={len(MUTANTS) - 1} not_caught=1 ")
