@@ -30,6 +30,7 @@ from krakked.ports.bar_store import BarStore
 Bytes: TypeAlias = IO[bytes] | gzip.GzipFile
 
 PORTION_ROWS: Final = 50_000
+LINK_TO_NOTHING: Final = "a link to what is not there; mend the link, or remove it"
 LENGTHS: Final = "1, 5, 15, 60, 240 or 1440"
 """Minutes of the candles that are kept, in words."""
 
@@ -66,6 +67,8 @@ def candle_files(path: Path) -> list[CandleFile]:
     """
     if path.is_dir():
         found = [_plain_file(inner) for inner in sorted(path.iterdir()) if named(inner.name)]
+    elif path.is_symlink() and not path.exists():
+        raise BadInput(f"{path}: {LINK_TO_NOTHING}")
     elif not path.exists():
         raise BadInput(f"{path}: no such file or folder; give a zip, a .csv, a .csv.gz or a folder")
     elif path.suffix == ".zip":
@@ -223,6 +226,8 @@ def _readable(file: CandleFile) -> Iterator[None]:
 
 def _unreadable(name: str | Path, error: OSError) -> BadInput:
     """What the system says; downloading again would not help."""
+    if isinstance(error, FileNotFoundError):
+        return BadInput(f"{name}: {LINK_TO_NOTHING}")
     return BadInput(f"{name}: cannot be read: {error.strerror or error}; look at its permissions")
 
 

@@ -6,13 +6,14 @@ import datetime as dt
 import signal
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from krakked.cli import options
+from krakked.cli import doors, options
 from krakked.cli.output import amount, moment, money, print_json, print_table
-from krakked.cli.run import parse_day, run_options, start_of
+from krakked.cli.run import is_given, parse_day, run_options, start_of
 from krakked.domain.errors import BadInput
 from krakked.domain.ids import Asset
 from krakked.domain.money import ONE, BadAmount, parse_amount
@@ -65,7 +66,8 @@ def portfolio() -> None:
 def init(yes: bool, costs: tuple[str, ...], date: str | None, **flags: object) -> int:
     """Book what the account holds now as opening lots.
 
-    Asks the venue, shows what it found, and books it once a person agrees. Nothing is traded. The
+    The environment is that of the database, where there is one and --env is not given. Asks the
+    venue, shows what it found, and books it once a person agrees. Nothing is traded. The
     log goes to standard error.
     """
     if flags["as_json"] and not yes:
@@ -112,7 +114,7 @@ def _start(
     from krakked.engine import __main__ as engine
     from krakked.engine.opening import Known
 
-    asked = run_options(flags, once=False)
+    asked = run_options({**flags, "env": _environment(flags)}, once=False)
     # Nothing runs unattended here, so nothing is probed, and no port can be in the way.
     chosen = msgspec.structs.replace(
         asked, keeps_stdout_for_answer=True, overrides={**asked.overrides, "health.port": None}
@@ -133,6 +135,17 @@ def _start(
     if code == ExitCode.DONE:
         _tell_booked(found, as_json=chosen.as_json)
     return code
+
+
+def _environment(flags: Mapping[str, object]) -> object:
+    """The one that was named; else that of the database, where there is one."""
+    path = flags["db_path"]
+    assert isinstance(path, Path)
+    if is_given("env") or not path.is_file():
+        return flags["env"]
+    with doors.reading(path) as queries:
+        identity = queries.identity()
+    return flags["env"] if identity is None else identity.environment
 
 
 def _agrees() -> bool:

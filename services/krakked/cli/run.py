@@ -145,7 +145,7 @@ def run_options(flags: Mapping[str, object], *, once: bool) -> RunOptions:
     return RunOptions(
         environment=Environment(flags["env"]),
         db_path=db_path,
-        is_db_path_given=_is_given("db_path"),
+        is_db_path_given=is_given("db_path"),
         config_dir=options.folder_of_configuration(_path(flags.get("config_dir"))),
         overrides=_overrides(flags),
         candles=_existing_folder(candles),
@@ -279,7 +279,7 @@ def _duration(seconds: object) -> Decimal | None:
     return duration
 
 
-def _is_given(name: str) -> bool:
+def is_given(name: str) -> bool:
     context = click.get_current_context(silent=True)
     if context is None:
         return False

@@ -13,7 +13,7 @@ from typing import NoReturn, TextIO
 
 from tqdm import tqdm
 
-from krakked.domain.errors import BadInput
+from krakked.domain.errors import BadInput, LedgerFailed
 from krakked.domain.events import Event, EventName
 from krakked.runtime import logs
 from krakked.runtime.exit_codes import ExitCode
@@ -82,10 +82,10 @@ class Withheld:
         error: BaseException | None,
         _trace: TracebackType | None,
     ) -> None:
-        """Nothing is lost of what ends in any other way than by a refusal of what was given."""
-        is_refused = isinstance(error, BadInput) and error.exit_code == ExitCode.CONFIGURATION
-        if not is_refused:
-            self._speak()
+        """Nothing is lost of what ends in another way than by a refusal of what it was given."""
+        if isinstance(error, (BadInput, LedgerFailed)) and error.exit_code != ExitCode.TIMED_OUT:
+            return
+        self._speak()
 
     def _speak(self) -> None:
         held, self._held = self._held or [], None

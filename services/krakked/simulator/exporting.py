@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 import msgspec
+from tqdm import tqdm
 
 from krakked.domain.candles import to_line
 from krakked.domain.errors import BadInput
@@ -21,6 +23,7 @@ from krakked.simulator.options import SimulatorOptions
 
 INTERVALS: Final = (1, 5, 15, 60, 240, 1440)
 """Lengths in minutes that a replay takes; each divides a day."""
+_ENDINGS: Final = (".csv", ".csv.gz")
 _PORTION_S: Final = 30 * DAY_S
 
 
@@ -47,7 +50,7 @@ def export(
     market, pairs = build_market(options, options.from_s * NS_PER_SECOND)
     ending = ".csv.gz" if compressed else ".csv"
     paths = {pair: folder / f"{pair}_{minutes}{ending}" for pair in pairs}
-    _check_free(paths.values())
+    _check_free(folder / f"{pair}_{minutes}{each}" for pair in pairs for each in _ENDINGS)
     for pair, path in paths.items():
         candles = _candles(market, pair, minutes, (options.from_s, options.to_s))
         rows = _write(path, candles)
@@ -55,7 +58,10 @@ def export(
 
 
 def _check_free(paths: Iterable[Path]) -> None:
-    """Recorded candles look the same as invented ones, and nobody can export those again."""
+    """Recorded candles look the same as invented ones, and nobody can export those again.
+
+    In the other form they are the same candles: a replay would find them twice.
+    """
     taken = [path for path in paths if path.exists()]
     if taken:
         more = f" (and {len(taken) - 1} more)" if taken[1:] else ""
@@ -70,23 +76,38 @@ def _candles(
     market: Market, pair: PairName, minutes: int, span: tuple[int, int]
 ) -> Iterator[Candle]:
     from_s, to_s = span
-    for start_s in range(from_s, to_s, _PORTION_S):
+    starts = range(from_s, to_s, _PORTION_S)
+    for start_s in tqdm(starts, desc=pair, unit="month", disable=None, leave=False):
         end_s = min(start_s + _PORTION_S, to_s)
         yield from market.candles_between(pair, minutes, start_s, end_s)
 
 
 def _write(path: Path, candles: Iterable[Candle]) -> int:
-    """Write beside, then rename: a file under its name is whole."""
+    """Write beside as they come, then rename: a file under its name is whole."""
     part = path.with_name(path.name + ".part")
+    rows = 0
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        rows = [to_line(row_of(candle)) + "\n" for candle in candles]
-        data = "".join(rows).encode()
-        part.write_bytes(gzip.compress(data, mtime=0) if path.suffix == ".gz" else data)
+        with _opened(part, is_compressed=path.suffix == ".gz") as file:
+            for rows, candle in enumerate(candles, 1):  # noqa: B007 - the last one counts them
+                file.write((to_line(row_of(candle)) + "\n").encode())
         part.replace(path)
     except OSError as error:
         raise BadInput(
             f"{path}: cannot be written: {error.strerror or error}; choose another --out",
             exit_code=ExitCode.OCCUPIED,
         ) from error
-    return len(rows)
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink()
+    return rows
+
+
+@contextlib.contextmanager
+def _opened(path: Path, *, is_compressed: bool) -> Iterator[IO[bytes] | gzip.GzipFile]:
+    with path.open("wb") as raw:
+        if not is_compressed:
+            yield raw
+            return
+        with gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0) as packed:
+            yield packed

@@ -127,7 +127,7 @@ def test_flag_or_variable_is_refused_by_its_name(
         (
             ROW,
             ("--from", "2025-01-01", "--to", "2025-01-31"),
-            "no candles between 2025-01-01 00:00 and 2025-02-01 00:00; choose a range",
+            "no candles between 2025-01-01 00:00 and 2025-01-31 23:59; choose a range",
         ),
     ],
     ids=["malformed row", "unordered row", "row twice", "none in the range"],

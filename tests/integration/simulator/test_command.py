@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from krakked.cli.__main__ import root
 from krakked.domain.candles import parse_rows
 from krakked.domain.ids import PairName
+from krakked.sim.market.synthetic import SyntheticMarket
 
 
 def krakked(*arguments: str) -> Any:
@@ -121,7 +122,7 @@ def test_no_candles_in_the_range_name_the_range(tmp_path: Path) -> None:
     folder = ("--market", "replay", "--candles", str(tmp_path))
     shown = krakked(*folder, "--from", "2025-01-01", "--to", "2025-01-31")
     assert shown.exit_code == 78
-    assert "no candles between 2025-01-01 00:00 and 2025-02-01 00:00" in shown.output
+    assert "no candles between 2025-01-01 00:00 and 2025-01-31 23:59" in shown.output
 
 
 def test_exported_candles_are_read_back_and_the_same_twice(tmp_path: Path) -> None:
@@ -154,6 +155,43 @@ def test_export_writes_over_no_file_and_then_writes_none(tmp_path: Path) -> None
     assert krakked("export-candles", *flags, "--pair", "XBTUSD").exit_code == 0
     again = krakked("export-candles", *flags, "--pair", "XBTUSD", "--pair", "ETHUSD")
     assert f"{tmp_path / 'XBTUSD_60.csv'} (and 1 more): there already" in again.output
+
+
+@pytest.mark.parametrize(("there", "flags"), [("csv", ("--gzip",)), ("csv.gz", ())])
+def test_export_writes_nothing_beside_the_same_candles_in_the_other_form(
+    tmp_path: Path, there: str, flags: tuple[str, ...]
+) -> None:
+    recorded = tmp_path / f"XBTUSD_60.{there}"
+    recorded.write_text("recorded")
+    span = ("--from", "2024-01-01", "--to", "2024-01-01", "--out", str(tmp_path))
+    shown = krakked("export-candles", *span, "--pair", "XBTUSD", *flags)
+    assert shown.exit_code == 74
+    assert f"{recorded}: there already" in shown.output
+    assert list(tmp_path.iterdir()) == [recorded]
+
+
+def test_export_writes_as_it_goes_and_leaves_no_part_of_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[int] = []
+
+    class Stopped(Exception):
+        pass
+
+    def stop_later(self: Any, pair: Any, minutes: int, start_s: int, end_s: int) -> Any:
+        (part,) = tmp_path.iterdir()
+        written.append(part.stat().st_size)
+        if len(written) == 20:
+            raise Stopped
+        return real(self, pair, minutes, start_s, end_s)
+
+    real = SyntheticMarket.candles_between
+    monkeypatch.setattr(SyntheticMarket, "candles_between", stop_later)
+    span = ("--from", "2024-01-01", "--to", "2999-12-31", "--pair", "XBTUSD")
+    shown = krakked("export-candles", *span, "--interval", "60", "--out", str(tmp_path))
+    assert isinstance(shown.exception, Stopped)
+    assert written[-1] > written[1] > 0
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_another_seed_is_another_market(tmp_path: Path) -> None:

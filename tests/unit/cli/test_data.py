@@ -128,6 +128,19 @@ def test_zip_with_a_bad_file_changes_nothing_whichever_comes_first(
     assert kept(Path("bars"), "XBTUSD", Timeframe.H1) == 48
 
 
+@pytest.mark.parametrize("given", ["candles", "candles/ADAUSD_60.csv"])
+def test_link_to_what_is_not_there_is_told_as_that(
+    krakked: Krakked, candles: Path, given: str
+) -> None:
+    (candles / "ADAUSD_60.csv").symlink_to("gone.csv")
+    result = krakked("data", "import", given)
+    assert (result.exit_code, result.stderr) == (
+        ExitCode.CONFIGURATION,
+        "krakked: candles/ADAUSD_60.csv: a link to what is not there; mend the link, or remove "
+        "it\n",
+    )
+
+
 def test_pair_that_no_file_is_of_is_named(krakked: Krakked, candles: Path) -> None:
     result = krakked("data", "import", "candles", "--pair", "XBTUSD", "--pair", "XYZUSD")
     assert result.exit_code == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Callable
@@ -9,9 +10,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from click.testing import Result
 
+from krakked.adapters.sqlite.ledger import open_ledger
 from krakked.domain.fills import OpeningLot
 from krakked.domain.ids import Asset, PairName
 from krakked.engine import __main__ as engine
@@ -417,6 +420,21 @@ def test_opening_balances_are_shown_before_they_are_booked(krakked: Krakked, boo
         ["XBT", "0.5", "-", "unknown: no price, or it does not count"],
         ["ETH", "2", "5000.00", "a guess: the newest price; --cost ETH=PRICE|unknown says better"],
     ]
+
+
+def test_opening_balances_are_of_the_environment_of_the_database_unless_one_is_named(
+    krakked: Krakked, books: Books, folder: Path, records: Any
+) -> None:
+    path = folder / "paper.db"
+    identity = msgspec.structs.replace(records.IDENTITY, environment="paper")
+    opened = open_ledger(path, identity, clock=records.FixedClock(), threaded=False)
+    asyncio.run(opened.close())
+    at = ("--db-path", str(path), "--yes")
+    assert krakked("portfolio", "init", *at).exit_code == 0
+    assert books.options is not None
+    assert books.options.environment is Environment.PAPER
+    assert krakked("portfolio", "init", "--env", "dev", *at).exit_code == 0
+    assert books.options.environment is Environment.DEV
 
 
 def test_opening_balances_are_asked_for_at_the_venue_that_is_named(

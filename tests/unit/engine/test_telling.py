@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from krakked.domain.errors import BadInput
+from krakked.domain.errors import BadInput, LedgerFailed, LedgerInUse
 from krakked.domain.events import Event, EventName
 from krakked.domain.ids import PairName
 from krakked.engine import telling
@@ -110,7 +110,7 @@ def told_by(ending: BaseException | None, *names: EventName) -> list[EventName]:
     """What a replay's voice says of these, in a run that ends so."""
     said: list[EventName] = []
     voice = telling.Withheld(lambda each: said.append(each.name))
-    with suppress(BadInput, RuntimeError, KeyboardInterrupt), ExitStack() as stack:
+    with suppress(BadInput, LedgerFailed, RuntimeError, KeyboardInterrupt), ExitStack() as stack:
         stack.push(voice.end)
         for name in names:
             voice.listen(event(name))
@@ -124,6 +124,9 @@ STAGES = (EventName.STAGE_DONE, EventName.STAGE_FAILED)
 
 def test_replay_that_is_refused_tells_nothing_but_why() -> None:
     assert told_by(BadInput("no candles"), *STAGES) == []
+    assert told_by(BadInput("port taken", exit_code=ExitCode.OCCUPIED), *STAGES) == []
+    assert told_by(LedgerInUse("in use"), *STAGES) == []
+    assert told_by(LedgerFailed("corrupt"), *STAGES) == []
 
 
 @pytest.mark.parametrize(

@@ -332,6 +332,13 @@ def test_file_that_is_a_folder_is_refused(configuration: Any) -> None:
     assert said == "config.yaml: is a folder; put a file of that name in its place"
 
 
+def test_link_to_what_is_not_there_is_refused_and_not_passed_over(configuration: Any) -> None:
+    (configuration.folder / "config.yaml").symlink_to("gone.yaml")
+    assert configuration.refusal() == [
+        "config.yaml: a link to what is not there; mend the link, or remove it"
+    ]
+
+
 @pytest.mark.skipif(os.getuid() == 0, reason="root reads every file")
 def test_file_without_permission_is_refused(configuration: Any) -> None:
     configuration.write("risk: {}")

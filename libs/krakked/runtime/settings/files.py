@@ -97,6 +97,9 @@ def _read_text(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except IsADirectoryError as error:
         raise BadInput(f"{path}: is a folder; put a file of that name in its place") from error
+    except FileNotFoundError as error:
+        words = "a link to what is not there; mend the link, or remove it"
+        raise BadInput(f"{path}: {words}") from error
     except OSError as error:
         raise BadInput(f"{path}: cannot be read: {error.strerror}; mend its permissions") from error
     except UnicodeDecodeError as error:

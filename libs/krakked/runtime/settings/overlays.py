@@ -122,7 +122,8 @@ def _files(config_dir: Path | None, environment: Environment) -> tuple[Path, ...
     if not config_dir.is_dir():
         raise BadInput(f"{config_dir}: no such folder; create it or give another --config-dir")
     names = ("config.yaml", f"config.{environment.value}.yaml", "config.runtime.yaml")
-    return tuple(config_dir / name for name in names if (config_dir / name).exists())
+    paths = (config_dir / name for name in names)
+    return tuple(path for path in paths if path.exists() or path.is_symlink())
 
 
 def _from_variables(environ: Mapping[str, str]) -> tuple[list[Given], list[Problem]]:

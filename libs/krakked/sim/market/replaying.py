@@ -44,6 +44,7 @@ from krakked.sim.market.model import (
 )
 
 _CLOSE_BEFORE_END_NS = NS_PER_SECOND // 2
+_MINUTE_NS = 60 * NS_PER_SECOND
 _LEVEL_SHARE = 40
 TRADES_OF_A_CANDLE = 4
 """As many as any shape needs."""
@@ -67,7 +68,7 @@ class ReplayMarket:
         found = [lane.seek(start_ns) for lane in self._lanes.values()]
         if not any(found):
             raise BadInput(
-                f"no candles between {to_minute(start_ns)} and {to_minute(end_ns)};"
+                f"no candles between {to_minute(start_ns)} and {to_minute(end_ns - _MINUTE_NS)};"
                 " choose a range that the files cover"
             )
         firsts = [lane.first_ns() for lane in self._lanes.values()]

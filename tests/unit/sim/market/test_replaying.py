@@ -159,7 +159,7 @@ def test_candles_at_or_after_the_end_are_not_played(venue: Any) -> None:
 @pytest.mark.parametrize("hour", [-2, 2])
 def test_no_candle_in_the_range_is_refused_with_the_range(hour: int) -> None:
     end_ns = START_NS + HOUR_S * NS_PER_SECOND
-    with pytest.raises(BadInput, match="no candles between 2019-01-01 00:00 and 2019-01-01 01:00"):
+    with pytest.raises(BadInput, match="no candles between 2019-01-01 00:00 and 2019-01-01 00:59"):
         market(candle(hour=hour), end_ns=end_ns)
 
 
