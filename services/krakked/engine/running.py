@@ -30,7 +30,7 @@ from krakked.domain.errors import (
 )
 from krakked.domain.events import Event, EventName
 from krakked.domain.fills import OpeningLot
-from krakked.domain.ids import Asset, PairName, StrategyId, is_ours
+from krakked.domain.ids import Asset, ClientOrderId, PairName, StrategyId, is_ours
 from krakked.domain.orders import VenueOrder
 from krakked.domain.portfolio import Difference
 from krakked.engine import (
@@ -449,9 +449,28 @@ class Run:
     def _permit(self, call: Call) -> str | None:
         """Why that call must not be written to the socket now, after it waited for its turn."""
         refusal = self.leading.permit(call)
-        if refusal is None and call.method == Act.DEAD_MAN.value and self.engine is not None:
+        if refusal is not None or self.engine is None:
+            return refusal
+        if call.method == Act.DEAD_MAN.value:
             return self.engine.dead_man.refusal()
-        return refusal
+        if call.method == Act.ADD.value:
+            return self._refusal_of_order(self.engine.desk, call)
+        return None
+
+    def _refusal_of_order(self, desk: Desk, call: Call) -> str | None:
+        """The guard has seen it, and it waited since: for the limits, its turn, a connection.
+
+        Its plan's age is not asked about again: its own deadline bounds the wait.
+        """
+        order = desk.account.order(ClientOrderId(call.form.get("cl_ord_id", "")))
+        now_ns = desk.now_ns()
+        if order is None:
+            return None
+        veto = desk.guard.veto(order, plan_expires_at_ns=now_ns + 1, now_ns=now_ns)
+        if veto is None:
+            return None
+        desk.guard.held_back(veto)
+        return veto.words
 
     async def _open_rest(self, addresses: Addresses, ledger: OpenLedger) -> KrakenRest:
         given = self.given

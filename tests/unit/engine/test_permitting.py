@@ -10,9 +10,11 @@ import pytest
 
 from krakked.adapters.kraken.transport import Call
 from krakked.engine.running import Run
+from krakked.trading.vetoes import Veto, VetoReason
 
 REFRESH = Call(method="CancelAllOrdersAfter")
-OTHERS = ("AddOrder", "CancelOrder", "CancelAll")
+OTHERS = ("CancelOrder", "CancelAll", "AmendOrder")
+ORDER = Call(method="AddOrder", form={"cl_ord_id": "ours"})
 
 
 class Word:
@@ -70,3 +72,57 @@ def test_before_there_is_an_engine_the_lease_alone_is_asked() -> None:
     lease = Word()
     assert run_of(lease, None)._permit(REFRESH) is None
     assert lease.asked == 1
+
+
+# an order that waited for its turn
+
+
+class Desk:
+    """One order of ours, and a guard whose word changes."""
+
+    def __init__(self) -> None:
+        self.no: Veto | None = None
+        self.held: list[Veto] = []
+        self.account = self.guard = self
+
+    def now_ns(self) -> int:
+        return 7
+
+    def order(self, client_order_id: str) -> str | None:
+        return "the order" if client_order_id == "ours" else None
+
+    def veto(self, order: str, *, plan_expires_at_ns: int, now_ns: int) -> Veto | None:
+        assert (order, now_ns) == ("the order", 7)
+        assert plan_expires_at_ns > now_ns
+        return self.no
+
+    def held_back(self, veto: Veto) -> None:
+        self.held.append(veto)
+
+
+def with_desk(desk: Desk) -> Run:
+    run = run_of(Word(), Word())
+    engine: Any = run.engine
+    engine.desk = desk
+    return run
+
+
+@pytest.mark.parametrize("reason", [VetoReason.KILL_SWITCH, VetoReason.HALTED, VetoReason.STOPPING])
+def test_order_that_waited_for_its_turn_while_trading_was_stopped_is_not_sent(
+    reason: VetoReason,
+) -> None:
+    desk = Desk()
+    run = with_desk(desk)
+    assert run._permit(ORDER) is None
+    desk.no = Veto(reason, "no more")
+    assert run._permit(ORDER) == "no more"
+    assert desk.held == [desk.no], "counted as what was held back right before the wire"
+
+
+def test_order_that_is_not_on_record_is_the_leases_business_alone() -> None:
+    desk = Desk()
+    desk.no = Veto(VetoReason.HALTED, "halted")
+    run = with_desk(desk)
+    for form in ({"cl_ord_id": "a stranger's"}, {}):
+        assert run._permit(Call(method="AddOrder", form=form)) is None
+    assert desk.held == []
