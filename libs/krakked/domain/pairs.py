@@ -31,6 +31,26 @@ class PairStatus(enum.Enum):
     DELISTED = "delisted"
 
 
+class PairRules(msgspec.Struct, frozen=True, kw_only=True):
+    """What the venue says of an order's size and price now; None: it did not say."""
+
+    tick_size: Decimal | None = None
+    quantity_decimals: int | None = None
+    cost_decimals: int | None = None
+    quantity_min: Decimal | None = None
+    cost_min: Decimal | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Nothing was said."""
+        return not self.told()
+
+    def told(self) -> dict[str, Decimal | int]:
+        """What was said, by name."""
+        found = msgspec.structs.asdict(self)
+        return {name: value for name, value in found.items() if value is not None}
+
+
 class Pair(msgspec.Struct, frozen=True, kw_only=True):
     """One spot pair (phase 2's ``PairMetadata``)."""
 
@@ -50,6 +70,15 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
     status: PairStatus = PairStatus.ONLINE
     fee_taker_pct: Decimal = Decimal("0.40")
     fee_maker_pct: Decimal = Decimal("0.25")
+
+    @property
+    def rules(self) -> PairRules:
+        """As they are now."""
+        return PairRules(**{name: getattr(self, name) for name in PairRules.__struct_fields__})
+
+    def under(self, rules: PairRules) -> Pair:
+        """The same pair by the rules that the venue has told."""
+        return msgspec.structs.replace(self, **rules.told())
 
     def price_below(self, price: Decimal) -> Decimal:
         """Highest valid price at or below ``price``."""

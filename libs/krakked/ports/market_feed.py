@@ -16,7 +16,7 @@ from krakked.domain.bars import Bar, Timeframe
 from krakked.domain.fills import VenueTrade
 from krakked.domain.ids import ClientOrderId, PairName, TradeId, VenueOrderId
 from krakked.domain.orders import VenueStatus
-from krakked.domain.pairs import PairStatus
+from krakked.domain.pairs import PairRules, PairStatus
 from krakked.domain.quotes import Quote
 
 
@@ -47,6 +47,13 @@ class PairStatusChanged(msgspec.Struct, frozen=True):
 
     pair: PairName
     status: PairStatus
+
+
+class PairRulesChanged(msgspec.Struct, frozen=True):
+    """The venue told what an order on a pair must keep to; at first, and when it changed."""
+
+    pair: PairName
+    rules: PairRules
 
 
 class SystemStatusChanged(msgspec.Struct, frozen=True):
@@ -81,6 +88,7 @@ FeedMessage = (
     | RunningBar
     | ExecutionHint
     | PairStatusChanged
+    | PairRulesChanged
     | SystemStatusChanged
     | StreamLost
     | StreamReady

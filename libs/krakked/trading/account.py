@@ -49,6 +49,7 @@ class Account:
         self.fingerprint = fingerprint
         self.base_currency = base_currency
         self.pairs = dict(pairs)
+        self._bar_ticks = {name: pair.tick_size for name, pair in pairs.items()}
         self.valuation = valuation or Valuation(base_currency, pairs)
         self.positions: dict[Sleeve, Position] = dict(books.positions)
         self.totals: dict[Asset, Decimal] = dict(books.totals)
@@ -80,6 +81,10 @@ class Account:
     def halt_in_words(self) -> str:
         """Why nothing adds risk, where that is so."""
         return "halted" if self.shut_down is None else self.shut_down.words
+
+    def bar_tick(self, name: PairName) -> Decimal:
+        """Step of a pair's bars: the first that was known, whatever orders keep to since."""
+        return self._bar_ticks.setdefault(name, self.pairs[name].tick_size)
 
     # orders
 

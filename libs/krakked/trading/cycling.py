@@ -207,8 +207,9 @@ class Cycler:
         count = window_bars(item.strategy, self._limits)
         key = (item.sleeve.pair, count)
         if key not in windows:
-            pair = self._desk.account.pairs[item.sleeve.pair]
-            windows[key] = self._store.last(pair.name, timeframe, count, pair.tick_size)
+            pair = item.sleeve.pair
+            tick_size = self._desk.account.bar_tick(pair)
+            windows[key] = self._store.last(pair, timeframe, count, tick_size)
         return windows[key]
 
     def _fresh_quote(self, sleeve: Sleeve, now_ns: int) -> Quote | None:
@@ -484,7 +485,7 @@ def _missed_keys(
         key.timeframe,
         max(previous.last_bar_start_s + step_s, key.start_s - MISSED_BARS_MAX * step_s),
         key.start_s,
-        item.pair.tick_size,
+        item.bars.tick_size,
     )
     return tuple(BarKey(key.pair, key.timeframe, int(start_s)) for start_s in bars.start_s)
 

@@ -152,7 +152,7 @@ class Engine:
 
     async def _backfill(self, pair: PairName, timeframe: Timeframe) -> None:
         now_s = self.desk.now_ns() // NS_PER_SECOND
-        tick_size = self.desk.account.pairs[pair].tick_size
+        tick_size = self.desk.account.bar_tick(pair)
         oldest_s = now_s - self.options.backfill_bars * timeframe.seconds
         kept = self._store.between(pair, timeframe, oldest_s, now_s, tick_size)
         since_s = first_hole_s(kept, oldest_s)
@@ -226,6 +226,7 @@ class Engine:
             "reconcile": self.reconciler.run(),
             "dead-man": self.dead_man.run(),
             "kill switch": self.breaker.run(),
+            "pair rules": self.executor.rules_in_doubt.run(),
         }
         if not self.options.is_paced_by_bars:
             tasks["mark"] = self._mark_by_clock()
@@ -371,6 +372,7 @@ class Engine:
             else to_rfc3339(self.dead_man.expires_at_ns, decimals=0),
             "flatten_owed": self.stopper.owed_in_words(),
             "refused_sales": self.stopper.refused_in_words(),
+            "dust": self.stopper.dust_in_words(),
             "degraded": self.degraded(),
         }
 

@@ -30,6 +30,7 @@ from krakked.ports.ledger import Transaction
 from krakked.trading.desk import Desk
 from krakked.trading.outages import FailuresInARow
 from krakked.trading.owing import Debt, Owed
+from krakked.trading.pair_rules import RulesInDoubt
 from krakked.trading.recording import order_fields
 from krakked.trading.refusals import Refusals
 from krakked.trading.validating import Validator
@@ -75,6 +76,7 @@ class Executor:
         self._owed = Owed(desk)
         self.failures = FailuresInARow(desk)
         self.refusals = Refusals()
+        self.rules_in_doubt = RulesInDoubt(desk)
         self._told_expired: PlanId | None = None
         self._validator = Validator(desk)
 
@@ -251,6 +253,7 @@ class Executor:
             is_protective = request.kind is LegKind.PROTECTIVE
             if is_protective:
                 self.refusals.refused(Sleeve(request.strategy_id, request.pair), reason)
+            self.rules_in_doubt.refused(request.pair, reason)
             event = self._recorder.event(EventName.ORDER_REJECTED, **fields)
             await self._put(rejected, event, is_owed=is_protective)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeAlias
 
 import msgspec
 
@@ -16,6 +17,7 @@ from krakked.ports.market_feed import (
     ExecutionHint,
     FeedMessage,
     MalformedFrame,
+    PairRulesChanged,
     PairStatusChanged,
     RunningBar,
     StreamLost,
@@ -25,6 +27,9 @@ from krakked.ports.market_feed import (
 from krakked.trading.desk import Desk
 from krakked.trading.market import ClosedBar
 from krakked.trading.outages import venue_outage
+from krakked.trading.pair_rules import learn_rules
+
+Notice: TypeAlias = PairStatusChanged | PairRulesChanged | SystemStatusChanged | MalformedFrame
 
 
 class Listeners(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,7 +99,7 @@ class Feeder:
 
     def store(self, closed: ClosedBar) -> None:
         """Keep a closed bar and say so."""
-        tick_size = self._desk.account.pairs[closed.pair].tick_size
+        tick_size = self._desk.account.bar_tick(closed.pair)
         if not self._store.append(closed.pair, closed.timeframe, tick_size, [closed.bar]):
             return
         self.bars_closed += 1
@@ -144,13 +149,15 @@ class Feeder:
         self._tell(EventName.CONNECTION_RESTORED, stream=stream)
         self._listeners.on_gap(message.private)
 
-    def _on_notice(self, message: PairStatusChanged | SystemStatusChanged | MalformedFrame) -> None:
+    def _on_notice(self, message: Notice) -> None:
         match message:
             case PairStatusChanged(pair, status):
                 pairs = self._desk.account.pairs
                 if pair in pairs:
                     pairs[pair] = msgspec.structs.replace(pairs[pair], status=status)
                 self._tell(EventName.NOTICE, pair=pair, status=status.value)
+            case PairRulesChanged(pair, rules):
+                learn_rules(self._desk, pair, rules)
             case SystemStatusChanged(status):
                 self._on_venue_status(status)
             case MalformedFrame(problem, frame):

@@ -13,7 +13,8 @@ is placed (``dry_run``, ``validate_only``) that is always so, and a plan for it 
 A person's flatten whose sale could not be sent, never arrived, was refused, or ended with a part
 unsold is owed and made anew so, also after a restart (``owing.py``); of a stop's sale the stop
 itself sells the rest. Between two exits of one sleeve is a pause that grows while the venue refuses
-them (``refusals.py``).
+them (``refusals.py``). What is less than the venue takes is dust: risk refuses its sale once, it is
+shown apart, and asked again when holding, rules or price have changed.
 """
 
 from __future__ import annotations
@@ -25,10 +26,13 @@ from decimal import Decimal
 from krakked.domain.errors import Ambiguous, Permanent, Transient
 from krakked.domain.events import EventName
 from krakked.domain.ids import MANUAL, ClientOrderId, PairName, StrategyId
+from krakked.domain.money import ZERO, plain
 from krakked.domain.orders import Journal, LegKind, Order, Side
+from krakked.domain.pairs import PairRules
 from krakked.domain.plans import ExecutionPlan
 from krakked.domain.positions import Sleeve
 from krakked.domain.quotes import Quote
+from krakked.domain.risk_rules import venue_minimum
 from krakked.domain.times import NS_PER_SECOND
 from krakked.trading.account import Account
 from krakked.trading.desk import Desk
@@ -88,6 +92,8 @@ class Stopper:
         self._tried_at_ns: dict[Sleeve, int] = {}
         self._shown: dict[Sleeve, tuple[Decimal | None, int]] = {}
         """Where nothing is placed: the stop and the bar of the newest plan."""
+        self._dust: dict[Sleeve, tuple[Decimal, PairRules]] = {}
+        """What was held, and by which rules, when a sale was answered with dust."""
         self._owed = Owed(desk)
         self._is_due = asyncio.Event()
 
@@ -95,7 +101,7 @@ class Stopper:
         """Look whether it reaches a stop; :meth:`run` acts."""
         owed = [sleeve for sleeve in self._owed.sleeves if sleeve.pair == quote.pair]
         for sleeve in (*triggered(self._desk.account, quote), *owed):
-            if self._may_try(sleeve, quote.at_ns):
+            if self._may_try(sleeve, quote.at_ns) and not self._is_known_dust(sleeve, quote):
                 self._due[sleeve] = quote
                 self._is_due.set()
 
@@ -115,13 +121,51 @@ class Stopper:
         return [
             f"{_spoken(one)}: refused {refusal.count} in a row, at last: {refusal.reason}"
             for one, refusal in found
-            if refusal is not None
+            if refusal is not None and self._smallest_sale(one) <= self._held(one)
         ]
+
+    def dust_in_words(self) -> list[str]:
+        """Sleeves that hold less than the venue lets anybody sell: kept, and not tried again."""
+        found = (
+            (one, self._held(one), self._smallest_sale(one))
+            for one in sorted(self._desk.account.positions)
+            if one.strategy_id != MANUAL and self._holds(one)
+        )
+        return [
+            f"{_spoken(one)}: {plain(held)} of at least {plain(smallest)}"
+            for one, held, smallest in found
+            if held < smallest
+        ]
+
+    def _held(self, sleeve: Sleeve) -> Decimal:
+        return self._desk.account.position(sleeve).quantity_base
+
+    def _smallest_sale(self, sleeve: Sleeve) -> Decimal:
+        """At the newest bid; zero of a pair that is not listed, where nothing is known."""
+        pair = self._desk.account.pairs.get(sleeve.pair)
+        quote = self._desk.market.quotes.get(sleeve.pair)
+        return ZERO if pair is None else venue_minimum(pair, None if quote is None else quote.bid)
+
+    def _is_known_dust(self, sleeve: Sleeve, quote: Quote) -> bool:
+        """Risk said so once of this much by these rules: asking again changes nothing."""
+        pair = self._desk.account.pairs.get(sleeve.pair)
+        held = self._held(sleeve)
+        if pair is None or held >= venue_minimum(pair, quote.bid):
+            return False
+        return self._dust.get(sleeve) == (held, pair.rules)
+
+    def _note_dust(self, sleeve: Sleeve, quote: Quote) -> None:
+        """Risk is about to say so, for the record."""
+        pair, held = self._desk.account.pairs.get(sleeve.pair), self._held(sleeve)
+        if pair is not None and held < venue_minimum(pair, quote.bid):
+            self._dust[sleeve] = (held, pair.rules)
 
     def _holds(self, sleeve: Sleeve) -> bool:
         return self._desk.account.position(sleeve).quantity_base > 0
 
     def _may_try(self, sleeve: Sleeve, now_ns: int) -> bool:
+        if sleeve.pair in self._executor.rules_in_doubt:
+            return False
         pause_ns = self._executor.refusals.pause_ns(sleeve)
         if now_ns - self._tried_at_ns.get(sleeve, 0) < pause_ns:
             return False
@@ -146,6 +190,7 @@ class Stopper:
         state = self._desk.account.sleeve_state(sleeve)
         if self._must_wait(sleeve):
             return
+        self._note_dust(sleeve, quote)
         principal = self._owed.principal(sleeve)
         if principal:
             await self.close([sleeve], cause=FLATTEN, principal=principal)

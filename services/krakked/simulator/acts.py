@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Final, TypeAlias
 
+import msgspec
+
 from krakked.domain.errors import BadInput
 from krakked.domain.ids import PairName
 from krakked.domain.money import ZERO, BadAmount, parse_amount
@@ -56,6 +58,18 @@ def set_pair(
     venue.deliver(venue.hub.announce_pair_status(pair, now_ns))
     if until_ns is not None:
         venue.later.add(until_ns, lambda at_ns: _end_pair(venue, pair, at_ns))
+
+
+def set_minimums(
+    venue: Venue, pair: PairName, order_min: Decimal | None, cost_min: Decimal | None, now_ns: int
+) -> None:
+    """Change the smallest order of a pair, and tell who listens; None: as it was."""
+    tape = venue.hub.data.tapes[pair]
+    size = tape.pair.order_min if order_min is None else order_min
+    worth = tape.pair.cost_min if cost_min is None else cost_min
+    tape.pair = msgspec.structs.replace(tape.pair, order_min=size, cost_min=worth)
+    venue.exchange.set_pair_minimums(pair, size, worth)
+    venue.deliver(venue.hub.announce_pair_status(pair, now_ns))
 
 
 def _end_pair(venue: Venue, pair: PairName, at_ns: int) -> None:

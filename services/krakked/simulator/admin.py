@@ -15,7 +15,7 @@ from aiohttp import web
 
 from krakked.domain.errors import BadInput, LedgerFailed
 from krakked.domain.ids import PairName
-from krakked.domain.money import BadAmount, to_text
+from krakked.domain.money import ZERO, BadAmount, to_text
 from krakked.domain.times import to_rfc3339
 from krakked.sim.exchange.core import PairMode, SystemStatus
 from krakked.sim.fault_kinds import FILTERS, KINDS, FaultKind, Kind
@@ -36,6 +36,14 @@ class StatusAct(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     system: SystemStatus | None = None
     pair: str | None = None
     status: PairMode | None = None
+
+
+class RulesAct(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``POST /rules``: the smallest order of a pair, by size (base) and by worth (quote)."""
+
+    pair: str
+    order_min: str | None = None
+    cost_min: str | None = None
 
 
 class FaultAct(Armed, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -69,6 +77,7 @@ class Admin:
         add("GET", "/faults", self._faults)
         add("POST", "/faults", self._change_faults)
         add("POST", "/status", self._set_status)
+        add("POST", "/rules", self._set_rules)
         return application
 
     async def _state(self, _request: web.Request) -> web.Response:
@@ -171,6 +180,22 @@ class Admin:
             acts.set_pair(venue, self._pair(act.pair), act.status, now_ns)
         venue.settle(now_ns)
         return _answer({"system": venue.exchange.system_status().value})
+
+    async def _set_rules(self, request: web.Request) -> web.Response:
+        act = msgspec.json.decode(await request.read(), type=RulesAct)
+        pair = self._pair(act.pair)
+        size = None if act.order_min is None else amount(act.order_min, "order_min")
+        worth = None if act.cost_min is None else amount(act.cost_min, "cost_min")
+        if size is None and worth is None:
+            raise BadInput("nothing to change; give order_min or cost_min")
+        if min(size or ZERO, worth or ZERO) < 0:
+            raise BadInput("a minimum below zero; give zero or more")
+        venue = self._venue
+        now_ns = venue.catch_up()
+        acts.set_minimums(venue, pair, size, worth, now_ns)
+        venue.settle(now_ns)
+        rules = venue.hub.data.tapes[pair].pair
+        return _answer({"order_min": str(rules.order_min), "cost_min": str(rules.cost_min)})
 
     def _pair(self, name: str) -> PairName:
         return acts.pair_named(self._venue, name)

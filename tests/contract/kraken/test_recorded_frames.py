@@ -16,11 +16,12 @@ from krakked.adapters.kraken.wire import Instruments
 from krakked.domain.bars import Timeframe
 from krakked.domain.ids import PairName
 from krakked.domain.orders import VenueStatus
-from krakked.domain.pairs import PairStatus
+from krakked.domain.pairs import PairRules, PairStatus
 from krakked.domain.quotes import Quote
 from krakked.ports.market_feed import (
     ExecutionHint,
     MalformedFrame,
+    PairRulesChanged,
     PairStatusChanged,
     RunningBar,
     SystemStatusChanged,
@@ -113,6 +114,18 @@ def test_documented_instruments_tell_the_status_of_pairs(read: Any) -> None:
         PairStatusChanged(PairName("MATICGBP"), PairStatus.ONLINE),
     ]
     assert result.of(MalformedFrame) == []
+
+
+def test_documented_instruments_tell_the_rules_of_pairs(read: Any) -> None:
+    first, second = read("Instruments").of(PairRulesChanged)
+    assert (first.pair, second.pair) == ("XBTUSD", "MATICGBP")
+    assert second.rules == PairRules(
+        tick_size=Decimal("0.0001"),
+        quantity_decimals=8,
+        cost_decimals=6,
+        quantity_min=Decimal(4),
+        cost_min=Decimal("0.43"),
+    )
 
 
 def test_documented_executions_are_hints_without_a_gap(read: Any) -> None:

@@ -84,6 +84,23 @@ def test_statuses_reach_orders_and_subscribers(stage: Any) -> None:
     stage.play(scene)
 
 
+def test_minimums_reach_orders_pairs_and_subscribers(stage: Any) -> None:
+    async def scene(client: Any) -> None:
+        async with client.socket() as ws:
+            await ws.subscribe("instrument", snapshot=False)
+            set_ = await client.admin("/rules", {"pair": "XBTUSD", "order_min": "5"})
+            assert (set_["order_min"], set_["cost_min"]) == ("5", "0.5")
+            (row,) = (await ws.until("instrument"))["data"]["pairs"]
+            assert (row["symbol"], Decimal(str(row["qty_min"]))) == ("BTC/USD", Decimal(5))
+            assert (await client.buy())["error"] == ["EOrder:Order minimum not met"]
+        pairs = (await client.get("AssetPairs", pair="XBTUSD"))["result"]
+        assert (pairs["XXBTZUSD"]["ordermin"], pairs["XXBTZUSD"]["costmin"]) == ("5", "0.5")
+        await client.admin("/rules", {"pair": "XBTUSD", "order_min": "0", "cost_min": "0"})
+        assert (await client.buy())["error"] == []
+
+    stage.play(scene)
+
+
 @pytest.mark.parametrize(
     "word",
     [
@@ -140,6 +157,9 @@ def test_every_status_that_the_venue_has_for_a_pair_can_be_set(stage: Any, word:
         ("/faults", {}, "nothing to change; give kind, probabilities, seed or clear"),
         ("/faults", {"now": True, "count": 3}, "nothing to change; give kind"),
         ("/status", {"system": None}, "nothing to change"),
+        ("/rules", {"pair": "XBTUSD"}, "nothing to change; give order_min or cost_min"),
+        ("/rules", {"pair": "XBTUSD", "order_min": "-1"}, "a minimum below zero"),
+        ("/rules", {"pair": "NOPE", "order_min": "1"}, "no pair NOPE"),
         ("/status", {"pair": "XBTUSD"}, "pair and status go together"),
         ("/status", {"system": "asleep"}, "Invalid enum value"),
     ],

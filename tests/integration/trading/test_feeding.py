@@ -9,12 +9,13 @@ from typing import Any
 from krakked.domain.bars import Bar, Timeframe
 from krakked.domain.events import EventName
 from krakked.domain.ids import PairName
-from krakked.domain.pairs import PairStatus
+from krakked.domain.pairs import PairRules, PairStatus
 from krakked.domain.quotes import Quote
 from krakked.domain.times import NS_PER_SECOND, to_minute
 from krakked.ports.market_feed import (
     ExecutionHint,
     MalformedFrame,
+    PairRulesChanged,
     PairStatusChanged,
     RunningBar,
     StreamLost,
@@ -163,6 +164,32 @@ def test_status_of_venue_and_pair_take_effect_at_once(play: Play) -> None:
         heard.feeder.deliver(PairStatusChanged(XBTUSD, PairStatus.POST_ONLY))
         assert world.account.pairs[XBTUSD].status is PairStatus.POST_ONLY
         heard.feeder.deliver(PairStatusChanged(PairName("NOSUCH"), PairStatus.ONLINE))
+        assert "NOSUCH" not in world.account.pairs
+
+    play(scenario)
+
+
+def test_rules_of_a_pair_take_effect_at_once_and_its_bars_keep_their_step(play: Play) -> None:
+    async def scenario(world: Any) -> None:
+        heard = Heard(world)
+        before = world.account.pairs[XBTUSD]
+        heard.feeder.deliver(PairRulesChanged(XBTUSD, before.rules))
+        assert world.count(EventName.NOTICE) == 0
+        told = PairRules(quantity_min=D("0.02"), cost_min=D(5), tick_size=D("0.5"))
+        heard.feeder.deliver(PairRulesChanged(XBTUSD, told))
+        after = world.account.pairs[XBTUSD]
+        assert (after.quantity_min, after.cost_min, after.tick_size) == (D("0.02"), D(5), D("0.5"))
+        assert after.quantity_decimals == before.quantity_decimals
+        assert after.fee_taker_pct == before.fee_taker_pct
+        (event,) = [e for e in world.events if e.name is EventName.NOTICE]
+        for words in ("quantity_min 0.00005 -> 0.02", "cost_min 0.5 -> 5", "tick_size 0.1 -> 0.5"):
+            assert words in event.fields["reason"]
+        # A bar of 60000 is 600,000 ticks of the step that this run began with.
+        start_s = minute(world)
+        heard.feeder.deliver(running(start_s))
+        heard.feeder.deliver(running(start_s + 60))
+        assert stored(world) == [(start_s, 600_000)]
+        heard.feeder.deliver(PairRulesChanged(PairName("NOSUCH"), told))
         assert "NOSUCH" not in world.account.pairs
 
     play(scenario)

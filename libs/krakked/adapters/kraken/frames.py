@@ -32,19 +32,27 @@ from krakked.adapters.kraken.records import (
     TickerRow,
     WsCandle,
 )
-from krakked.adapters.kraken.wire import Instruments, bar_from, not_negative, pair_status, positive
+from krakked.adapters.kraken.wire import (
+    Instruments,
+    bar_from,
+    not_negative,
+    pair_status,
+    positive,
+    rules_from,
+)
 from krakked.domain.bars import Timeframe, timeframe_of_minutes
 from krakked.domain.fills import Liquidity, VenueTrade
 from krakked.domain.ids import ClientOrderId, PairName, TradeId, VenueOrderId
 from krakked.domain.money import quantum
 from krakked.domain.orders import Side, VenueStatus
-from krakked.domain.pairs import Pair, PairStatus
+from krakked.domain.pairs import Pair, PairRules, PairStatus
 from krakked.domain.quotes import Quote
 from krakked.domain.times import NS_PER_SECOND, from_rfc3339
 from krakked.ports.market_feed import (
     ExecutionHint,
     FeedMessage,
     MalformedFrame,
+    PairRulesChanged,
     PairStatusChanged,
     RunningBar,
     SystemStatusChanged,
@@ -90,11 +98,12 @@ class FrameReader:
     ) -> None:
         self._instruments = instruments
         self._pairs = {instruments.symbol(name): name for name in pairs}
-        self._tick_sizes = {name: instruments.pair(name).tick_size for name in self._pairs.values()}
+        self._tick_sizes = {name: instruments.bar_tick(name) for name in self._pairs.values()}
         self._private = private
         self._on_reply = on_reply
         self._system = ""
         self._statuses: dict[PairName, PairStatus] = {}
+        self._rules: dict[PairName, PairRules] = {}
         self._client_ids: dict[str, ClientOrderId] = {}
         self._sequence: int | None = None
         self.gap: str | None = None
@@ -130,7 +139,7 @@ class FrameReader:
             case HeartbeatFrame():
                 return []
             case InstrumentFrame():
-                return self._pair_statuses(frame)
+                return [*self._pair_statuses(frame), *self._pair_rules(frame, text)]
             case StatusFrame():
                 return self._system_status(frame)
 
@@ -172,6 +181,23 @@ class FrameReader:
             if pair is not None and self._statuses.get(pair) is not status:
                 self._statuses[pair] = status
                 messages.append(PairStatusChanged(pair, status))
+        return messages
+
+    def _pair_rules(self, frame: InstrumentFrame, text: str | bytes) -> list[FeedMessage]:
+        """Minima are raised while a pair is held; what makes no sense is told and not taken."""
+        messages: list[FeedMessage] = []
+        for row in frame.data.pairs:
+            pair = self._pairs.get(row.symbol)
+            if pair is None:
+                continue
+            try:
+                rules = rules_from(row)
+            except ValueError as error:
+                messages.append(self._malformed(f"instrument {row.symbol}: {error}", text))
+                continue
+            if not rules.is_empty and self._rules.get(pair) != rules:
+                self._rules[pair] = rules
+                messages.append(PairRulesChanged(pair, rules))
         return messages
 
     def _system_status(self, frame: StatusFrame) -> list[FeedMessage]:

@@ -276,6 +276,11 @@ class PairRow(msgspec.Struct, frozen=True, gc=False):
 
     symbol: str
     status: str
+    qty_precision: int | None = None
+    cost_precision: int | None = None
+    price_increment: Decimal | None = None
+    qty_min: Decimal | None = None
+    cost_min: Decimal | None = None
 
 
 class InstrumentData(msgspec.Struct, frozen=True):

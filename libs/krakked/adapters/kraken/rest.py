@@ -254,7 +254,9 @@ class KrakenRest:
         assets = await self.transport.public("Assets")
         rows = await self.transport.public("AssetPairs")
         with self._understanding("AssetPairs"):
-            self._known = Instruments(_ASSETS.decode(assets), _PAIRS.decode(rows))
+            self._known = Instruments(
+                _ASSETS.decode(assets), _PAIRS.decode(rows), before=self._known
+            )
         for problem in self._known.problems:
             self.transport.observer.on_malformed("AssetPairs", problem)
         return self._known
@@ -275,7 +277,7 @@ class KrakenRest:
         self, pair: PairName, timeframe: Timeframe, *, since_s: int
     ) -> Sequence[Bar]:
         """Closed bars starting at or after ``since_s``, oldest first, at most 720."""
-        tick_size = (await self.instruments()).pair(pair).tick_size
+        tick_size = (await self.instruments()).bar_tick(pair)
         # One bar more, because the venue may or may not include ``since`` itself.
         params = {
             "pair": pair,

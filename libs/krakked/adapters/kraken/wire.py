@@ -23,6 +23,7 @@ from krakked.adapters.kraken.records import (
     OrderDescription,
     OrderInfo,
     PairInfo,
+    PairRow,
     TickerInfo,
     TradeInfo,
     VolumeInfo,
@@ -48,7 +49,7 @@ from krakked.domain.money import (
     ticks_from_price,
 )
 from krakked.domain.orders import Side, VenueOrder, VenueStatus
-from krakked.domain.pairs import Pair, PairStatus
+from krakked.domain.pairs import Pair, PairRules, PairStatus
 from krakked.domain.times import from_seconds
 from krakked.ports.exchange import Balance, Fees, LedgerRow
 from krakked.ports.market_feed import Ticker
@@ -97,7 +98,13 @@ def instant_ns(value: Decimal, what: str) -> int:
 class Instruments:
     """Every pair and asset of the venue under all of their names."""
 
-    def __init__(self, assets: Mapping[str, AssetInfo], rows: Mapping[str, PairInfo]) -> None:
+    def __init__(
+        self,
+        assets: Mapping[str, AssetInfo],
+        rows: Mapping[str, PairInfo],
+        *,
+        before: Instruments | None = None,
+    ) -> None:
         self._assets = {venue_id: Asset(info.altname) for venue_id, info in assets.items()}
         self.problems: list[str] = []
         """Pairs that could not be understood, and why: they are left out."""
@@ -107,6 +114,11 @@ class Instruments:
         for venue_id, info in rows.items():
             if not info.altname.endswith(_DARK_POOL):
                 self._add(venue_id, info)
+        self._bar_ticks: dict[PairName, Decimal] = {
+            name: pair.tick_size for name, pair in self.pairs.items()
+        }
+        if before is not None:
+            self._bar_ticks |= before._bar_ticks
 
     def __repr__(self) -> str:
         return f"<Instruments {len(self.pairs)} pairs, {len(self._assets)} assets>"
@@ -118,6 +130,14 @@ class Instruments:
             KeyError: the venue does not list it.
         """
         return self.pairs[name]
+
+    def bar_tick(self, name: PairName) -> Decimal:
+        """Step of a pair's bars: as it was at first, for bars of one run are of one step.
+
+        Raises:
+            KeyError: the venue does not list it.
+        """
+        return self._bar_ticks[name]
 
     def name_of(self, spelling: str) -> PairName | None:
         """The canonical name of a pair by its id, altname or v2 symbol."""
@@ -192,6 +212,23 @@ def _pair(info: PairInfo, base: Asset, quote: Asset) -> Pair:
     if fees is None:
         return pair
     return msgspec.structs.replace(pair, fee_taker_pct=fees.taker_pct, fee_maker_pct=fees.maker_pct)
+
+
+def rules_from(row: PairRow) -> PairRules:
+    """What the stream says of a pair.
+
+    Raises:
+        ValueError: it cannot be.
+    """
+    tick, smallest, cheapest = row.price_increment, row.qty_min, row.cost_min
+    quantity, cost = row.qty_precision, row.cost_precision
+    return PairRules(
+        tick_size=None if tick is None else positive(tick, "price_increment"),
+        quantity_decimals=None if quantity is None else _decimals(quantity, "qty_precision"),
+        cost_decimals=None if cost is None else _decimals(cost, "cost_precision"),
+        quantity_min=None if smallest is None else not_negative(smallest, "qty_min"),
+        cost_min=None if cheapest is None else not_negative(cheapest, "cost_min"),
+    )
 
 
 def _decimals(count: int, what: str) -> int:

@@ -11,6 +11,8 @@ from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 from typing import Final
 
+import msgspec
+
 from krakked.domain.ids import Asset, PairName, VenueOrderId
 from krakked.domain.money import ZERO, round_down, round_up
 from krakked.domain.orders import Side
@@ -284,6 +286,11 @@ class Exchange:
         market = self._core.markets[pair]
         market.status = PairMode(status.value)
         waiting.look_again(self._core, market)
+
+    def set_pair_minimums(self, pair: PairName, order_min: Decimal, cost_min: Decimal) -> None:
+        """The smallest order from now on, by size and by worth; what rests stays."""
+        market = self._core.markets[pair]
+        market.pair = msgspec.structs.replace(market.pair, order_min=order_min, cost_min=cost_min)
 
     def pair_status(self, pair: PairName) -> PairMode:
         """What a pair allows now."""

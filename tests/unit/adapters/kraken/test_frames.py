@@ -15,11 +15,12 @@ from krakked.adapters.kraken.records import Reply
 from krakked.domain.bars import Bar, Timeframe
 from krakked.domain.ids import PairName
 from krakked.domain.orders import VenueStatus
-from krakked.domain.pairs import PairStatus
+from krakked.domain.pairs import PairRules, PairStatus
 from krakked.domain.quotes import Quote
 from krakked.ports.market_feed import (
     ExecutionHint,
     MalformedFrame,
+    PairRulesChanged,
     PairStatusChanged,
     RunningBar,
     SystemStatusChanged,
@@ -235,6 +236,46 @@ def test_pair_status_that_we_do_not_know_allows_nothing(reader: FrameReader) -> 
     assert reader.feed(instrument(("BTC/USD", "work_in_progress")), NOW_NS) == [
         PairStatusChanged(XBT, PairStatus.MAINTENANCE)
     ]
+
+
+def rules_frame(**fields: object) -> str:
+    row = {"symbol": "BTC/USD", "status": "online", "qty_min": 0.0001, "cost_min": 0.5, **fields}
+    return frame("instrument", {"pairs": [row, {**row, "symbol": "ETH/EUR", "qty_min": 9}]})
+
+
+def test_rules_of_our_pairs_are_told_at_first_and_when_they_change(reader: FrameReader) -> None:
+    first = reader.feed(rules_frame(qty_precision=8, cost_precision=5), NOW_NS)
+    assert reader.feed(rules_frame(qty_precision=8, cost_precision=5), NOW_NS) == []
+    raised = reader.feed(rules_frame(qty_min=2e-3, price_increment=0.1), NOW_NS)
+    rules = PairRules(
+        quantity_min=Decimal("0.0001"),
+        cost_min=Decimal("0.5"),
+        quantity_decimals=8,
+        cost_decimals=5,
+    )
+    assert first == [PairStatusChanged(XBT, PairStatus.ONLINE), PairRulesChanged(XBT, rules)]
+    assert raised == [
+        PairRulesChanged(
+            XBT,
+            PairRules(
+                quantity_min=Decimal("0.002"),
+                cost_min=Decimal("0.5"),
+                tick_size=Decimal("0.1"),
+            ),
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("qty_min", -1), ("cost_min", 1e30), ("price_increment", 0), ("qty_precision", 99)],
+)
+def test_rule_that_cannot_be_is_told_and_not_taken(
+    reader: FrameReader, field: str, value: object
+) -> None:
+    _, message = reader.feed(rules_frame(**{field: value}), NOW_NS)
+    assert isinstance(message, MalformedFrame)
+    assert field in message.problem
 
 
 def test_update_of_assets_alone_says_nothing(reader: FrameReader) -> None:
