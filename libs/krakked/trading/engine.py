@@ -358,7 +358,7 @@ class Engine:
             "positions": sum(not position.is_flat for position in account.positions.values()),
             "stale_pairs": list(market.stale_pairs(now_ns)),
             "kept_pairs": list(self.options.kept),
-            "without_price": list(self.marker.lost),
+            "without_price": sorted({*self.marker.lost, *(latest.unvalued if latest else ())}),
             "overdrawn": [f"{asset} {amount}" for asset, amount in account.overdrawn().items()],
             "open_orders": len(account.live_orders()),
             "unknown_orders": list(account.unknown_pairs()),

@@ -9,6 +9,7 @@ from decimal import Decimal
 from random import Random
 from typing import Any
 
+import msgspec
 import pytest
 
 from krakked.adapters.kraken.transport import Call
@@ -350,6 +351,11 @@ def test_status_shows_pairs_that_are_only_watched_and_assets_without_a_price(pla
         assert status["without_price"] == ["ADA"]
         assert "valuation" in engine.degraded()
         engine.marker.lost = ()
+        assert "valuation" not in engine.degraded()
+        # an asset that never had a price is no loss of a valuation, and counts nothing in equity
+        snapshot = await engine.marker.mark()
+        engine.marker.latest = msgspec.structs.replace(snapshot, unvalued=(Asset("KFEE"),))
+        assert engine.status()["without_price"] == ["KFEE"]
         assert "valuation" not in engine.degraded()
 
     play(scenario)
