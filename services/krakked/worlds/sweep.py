@@ -21,7 +21,7 @@ import msgspec
 from krakked.domain.events import EventName
 from krakked.worlds import voice
 from krakked.worlds.recipe import Recipe, recipe_of
-from krakked.worlds.world import TAKEOVER, WATCHDOG, Outcome, World
+from krakked.worlds.world import COMMAND, RESTART, TAKEOVER, WATCHDOG, Outcome, World
 
 WAITING_PER_CORE: Final = 4
 BROKEN: Final = "broken"
@@ -58,9 +58,9 @@ class Summary(msgspec.Struct, kw_only=True):
         figures = {
             "orders": marks["order_sent"],
             "fills": marks["fill_booked"],
-            "commands": marks["command"],
+            "commands": marks[COMMAND],
             "starts": marks["process started"],
-            "restarts": marks["restart"],
+            "restarts": marks[RESTART],
             "takeovers": marks[TAKEOVER],
             "crashes": sum(marks[name] for name in CRASHES),
             "pauses": marks["pause"] + marks["freeze"],
