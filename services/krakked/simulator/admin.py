@@ -106,6 +106,8 @@ class Admin:
 
     async def _set_prices(self, request: web.Request) -> web.Response:
         given = msgspec.json.decode(await request.read(), type=dict[str, str])
+        if not given:
+            raise BadInput('nothing to change; give a pair with its price, as in {"XBTUSD": "1"}')
         now_ns = self._venue.catch_up()
         prices = {self._pair(name): amount(text, name) for name, text in given.items()}
         for pair, price in prices.items():
@@ -138,9 +140,7 @@ class Admin:
         return _answer(self._faults_now() | {"kinds": _kinds(), "filters": FILTERS})
 
     async def _change_faults(self, request: web.Request) -> web.Response:
-        act = msgspec.json.decode(await request.read(), type=FaultAct, strict=False)
-        if act.kind is None and act.probabilities is None and act.seed is None and not act.clear:
-            raise BadInput("nothing to change; give kind, probabilities, seed or clear")
+        act = _fault_act(await request.read())
         fault = None if act.kind is None else _fault_of(act)
         for chance in (act.probabilities or {}).values():
             check_chance(chance)
@@ -243,6 +243,21 @@ async def _mendable(request: web.Request, handler: Handler) -> web.StreamRespons
     except msgspec.MsgspecError as error:
         line = f"{error}; send a JSON object, with amounts and prices as text"
         return web.json_response({"error": line}, status=400)
+
+
+def _fault_act(body: bytes) -> FaultAct:
+    """What is asked for; whoever names a kind that there is not is told those there are."""
+    try:
+        act = msgspec.json.decode(body, type=FaultAct, strict=False)
+    except msgspec.ValidationError as error:
+        if "enum value" not in str(error) or "$.mode" in str(error):
+            raise
+        raise BadInput(f"{error}; there is {', '.join(kind.value for kind in KINDS)}") from error
+    if act.kind is None and act.probabilities is None and act.seed is None and not act.clear:
+        raise BadInput("nothing to change; give kind, probabilities, seed or clear")
+    if act.seed is not None and act.seed < 0:
+        raise BadInput(f"seed {act.seed}: give zero or more")
+    return act
 
 
 def _fault_of(act: FaultAct) -> Armed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from decimal import Decimal
+from typing import Final
 
 import msgspec
 
@@ -38,6 +39,10 @@ class BalanceAct(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     account: str = ACCOUNT
 
 
+CHANGES: Final = tuple(name for name in BalanceAct.__struct_fields__ if name != "account")
+"""What can be done, in this order."""
+
+
 def change_balances(
     exchange: Exchange, listed: Collection[Asset], act: BalanceAct, now_ns: int
 ) -> None:
@@ -49,6 +54,8 @@ def change_balances(
     """
     if not exchange.has_account(act.account):
         raise BadInput(f"no account {act.account}; there is {', '.join(exchange.account_names())}")
+    if not any(getattr(act, name) for name in CHANGES):
+        raise BadInput(f"nothing to change; give {', '.join(CHANGES)}")
     teller = _Teller(exchange, listed, act.account)
     deposits = teller.read(act.deposit, positive)
     rewards = teller.read(act.reward, positive)

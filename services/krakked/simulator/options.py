@@ -247,6 +247,12 @@ def _check_pairs(options: SimulatorOptions) -> None:
     for pair in (*options.pairs, *options.prices):
         if pair not in PAIRS:
             raise BadInput(f"pair {pair} is not known; known are {', '.join(PAIRS)}")
+    unlisted = [pair for pair in options.prices if options.pairs and pair not in options.pairs]
+    if unlisted:
+        raise BadInput(
+            f"--price {unlisted[0]}={options.prices[unlisted[0]]}: not among the pairs that are "
+            f"listed ({', '.join(options.pairs)}); add --pair {unlisted[0]}, or leave the price out"
+        )
     for pair, price in options.prices.items():
         _check_number(price, f"--price {pair}={price}")
         if price < PAIRS[pair].tick_size:

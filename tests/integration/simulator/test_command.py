@@ -84,6 +84,11 @@ def test_help_has_examples_and_exit_codes() -> None:
         (("--api-key", "k", "--api-secret", "###"), 78, "not base64"),
         (("--pair", "NOPE"), 78, "pair NOPE is not known"),
         (("--price", "XBTUSD=0"), 78, "price"),
+        (
+            ("--pair", "XBTUSD", "--price", "ETHUSD=5"),
+            78,
+            "--price ETHUSD=5: not among the pairs that are listed (XBTUSD); add --pair ETHUSD",
+        ),
         (("--to", "2026-01-01"), 2, "--to goes with --market replay, not synthetic"),
         (
             ("--market", "replay", "--candles", ".", "--from", "2024-02-01", "--to", "2024-01-01"),
