@@ -7,18 +7,17 @@ from decimal import Context, Decimal
 from typing import Final
 
 import click
-import msgspec
 
 from krakked.domain.money import plain, to_text
 from krakked.domain.times import to_minute
+from krakked.runtime.json_text import json_text
 
 _EIGHT_DIGITS: Final = Context(prec=8)
 
 
 def print_json(value: object) -> None:
     """Indented JSON; amounts are text, times are nanoseconds, as in the records."""
-    encoded = msgspec.json.encode(value, enc_hook=str, order="deterministic")
-    click.echo(msgspec.json.format(encoded, indent=2).decode())
+    click.echo(json_text(value))
 
 
 def print_table(head: Sequence[str], rows: Sequence[Sequence[str]], *, nothing: str) -> None:

@@ -28,6 +28,7 @@ from krakked.domain.portfolio import Difference, Snapshot
 from krakked.domain.times import NS_PER_SECOND
 from krakked.engine.asking import agree, patiently
 from krakked.runtime.exit_codes import ExitCode
+from krakked.runtime.json_text import json_text
 from krakked.simulator.covering import Uncovered, in_lines
 from krakked.trading.account import Account
 from krakked.trading.compare import compare_fills, standing
@@ -320,8 +321,7 @@ def as_text(report: Report) -> str:
 
 def as_json(report: Report) -> str:
     """All of it, for programs; amounts are text."""
-    encoded = msgspec.json.encode(report, order="deterministic")
-    return msgspec.json.format(encoded, indent=2).decode() + "\n"
+    return json_text(report) + "\n"
 
 
 def verdict_lines(differences: Sequence[Difference], remarks: Sequence[str] = ()) -> list[str]:
