@@ -88,6 +88,8 @@ class World:
 
     def __init__(self, recipe: Recipe, *, say: Say | None = None) -> None:
         self.recipe = recipe
+        # Before there is a folder: engines that cannot be configured shall leave none behind.
+        self._loaded = loaded_for(recipe.behaviour, recipe.tier)
         rng = Random(f"{recipe.seed}|world")  # noqa: S311 - a world, not a secret
         start_ns = START_NS + recipe.offset_s * NS_PER_SECOND
         self.loop = WorldLoop(start_ns=start_ns, order=_own(rng))
@@ -119,7 +121,7 @@ class World:
             link=Link(self.loop, self.host, _own(rng), name),
             disk=Disk(self._root / name, _own(rng)),
             leases=self.leases,
-            loaded=loaded_for(self.recipe.behaviour, self.recipe.tier),
+            loaded=self._loaded,
             trace=self.trace,
         )
 
