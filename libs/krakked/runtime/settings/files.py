@@ -23,7 +23,7 @@ _FLOAT_TAG: Final = "tag:yaml.org,2002:float"
 _SIZE_MAX_BYTES: Final = 1_000_000
 _SHOWN_MAX: Final = 60
 """Characters shown of what is wrong."""
-_REPEATED: Final = re.compile(r"'(?!<|tag:yaml\.org,2002:python/)[^']{2,}'")
+_REPEATED: Final = re.compile(r"'([^']*)'")
 """What the library repeats of the text: an alias or a tag may be a secret without its quotes."""
 
 
@@ -110,8 +110,13 @@ def _yaml_problem(file_name: str, error: yaml.MarkedYAMLError) -> str:
     mark = error.problem_mark or error.context_mark
     where = f"{file_name}:{mark.line + 1}" if mark else file_name
     column = f" (column {mark.column + 1})" if mark else ""
-    problem = _REPEATED.sub("(not shown)", error.problem or error.context or "")
+    problem = _REPEATED.sub(_sign_alone, error.problem or error.context or "")
     return f"{where}: not YAML: {problem}{column}; mend the line"
+
+
+def _sign_alone(quoted: re.Match[str]) -> str:
+    is_told = len(quoted[1]) < 2 or quoted[1].startswith(("<", "tag:yaml.org,2002:python/"))
+    return quoted[0] if is_told else "(not shown)"
 
 
 def _values(
