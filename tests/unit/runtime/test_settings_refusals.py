@@ -142,12 +142,12 @@ def test_unknown_name_that_is_like_a_section_is_refused_with_what_that_holds(
         ),
         (
             "universe:\n  include_pairs: [XBTUSD, BTC/USD]\n",
-            "config.yaml:2: universe.include_pairs.1: 'BTC/USD' is wrong; expected a list of the "
+            "config.yaml:2: universe.include_pairs.1: 'BTC/USD' is wrong; expected the "
             "altname of a pair, like `XBTUSD`",
         ),
         (
             "market_data:\n  timeframes: [1h, 2h]\n",
-            "config.yaml:2: market_data.timeframes.1: '2h' is wrong; expected a list of one of "
+            "config.yaml:2: market_data.timeframes.1: '2h' is wrong; expected one of "
             "`1m`, `5m`, `15m`, `1h`, `4h`, `1d`",
         ),
         (

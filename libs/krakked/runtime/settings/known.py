@@ -30,10 +30,12 @@ ANY_NAME: Final = "*"
 PREFIX: Final = "KRAKKED_"
 NEST: Final = "__"
 HIDDEN: Final = "(secret)"
+# How like two texts must be: whole paths, last names anywhere, names in the same place.
 LIKE_WHOLE: Final = 0.85
 LIKE_LAST: Final = 0.75
 LIKE_NAME: Final = 0.6
-"""How like two texts must be: whole paths, last names anywhere, names in the same place."""
+SAME: Final = {"kind": "type", "type": "kind"}
+"""Words that mean the same, and look nothing like each other."""
 
 
 class KnownSetting(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,6 +136,9 @@ def nearest(path: SettingPath) -> SettingPath | None:
     """
     if is_section(path):
         return None
+    said_otherwise = (*path[:-1], SAME.get(path[-1], ""))
+    if find(said_otherwise) is not None:
+        return said_otherwise
     settings = {
         dotted(named): named for named in (_named_like(known, path) for known in _by_path())
     }
@@ -164,6 +169,8 @@ def _by_segment(path: SettingPath) -> SettingPath | None:
     for name in path:
         below = names_below(mended)
         close = difflib.get_close_matches(name, below, n=1, cutoff=LIKE_NAME)
+        if ANY_NAME in below and len(mended) == len(path) - 1:
+            break  # the last word is a setting's and no name that a person chose
         if name in below or ANY_NAME in below:
             mended = (*mended, name)
         elif close:
@@ -251,8 +258,11 @@ def _spellings(path: SettingPath) -> list[SettingPath]:
 
 
 def _named_like(known: SettingPath, path: SettingPath) -> SettingPath:
-    """``strategies.*.type`` said with the name that the person chose: ``strategies.trend.type``."""
-    given = (*path, *("<id>" for _ in known))
+    """``strategies.*.type`` said with the name that the person chose: ``strategies.trend.type``.
+
+    The last word of a path is a setting's: in a name's place it says that the name was left out.
+    """
+    given = (*path[:-1], *("<id>" for _ in known))
     return tuple(given[i] if name == ANY_NAME else name for i, name in enumerate(known))
 
 
@@ -281,6 +291,12 @@ def in_words(annotation: object) -> str:
     if origin is Literal:
         return _one_of(get_args(annotation))
     return _words_of_parts(origin, annotation)
+
+
+def one_in_words(annotation: object) -> str:
+    """What one element of a list may be."""
+    lists = [part for part in parts_of(annotation) if get_origin(part) is tuple]
+    return in_words(get_args(lists[0])[0] if lists else annotation)
 
 
 def names_in_words(setting: KnownSetting | None) -> str:

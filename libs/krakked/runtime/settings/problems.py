@@ -121,7 +121,8 @@ def _expected(details: ErrorDetails, path: SettingPath) -> str:
         return known.names_in_words(setting)
     if setting is None:
         return "a section: `name: value` lines below it"
-    return known.in_words(setting.annotation)
+    words = known.one_in_words if path[-1].isdigit() else known.in_words
+    return words(setting.annotation)
 
 
 def _without_indices(path: SettingPath) -> SettingPath:
