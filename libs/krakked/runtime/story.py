@@ -7,6 +7,7 @@ is left out; equity is told after fills and otherwise once an hour of the engine
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Final, TypeAlias
@@ -33,6 +34,8 @@ _COLOURS: Final = {INFO: "", WARNING: "\x1b[33m", ERROR: "\x1b[31m", CRITICAL: "
 _GREEN: Final = "\x1b[32m"
 _PLAIN: Final = "\x1b[0m"
 _WORD_WIDTH: Final = 9
+_SAID_TWICE: Final = re.compile(r"_(\d+-[0-9a-f]+)_\1\b")
+"""A holder's name outside of a cluster: the process stands for the pod's uid as well."""
 _DIRECTED: Final = frozenset({"deposit", "withdrawal", "reward", "fee"})
 """Kinds of cash flow whose name says which way it goes."""
 
@@ -68,7 +71,8 @@ def line_of(event: Event) -> str:
     if event.name in (EventName.STAGE_DONE, EventName.STAGE_FAILED):
         return _stage(event)
     word, telling = _TELLINGS.get(event.name, (event.name.value, _all_fields))
-    return f"{to_minute(event.at_ns)}  {word:<{_WORD_WIDTH}} {telling(event.fields)}".rstrip()
+    told = _SAID_TWICE.sub(r"_\1", telling(event.fields))
+    return f"{to_minute(event.at_ns)}  {word:<{_WORD_WIDTH}} {told}".rstrip()
 
 
 def _is_all_well(event: Event) -> bool:

@@ -318,3 +318,19 @@ def test_colour_marks_fills_and_trouble_and_nothing_else() -> None:
 
 def test_story_without_colour_has_no_escapes() -> None:
     assert "\x1b" not in "".join(told(event(EventName.KILL_SWITCH_ACTIVATED)))
+
+
+@pytest.mark.parametrize(
+    ("holder", "shown"),
+    [
+        ("vm_812-18a9f_812-18a9f", "vm_812-18a9f"),
+        ("vm_812-18a9f_813-18a9f", "vm_812-18a9f_813-18a9f"),
+        ("krakked-0_5d7e_812-18a9f", "krakked-0_5d7e_812-18a9f"),
+    ],
+)
+def test_holder_whose_process_stands_for_its_uid_is_named_without_saying_it_twice(
+    holder: str, shown: str
+) -> None:
+    reason = f"{holder} owns the account, epoch 2"
+    told = line_of(Event(name=EventName.NOTICE, at_ns=0, fields={"reason": reason}))
+    assert told.endswith(f" {shown} owns the account, epoch 2")
