@@ -389,7 +389,7 @@ def gone(row: Error, act: Act) -> bool:
     return row.start in GONE and act in (Act.CANCEL, Act.AMEND)
 
 
-UNHEARD = ("EGeneral:Something new", "EOrder:Something new", "ENew:Something")
+UNHEARD = ("EGeneral:Something new", "EOrder:Something new", "EOther:Something")
 WALKED = (*ERRORS, *(Error(text, ELSE.meaning, ELSE.doc) for text in UNHEARD))
 """With words that no row is for."""
 

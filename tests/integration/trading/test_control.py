@@ -152,7 +152,7 @@ def test_shutdown_asks_the_engine_to_stop(play: Play) -> None:
 
 def test_shutdown_is_on_record_before_the_stop_and_nothing_adds_risk_after_it(play: Play) -> None:
     async def scenario(world: Any) -> None:
-        recorded: list[object] = []
+        recorded: list[Any] = []
 
         def stop() -> None:
             recorded.append(world.ledger.run(lambda tx: tx.books().shut_down))
