@@ -166,7 +166,7 @@ def history_findings(root: Path, ratchets: Ratchets) -> list[str]:
 
 def measured_coverage() -> float:
     """Percent of lines and branches that the last measured run reached."""
-    coverage("combine", "--quiet")
+    coverage("combine", "--append", "--quiet")  # a process that ended late left data of its own
     ran = coverage("report", "--format=total", "--precision=1")
     if ran.returncode != 0:
         raise SystemExit(f"coverage: {ran.stdout}{ran.stderr}".strip())
@@ -174,7 +174,7 @@ def measured_coverage() -> float:
 
 
 def coverage(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the tool; `combine` fails harmlessly where the parts are joined already."""
+    """Run the tool; `combine` fails harmlessly where all parts are joined already."""
     command = [sys.executable, "-m", "coverage", *arguments]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
