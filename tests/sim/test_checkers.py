@@ -622,6 +622,18 @@ def test_a_halt_binds_until_somebody_resumes(court: Court) -> None:
     assert court.broken() == {"kept word"}
 
 
+def test_a_halt_that_is_given_again_after_a_resume_is_the_one_of_before(court: Court) -> None:
+    halt = Halt(command_id="1", principal="p", reason="")
+    court.say(halt)
+    court.lab.pass_(0.1)
+    court.say(Resume(command_id="2", principal="p", reason=""))
+    court.lab.pass_(0.1)
+    court.say(halt)
+    court.lab.pass_(11.0)
+    court.submit(1)
+    assert court.broken() == set()
+
+
 def test_who_has_lost_his_volume_has_forgotten_his_word(convene: Callable[..., Court]) -> None:
     court = convene(What.LOSE_VOLUME)
     court.begin()

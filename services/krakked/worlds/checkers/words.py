@@ -34,15 +34,16 @@ class Words:
         first_asked: dict[str, int] = {}
         for one in said:
             first_asked.setdefault(one.command.command_id, one.asked_ns)
-        for one in answered:
-            self._kept(one, said)
         firsts: dict[str, Said] = {}
         for one in sorted(answered, key=lambda one: one.replied_ns):
             firsts.setdefault(one.command.command_id, one)
         for one in firsts.values():
-            self._cancelled(one, first_asked[one.command.command_id])
+            # Given again it is not done again: the answer is that of the first time.
+            asked_ns = first_asked[one.command.command_id]
+            self._kept(one, asked_ns, said)
+            self._cancelled(one, asked_ns)
 
-    def _kept(self, one: Said, said: list[Said]) -> None:
+    def _kept(self, one: Said, first_asked_ns: int, said: list[Said]) -> None:
         allows = _what_ends(one.command)
         if (
             allows is None
@@ -51,7 +52,7 @@ class Words:
         ):
             return
         until_ns = min(
-            (w.asked_ns for w in said if allows(w.command) and w.asked_ns > one.asked_ns),
+            (w.asked_ns for w in said if allows(w.command) and w.asked_ns > first_asked_ns),
             default=None,
         )
         for submission in self._of_machine(one.machine):
