@@ -16,6 +16,8 @@ RELEASED_DURATION_S = 1
 LEAP: Final = (100, 999)
 """How many epochs further one goes on who learns from the venue of an owner that his lease does not
 know: far enough to be above that one, and by holder, so that two who leap do not land together."""
+PERSONS_LEAP: Final = (1_000, 1_999)
+"""The same for whom a person lets go on: above one who has leapt by himself."""
 
 
 def next_epoch(record: LeaseRecord, ledger_epoch: int) -> int:
@@ -23,9 +25,9 @@ def next_epoch(record: LeaseRecord, ledger_epoch: int) -> int:
     return 1 + max(record.epoch, record.transitions, ledger_epoch)
 
 
-def leap(state: State) -> int:
+def leap(state: State, span: tuple[int, int]) -> int:
     """The least epoch for who goes on against an owner that his lease does not know."""
-    least, most = LEAP
+    least, most = span
     digest = hashlib.sha256(state.me.holder.encode()).digest()
     return state.epoch + least + int.from_bytes(digest[:4]) % (most - least + 1)
 

@@ -554,7 +554,7 @@ def _unfence(state: State, at_least: int, now: Instant) -> Step:
 
 def _let_go_on(state: State, at_least: int) -> State:
     if not at_least and state.fence is Fence.VENUE:
-        at_least = leases.leap(state)
+        at_least = leases.leap(state, leases.PERSONS_LEAP)
     return _replace(state, wants_unfence=True, unfence_at_least=at_least)
 
 
@@ -569,7 +569,7 @@ def _ours_found(state: State, now: Instant) -> Step:
         fenced_by=UNHEARD_OF,
         waits_for_quarantine=False,
     )
-    stepping, actions = _unfence(fenced, 0, now)
+    stepping, actions = _unfence(fenced, leases.leap(state, leases.LEAP), now)
     return stepping, (Tell(reason=UNHEARD_OF), *actions)
 
 

@@ -91,7 +91,7 @@ def test_fenced_lease_keeps_an_engine_up_and_idle_until_a_person_unfences(krakke
     told = krakked.run("unfence", "--yes", "--reason", "a test")
     assert told.returncode == 0, told.stderr
     engine.wait_for("engine_started")
-    assert krakked.ask("status")["epoch"] == 3
+    assert krakked.ask("status")["epoch"] > 1000
     assert lease(krakked)["fenced"] == ""
     assert engine.end(signal.SIGTERM) == 0
 

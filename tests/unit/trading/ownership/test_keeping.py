@@ -9,7 +9,7 @@ import pytest
 
 from krakked.domain.instants import Instant
 from krakked.ports.lease_store import LeaseEventKind
-from krakked.trading.leases import leap
+from krakked.trading.leases import LEAP, PERSONS_LEAP, leap
 from krakked.trading.ownership import step
 from krakked.trading.owning import (
     EXIT_CODES,
@@ -312,8 +312,8 @@ def test_person_unfences_and_a_far_epoch_begins_with_its_quarantine(world: Any) 
     leader.note(NonceRefused(reason="x"))
     leader.answer()
     leader.forget()
-    epoch = leap(leader.state)
-    assert 100 < epoch <= 1000
+    epoch = leap(leader.state, PERSONS_LEAP)
+    assert 1000 < epoch <= 2000
     leader.note(Unfence(principal="ada"))
     leader.answer()
     assert leader.phase is Phase.RECONCILING
@@ -343,7 +343,7 @@ def test_who_finds_orders_of_ours_that_nobody_heard_of_goes_on_in_a_far_epoch(wo
     assert leader.phase is Phase.FENCED
     leader.answer()
     (recorded,) = [action for action in leader.actions if isinstance(action, RecordEpoch)]
-    assert recorded == RecordEpoch(epoch=leap(before), is_unclean=True, is_restored=True)
+    assert recorded == RecordEpoch(epoch=leap(before, LEAP), is_unclean=True, is_restored=True)
     assert (leader.phase, leader.state.fenced_by) == (Phase.RECONCILING, "")
     world.pass_s(5.1)
     assert leader.phase is Phase.LEADING
@@ -355,7 +355,7 @@ def test_two_that_leap_from_one_epoch_do_not_land_together(world: Any) -> None:
         msgspec.structs.replace(state, me=msgspec.structs.replace(state.me, process=f"p{number}"))
         for number in range(20)
     ]
-    assert len({leap(other) for other in others}) >= 19
+    assert len({leap(other, LEAP) for other in others}) >= 19
 
 
 def test_whom_a_person_fenced_goes_on_in_the_next_epoch(world: Any) -> None:
@@ -372,7 +372,7 @@ def test_annotation_of_the_fenced_epoch_unfences_and_is_taken_away(world: Any) -
     leader = world.leader()
     leader.note(NonceRefused(reason="x"))
     leader.answer()
-    epoch = leap(leader.state)
+    epoch = leap(leader.state, PERSONS_LEAP)
     world.leases.annotate(unfence=1)
     world.pass_s(3)
     assert (leader.state.epoch, world.leases.read().unfence) == (epoch, None)
