@@ -354,8 +354,10 @@ def test_a_generator_is_not_asked_what_is_lost_where_all_is_flushed(shelf: Any) 
     assert (shelf.disk.folder / LOG).read_bytes() == before + torn
 
 
-def checkpointed(shelf: Any) -> Any:
-    """A writer of ten transactions that are in the database, and in the log as well."""
+def checkpointed(shelf: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A writer of ten transactions that are in the database, and in the log as well, unflushed."""
+    synchronous(monkeypatch, "NORMAL")
+    volume(shelf, Middling())
     ledger = shelf.open()
     for number in range(10):
         write(shelf, ledger, str(number))
@@ -366,9 +368,7 @@ def checkpointed(shelf: Any) -> Any:
 def test_what_a_checkpoint_has_taken_stays_and_what_came_after_it_goes(
     shelf: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    synchronous(monkeypatch, "NORMAL")
-    volume(shelf, Middling())
-    ledger = checkpointed(shelf)
+    ledger = checkpointed(shelf, monkeypatch)
     write(shelf, ledger, "after")
     shelf.disk.survive(power_lost=True)
     assert place(shelf) == "9"
@@ -377,9 +377,7 @@ def test_what_a_checkpoint_has_taken_stays_and_what_came_after_it_goes(
 def test_a_power_cut_right_after_a_checkpoint_loses_nothing(
     shelf: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    synchronous(monkeypatch, "NORMAL")
-    volume(shelf, Middling())
-    checkpointed(shelf)
+    checkpointed(shelf, monkeypatch)
     shelf.disk.survive(power_lost=True)
     assert place(shelf) == "9"
 
@@ -387,9 +385,7 @@ def test_a_power_cut_right_after_a_checkpoint_loses_nothing(
 def test_what_was_checkpointed_before_a_kill_stays_after_a_power_cut(
     shelf: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    synchronous(monkeypatch, "NORMAL")
-    volume(shelf, Middling())
-    checkpointed(shelf)
+    checkpointed(shelf, monkeypatch)
     shelf.disk.survive(power_lost=False)
     write(shelf, shelf.open(), "after")
     shelf.disk.survive(power_lost=True)

@@ -562,13 +562,7 @@ def _ours_found(state: State, now: Instant) -> Step:
     """Who placed them may live, and own by another lease: go on above it, as if let by a person."""
     if state.phase not in WORKING:
         return state, ()
-    fenced = _replace(
-        state,
-        phase=Phase.FENCED,
-        fence=Fence.VENUE,
-        fenced_by=UNHEARD_OF,
-        waits_for_quarantine=False,
-    )
+    fenced, _ = _fence(state, Fence.VENUE, UNHEARD_OF)  # nobody need be told: it goes on at once
     stepping, actions = _unfence(fenced, leases.leap(state, leases.LEAP), now)
     return stepping, (Tell(reason=UNHEARD_OF), *actions)
 

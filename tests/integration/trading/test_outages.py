@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ import pytest
 
 from krakked.domain.events import EventName
 from krakked.domain.ids import PairName
-from krakked.domain.quotes import Quote
 from krakked.ports.market_feed import SystemStatusChanged
 from krakked.trading.feeding import Feeder, Listeners
 from krakked.trading.outages import MarketDataWatch, Outage, venue_outage
@@ -26,20 +24,6 @@ TABLES = {"domain/events.py", "runtime/logs.py", "runtime/metrics.py", "runtime/
 
 def told(world: Any, name: EventName) -> list[dict[str, Any]]:
     return [event.fields for event in world.events if event.name is name]
-
-
-def quote_now(world: Any) -> None:
-    price = Decimal(60_000)
-    world.market.on_quote(
-        Quote(
-            pair=XBTUSD,
-            bid=price,
-            ask=price,
-            last=price,
-            volume_24h_base=Decimal(1),
-            at_ns=world.clock.now_ns(),
-        )
-    )
 
 
 def feeder(world: Any) -> Feeder:
@@ -92,7 +76,7 @@ def test_pair_that_goes_stale_and_comes_back_is_told_with_its_duration(play: Pla
     async def scenario(world: Any) -> None:
         watch = MarketDataWatch(world.desk, [XBTUSD])
         world.market.on_connected()
-        quote_now(world)
+        world.price_is("60000")
         watch.look()
         await world.clock.sleep(60)
         watch.look()
@@ -103,7 +87,7 @@ def test_pair_that_goes_stale_and_comes_back_is_told_with_its_duration(play: Pla
         (lost,) = told(world, EventName.MARKET_DATA_UNAVAILABLE)
         assert lost == {"what": "XBTUSD", "pair": "XBTUSD", "reason": "the last quote is too old"}
         await world.clock.sleep(30)
-        quote_now(world)
+        world.price_is("60000")
         watch.look()
         (restored,) = told(world, EventName.MARKET_DATA_RESTORED)
         assert restored == {"what": "XBTUSD", "lasted_s": 30}
@@ -115,7 +99,7 @@ def test_stream_that_is_down_is_one_loss_and_not_one_for_each_pair(play: Play) -
     async def scenario(world: Any) -> None:
         watch = MarketDataWatch(world.desk, [XBTUSD])
         world.market.on_connected()
-        quote_now(world)
+        world.price_is("60000")
         world.market.on_lost()
         watch.look()
         await world.clock.sleep(20)
